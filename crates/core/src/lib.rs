@@ -1,1 +1,12 @@
-//! See ARCHITECTURE.md.
+//! The deciding half of orgsmith: pure and synchronous.
+//!
+//! Nothing here knows a clock, an environment, a file or a network. Observed states come in as
+//! values, decisions go out as values: a [`snapshot`] of an org becomes portable documents, two of
+//! them become a [`plan`], a plan is judged by [`checks`], and a run's [`journal`] says what was
+//! intended and what came of it. ARCHITECTURE.md has the map.
+
+pub mod catalogue;
+pub mod flow;
+pub mod id;
+pub mod path;
+pub mod secret;

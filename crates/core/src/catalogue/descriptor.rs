@@ -1,0 +1,376 @@
+//! The shape of a kind file: everything the engine needs to know of a kind, as data.
+//!
+//! Field names and paths are the API's own. A path names a place in an object's body: `division`,
+//! `bullseye.rings[].memberGroups[]` (`[]` = each element of a list), `defaultScripts{}`
+//! (`{}` = each value of a map).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::Kind;
+use crate::path::FieldPath;
+
+/// Describes one kind; one file of the catalogue.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Descriptor {
+    /// The name users write, such as `routing_queue`.
+    pub kind: Kind,
+    /// Genesys' noun for it, singular: `queue`.
+    pub title: String,
+    /// The product area: `routing`, `architect`, `directory`, …
+    pub family: String,
+    /// Who performs its writes.
+    #[serde(default)]
+    pub driver: Driver,
+    /// Whether and when a clone includes it.
+    #[serde(default)]
+    pub clone: ClonePhase,
+    /// The contract's model of an object as it is read.
+    pub model: String,
+    /// How an object is found by what people call it.
+    pub key: KeySpec,
+    /// Only one object exists in an org; it is read at `read` and never created.
+    #[serde(default)]
+    pub singleton: bool,
+    /// Every call that returns objects of the kind; empty for a singleton.
+    #[serde(default)]
+    pub list: Vec<ListSpec>,
+    /// Returns one object; needed where a list row is not the whole object.
+    pub read: Option<ReadSpec>,
+    /// Creates one object; absent where the API cannot or orgsmith must not.
+    pub create: Option<WriteSpec>,
+    /// Changes one object.
+    pub update: Option<WriteSpec>,
+    /// Deletes one object.
+    pub delete: Option<DeleteSpec>,
+    /// Brings a deleted object back, where deletion is soft.
+    pub restore: Option<WriteSpec>,
+    /// The body carries `version`, which must be the current one when writing.
+    #[serde(default)]
+    pub version: bool,
+    /// Seconds a new object may be invisible to lists.
+    #[serde(default)]
+    pub visible_after_s: u32,
+    /// Writes of the kind are sent one at a time in an org.
+    #[serde(default)]
+    pub serial: bool,
+    /// The fields orgsmith manages: what a bundle holds and a plan compares.
+    pub fields: Vec<String>,
+    /// Fields the API would accept and orgsmith leaves alone, each with the reason.
+    #[serde(default)]
+    pub unmanaged: BTreeMap<String, String>,
+    /// Values put in place of what the source has, on creation: a campaign starts switched off.
+    #[serde(default)]
+    pub create_with: BTreeMap<String, serde_json::Value>,
+    /// Fields that are compared on objects that exist but never changed by an update.
+    #[serde(default)]
+    pub immutable: Vec<String>,
+    /// Lists whose order the API does not keep.
+    #[serde(default)]
+    pub unordered: Vec<FieldPath>,
+    /// Places inside the body that the server fills in and nobody manages.
+    #[serde(default)]
+    pub volatile: Vec<FieldPath>,
+    /// Where the body points to other objects.
+    #[serde(default, rename = "reference")]
+    pub references: Vec<Reference>,
+    /// Where the body holds secrets: written, never read.
+    #[serde(default)]
+    pub secrets: Vec<FieldPath>,
+    /// Fields that say something of a person.
+    #[serde(default)]
+    pub pii: Vec<FieldPath>,
+    /// What belongs to the object but has calls of its own.
+    #[serde(default, rename = "part")]
+    pub parts: Vec<Part>,
+    /// Objects that every org has: mapped to their twin, never created.
+    #[serde(default, rename = "builtin")]
+    pub builtins: Vec<Builtin>,
+    /// Permissions that reading needs.
+    #[serde(default)]
+    pub read_permissions: Vec<String>,
+    /// Permissions that creating and updating needs.
+    #[serde(default)]
+    pub write_permissions: Vec<String>,
+    /// Facts for people: what does not travel, and why.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// Who performs the writes of a kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Driver {
+    /// One request per write, from the descriptor alone.
+    #[default]
+    Crud,
+    /// Architect jobs: the source goes up and comes down as a file.
+    Flow,
+    /// Prompt resources with audio.
+    Prompt,
+    /// Credentials, whose fields are never returned.
+    Credential,
+    /// Data actions, whose contract changes only through a draft.
+    Action,
+}
+
+/// Whether and when a clone includes a kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClonePhase {
+    /// With everything else.
+    #[default]
+    Core,
+    /// After everything else, as it may reach customers.
+    Outbound,
+    /// Only mapped to its twin in the target: never created, changed or deleted.
+    Mapped,
+}
+
+/// How an object is found by what people call it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeySpec {
+    /// Paths of the parts, in order. A part that is a reference contributes the parts of the key of
+    /// what it refers to.
+    pub fields: Vec<FieldPath>,
+    /// Two spellings that differ in case are the same object.
+    #[serde(default)]
+    pub ignore_case: bool,
+    /// The API lets two objects have the same key.
+    #[serde(default)]
+    pub duplicates: bool,
+}
+
+/// How a list is paged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Paging {
+    /// `pageSize` and `pageNumber`, with a total.
+    Offset,
+    /// `after` or `nextUri`, no total.
+    Cursor,
+    /// Everything in one answer.
+    Unpaged,
+}
+
+/// A call that returns objects.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListSpec {
+    /// The contract's path.
+    pub path: String,
+    /// How it is paged.
+    pub paging: Paging,
+    /// Rows per page: the largest the API grants.
+    #[serde(default)]
+    pub page_size: u32,
+    /// Fixed query parameters.
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
+    /// Rows are kept only where these fields have these values.
+    #[serde(default)]
+    pub only: BTreeMap<String, serde_json::Value>,
+    /// The rows are objects that were deleted and can be restored.
+    #[serde(default)]
+    pub deleted: bool,
+}
+
+/// A call that returns one object.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadSpec {
+    /// The contract's path; its first parameter is the object's id.
+    pub path: String,
+    /// Fixed query parameters.
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
+    /// A list row is not the whole object, so an export reads each.
+    #[serde(default)]
+    pub each: bool,
+}
+
+/// A call that writes one object.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WriteSpec {
+    /// `POST`, `PUT` or `PATCH`. `PUT` sends the whole object, `PATCH` what changed.
+    pub method: String,
+    /// The contract's path; its first parameter is the object's id.
+    pub path: String,
+    /// Managed fields that this call does not take.
+    #[serde(default)]
+    pub omit: Vec<String>,
+    /// Values that this call always sends.
+    #[serde(default)]
+    pub with: BTreeMap<String, serde_json::Value>,
+    /// Fields that this call takes under another name, and perhaps as a bare id.
+    #[serde(default)]
+    pub rename: BTreeMap<String, WireField>,
+}
+
+/// How a field is sent where that differs from how it is read.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WireField {
+    /// The name in the request; the field's own where absent.
+    pub name: Option<String>,
+    /// References in it are sent as bare ids.
+    #[serde(default)]
+    pub bare_ids: bool,
+}
+
+/// A call that deletes one object.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteSpec {
+    /// The contract's path.
+    pub path: String,
+    /// Fixed query parameters.
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
+}
+
+/// A place in the body that points to another object.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// Where: the object `{id, …}`, or the id itself where `bare` is set.
+    pub path: FieldPath,
+    /// What it points to; absent where the type field decides.
+    pub kind: Option<Kind>,
+    /// What it points to, by the value of the field named in `by`.
+    #[serde(default)]
+    pub kinds: BTreeMap<String, Kind>,
+    /// The field beside `id` that says which of `kinds` it is.
+    pub by: Option<String>,
+    /// The place holds a bare id, not an object with one.
+    #[serde(default)]
+    pub bare: bool,
+    /// The object may be created without it and linked later.
+    #[serde(default)]
+    pub deferrable: bool,
+    /// Values that stand in the place of an id and mean something else, such as `*`.
+    #[serde(default)]
+    pub literals: Vec<String>,
+    /// A whole list element goes when its reference cannot be resolved.
+    #[serde(default)]
+    pub owns_element: bool,
+}
+
+/// What belongs to an object but has calls of its own: queue members, an integration's configuration.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Its place in the portable document.
+    pub field: String,
+    /// One object, or a list of items.
+    #[serde(default)]
+    pub single: bool,
+    /// Returns it; absent where the object's own body carries it.
+    pub list: Option<ListSpec>,
+    /// The list is asked for only where this field of the object is not zero, empty or absent.
+    pub when: Option<String>,
+    /// It is read off other objects: a group's members are known from the users.
+    pub inverse: Option<Inverse>,
+    /// What tells one item from another: `user`, `key`, `language`. Empty: the item itself.
+    #[serde(default)]
+    pub identity: Vec<String>,
+    /// The fields of an item that are managed. Empty: all (a row), or the item is a reference.
+    #[serde(default)]
+    pub fields: Vec<String>,
+    /// Values an item has when nothing is said.
+    #[serde(default)]
+    pub defaults: BTreeMap<String, serde_json::Value>,
+    /// Replaces the whole list, or the single object.
+    pub replace: Option<ItemWrite>,
+    /// Adds items.
+    pub add: Option<ItemWrite>,
+    /// Changes one item.
+    pub change: Option<ItemWrite>,
+    /// Removes items.
+    pub remove: Option<ItemWrite>,
+    /// The calls send and raise the object's `version`.
+    #[serde(default)]
+    pub versioned: bool,
+}
+
+/// Says whose field lists the objects that have the item.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inverse {
+    /// The kind that holds the list.
+    pub kind: Kind,
+    /// Its field: a list of `{id}`.
+    pub path: FieldPath,
+}
+
+/// A call that writes items of a part.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemWrite {
+    /// The HTTP method.
+    pub method: String,
+    /// The contract's path; the first parameter is the object's id, the second the item's identity.
+    pub path: String,
+    /// Fixed query parameters.
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
+    /// Most items in one call; 1 means one call per item.
+    #[serde(default = "one")]
+    pub cap: usize,
+    /// What the body is.
+    #[serde(default)]
+    pub body: ItemBody,
+    /// The name of the field or query parameter that carries the ids, for those bodies that need it.
+    pub name: Option<String>,
+    /// The item's fields that the body carries, for `item` and `items`; empty: all.
+    #[serde(default)]
+    pub fields: Vec<String>,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// What the body of a part's write is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemBody {
+    /// The item, or the single object.
+    #[default]
+    Item,
+    /// A list of items.
+    Items,
+    /// A list of `{id}`.
+    Ids,
+    /// `{name: [id, …]}`.
+    IdList,
+    /// Nothing; the ids are in the query, separated by commas.
+    Query,
+    /// Nothing; the item is in the path.
+    Empty,
+}
+
+/// Objects that every org has.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Builtin {
+    /// Field values that tell one; a value ending in `*` matches by its beginning.
+    pub when: BTreeMap<FieldPath, serde_json::Value>,
+    /// The key it gets.
+    pub key: Option<String>,
+    /// The field whose value is its key, the same in every org.
+    pub key_field: Option<FieldPath>,
+    /// Its own natural key is the same in every org.
+    #[serde(default)]
+    pub natural_key: bool,
+    /// Managed fields that may differ from org to org.
+    #[serde(default)]
+    pub unmanaged: Vec<String>,
+    /// It is never changed either.
+    #[serde(default)]
+    pub fixed: bool,
+}

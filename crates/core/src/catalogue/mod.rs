@@ -1,0 +1,144 @@
+//! The catalogue: a kind is one file, and the engine knows of a kind only what its file says.
+//!
+//! The files are data of this crate (`catalogue/kinds/*.toml`); the lint in `tests/` holds each
+//! against the API contract. An ordinary kind needs no Rust.
+
+mod descriptor;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+pub use descriptor::{
+    Builtin, ClonePhase, DeleteSpec, Descriptor, Driver, Inverse, ItemBody, ItemWrite, KeySpec,
+    ListSpec, Paging, Part, ReadSpec, Reference, WireField, WriteSpec,
+};
+
+use crate::id::Kind;
+
+include!(concat!(env!("OUT_DIR"), "/kinds.rs"));
+
+/// Knows every kind.
+#[derive(Debug)]
+pub struct Catalogue {
+    kinds: BTreeMap<Kind, Descriptor>,
+}
+
+/// Says that nobody knows a kind, and which name may have been meant.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("unknown kind {name:?}{}", .suggestion.as_deref().map(|s| format!(" (did you mean {s:?}?)")).unwrap_or_default())]
+pub struct UnknownKind {
+    /// What was asked for.
+    pub name: String,
+    /// The nearest known name.
+    pub suggestion: Option<String>,
+}
+
+/// Says why a kind file cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {message}")]
+pub struct BadKindFile {
+    /// The file's name.
+    pub file: String,
+    /// What is wrong, with line and column.
+    pub message: String,
+}
+
+impl Catalogue {
+    /// Returns the catalogue that this program was built with.
+    pub fn builtin() -> &'static Self {
+        static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+            Catalogue::parse(KIND_FILES).expect("the lint test reads every kind file of this crate")
+        });
+        &CATALOGUE
+    }
+
+    /// Reads kind files, given as name and text.
+    ///
+    /// # Errors
+    /// A file that is not TOML, has an unknown field, or names a kind that another names too.
+    pub fn parse(files: &[(&str, &str)]) -> Result<Self, BadKindFile> {
+        let mut kinds = BTreeMap::new();
+        for (file, text) in files {
+            let fail = |message: String| BadKindFile {
+                file: (*file).to_owned(),
+                message,
+            };
+            let descriptor: Descriptor = toml::from_str(text).map_err(|e| fail(e.to_string()))?;
+            let kind = descriptor.kind.clone();
+            if kinds.insert(kind.clone(), descriptor).is_some() {
+                return Err(fail(format!("the kind {kind} has another file")));
+            }
+        }
+        Ok(Self { kinds })
+    }
+
+    /// Returns the descriptor of a kind.
+    ///
+    /// # Errors
+    /// The kind is unknown; the error suggests the nearest name.
+    pub fn get(&self, kind: &str) -> Result<&Descriptor, UnknownKind> {
+        self.kinds.get(kind).ok_or_else(|| UnknownKind {
+            name: kind.to_owned(),
+            suggestion: nearest(kind, self.kinds.keys().map(Kind::as_str)),
+        })
+    }
+
+    /// Returns every descriptor, by kind name.
+    pub fn iter(&self) -> impl Iterator<Item = &Descriptor> {
+        self.kinds.values()
+    }
+}
+
+/// Returns the candidate nearest to `text`, if any is near enough to be a slip of the hand.
+pub fn nearest<'c>(text: &str, candidates: impl Iterator<Item = &'c str>) -> Option<String> {
+    candidates
+        .map(|candidate| (distance(text, candidate), candidate))
+        .filter(|(distance, candidate)| {
+            *distance <= 2.max(candidate.len() / 4) || candidate.ends_with(&format!("_{text}"))
+        })
+        .min()
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+/// Counts the single-character edits between two texts.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let replace = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_kind_gets_a_suggestion() {
+        let names = ["routing_queue", "routing_skill", "flow"];
+        assert_eq!(
+            nearest("routing_queu", names.into_iter()).as_deref(),
+            Some("routing_queue")
+        );
+        assert_eq!(
+            nearest("queue", names.into_iter()).as_deref(),
+            Some("routing_queue")
+        );
+        assert_eq!(nearest("trunk", names.into_iter()), None);
+    }
+
+    #[test]
+    fn every_kind_file_of_this_crate_can_be_read() {
+        for (file, text) in KIND_FILES {
+            Catalogue::parse(&[(file, text)]).unwrap_or_else(|error| panic!("{error}"));
+        }
+        assert_eq!(Catalogue::builtin().iter().count(), KIND_FILES.len());
+    }
+}

@@ -1,0 +1,1 @@
+//! What orgsmith knows of Architect flow sources.

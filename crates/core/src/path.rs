@@ -1,0 +1,208 @@
+//! Paths into JSON bodies, as kind files write them.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// A place in a body: `division`, `rings[].memberGroups[]`, `defaultScripts{}`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FieldPath(Vec<Segment>);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Segment {
+    Field(Box<str>),
+    Elements,
+    Values,
+}
+
+/// Says why a text is not a path.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0:?} is not a field path (write a.b, a[].b or a{{}}.b)")]
+pub struct BadPath(String);
+
+impl FieldPath {
+    /// Reads a path as kind files write it.
+    ///
+    /// # Errors
+    /// An empty field name, or `[]` and `{}` in a wrong place.
+    pub fn parse(text: &str) -> Result<Self, BadPath> {
+        let mut segments = Vec::new();
+        for piece in text.split('.') {
+            let name_end = piece.find(['[', '{']).unwrap_or(piece.len());
+            let (name, mut rest) = piece.split_at(name_end);
+            if name.is_empty() {
+                return Err(BadPath(text.to_owned()));
+            }
+            segments.push(Segment::Field(name.into()));
+            while !rest.is_empty() {
+                rest = if let Some(rest) = rest.strip_prefix("[]") {
+                    segments.push(Segment::Elements);
+                    rest
+                } else if let Some(rest) = rest.strip_prefix("{}") {
+                    segments.push(Segment::Values);
+                    rest
+                } else {
+                    return Err(BadPath(text.to_owned()));
+                };
+            }
+        }
+        Ok(Self(segments))
+    }
+
+    /// Returns the first field: the top-level field that holds the place.
+    pub fn root(&self) -> &str {
+        match self.0.first() {
+            Some(Segment::Field(name)) => name,
+            _ => "",
+        }
+    }
+
+    /// Tells whether the path is one top-level field and nothing more.
+    pub fn is_root(&self) -> bool {
+        self.0.len() == 1
+    }
+
+    /// Tells whether the place is an element of a list.
+    pub fn ends_in_list(&self) -> bool {
+        self.0.last() == Some(&Segment::Elements)
+    }
+
+    /// Returns the steps as field names, `[]` and `{}`.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|segment| match segment {
+            Segment::Field(name) => &**name,
+            Segment::Elements => "[]",
+            Segment::Values => "{}",
+        })
+    }
+
+    /// Returns the first value at the place.
+    pub fn get<'v>(&self, body: &'v Value) -> Option<&'v Value> {
+        let mut found = None;
+        walk(body, &self.0, &mut |value| {
+            if found.is_none() {
+                found = Some(value);
+            }
+        });
+        found
+    }
+
+    /// Calls `visit` with every value at the place.
+    pub fn for_each<'v>(&self, body: &'v Value, visit: &mut dyn FnMut(&'v Value)) {
+        walk(body, &self.0, visit);
+    }
+
+    /// Calls `visit` with every value at the place; a place for which it returns false is removed
+    /// from its list or object.
+    pub fn retain(&self, body: &mut Value, visit: &mut dyn FnMut(&mut Value) -> bool) {
+        retain(body, &self.0, visit);
+    }
+}
+
+fn walk<'v>(value: &'v Value, path: &[Segment], visit: &mut dyn FnMut(&'v Value)) {
+    let Some((segment, rest)) = path.split_first() else {
+        return visit(value);
+    };
+    match (segment, value) {
+        (Segment::Field(name), Value::Object(map)) => {
+            if let Some(value) = map.get(&**name) {
+                walk(value, rest, visit);
+            }
+        }
+        (Segment::Elements, Value::Array(list)) => {
+            list.iter().for_each(|value| walk(value, rest, visit));
+        }
+        (Segment::Values, Value::Object(map)) => {
+            map.values().for_each(|value| walk(value, rest, visit));
+        }
+        _ => {}
+    }
+}
+
+fn retain(value: &mut Value, path: &[Segment], visit: &mut dyn FnMut(&mut Value) -> bool) -> bool {
+    let Some((segment, rest)) = path.split_first() else {
+        return visit(value);
+    };
+    match (segment, value) {
+        (Segment::Field(name), Value::Object(map)) => {
+            if let Some(value) = map.get_mut(&**name)
+                && !retain(value, rest, visit)
+            {
+                map.remove(&**name);
+            }
+        }
+        (Segment::Elements, Value::Array(list)) => {
+            list.retain_mut(|value| retain(value, rest, visit));
+        }
+        (Segment::Values, Value::Object(map)) => {
+            map.retain(|_, value| retain(value, rest, visit));
+        }
+        _ => {}
+    }
+    true
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, segment) in self.0.iter().enumerate() {
+            match segment {
+                Segment::Field(name) if index == 0 => f.write_str(name)?,
+                Segment::Field(name) => write!(f, ".{name}")?,
+                Segment::Elements => f.write_str("[]")?,
+                Segment::Values => f.write_str("{}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for FieldPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FieldPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn paths_read_back_as_written() {
+        for text in [
+            "division",
+            "a.b",
+            "rings[].memberGroups[]",
+            "defaultScripts{}",
+            "a{}[].b",
+        ] {
+            assert_eq!(FieldPath::parse(text).expect(text).to_string(), text);
+        }
+        for text in ["", "a..b", "[]", "a[b", "a[]x"] {
+            assert!(FieldPath::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn retain_removes_list_elements_and_fields() {
+        let mut body = json!({"rings": [{"groups": [1, 2, 3]}, {"groups": [2]}, {}], "one": 2});
+        let odd = &mut |value: &mut Value| value.as_i64().is_some_and(|n| n % 2 == 1);
+        FieldPath::parse("rings[].groups[]")
+            .expect("a path")
+            .retain(&mut body, odd);
+        FieldPath::parse("one")
+            .expect("a path")
+            .retain(&mut body, odd);
+        assert_eq!(
+            body,
+            json!({"rings": [{"groups": [1, 3]}, {"groups": []}, {}]})
+        );
+    }
+}
