@@ -5,8 +5,11 @@
 //! them become a [`plan`], a plan is judged by [`checks`], and a run's [`journal`] says what was
 //! intended and what came of it. ARCHITECTURE.md has the map.
 
+pub mod bundle;
 pub mod catalogue;
+pub mod document;
 pub mod flow;
 pub mod id;
+pub mod journal;
 pub mod path;
 pub mod secret;

@@ -1,0 +1,236 @@
+//! The states a configuration object passes through on its way from one org to another.
+//!
+//! [`Captured`] is what an org answered: its references are ids of that org. [`Portable`] is the
+//! same object for any org: its references are `{"$ref": "kind/key"}`, its secrets
+//! `{"$secret": "name"}`. [`Bound`] is what may be sent to the target: every reference is an id of
+//! the target. Only [`Template::bind`] makes a `Bound`, and it takes only target ids, so an id of
+//! the source org cannot get into a request.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::id::{ObjectRef, SourceId, TargetId};
+use crate::secret::Secret;
+
+/// Content that is kept beside a document, by the end of its file name: `flow.yaml`, `en-us.wav`.
+pub type Files = BTreeMap<String, Arc<[u8]>>;
+
+/// An object as an org answered it.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// Its id in the org it was read from.
+    pub id: SourceId,
+    /// Its body, with its parts put in.
+    pub body: Value,
+    /// Its files.
+    pub files: Files,
+}
+
+/// An object without anything of the org it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Portable {
+    /// Which object it is.
+    pub object: ObjectRef,
+    /// The managed fields.
+    pub body: Map<String, Value>,
+    /// Its files.
+    pub files: Files,
+}
+
+/// A place that is filled at the last moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// `{"$ref": "kind/key"}`: the id of an object.
+    Ref(ObjectRef),
+    /// `{"$secret": "name"}`: a secret value.
+    Secret(String),
+    /// `{"$var": "name"}`: a variable.
+    Var(String),
+}
+
+impl Slot {
+    /// Returns the slot that a value is, if it is one.
+    pub fn of(value: &Value) -> Option<Self> {
+        let Value::Object(map) = value else {
+            return None;
+        };
+        if map.len() != 1 {
+            return None;
+        }
+        let (name, value) = map.iter().next()?;
+        let text = value.as_str()?;
+        match name.as_str() {
+            "$ref" => text.parse().ok().map(Self::Ref),
+            "$secret" => Some(Self::Secret(text.to_owned())),
+            "$var" => Some(Self::Var(text.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// Returns the value that stands for the slot.
+    pub fn to_value(&self) -> Value {
+        let (name, text) = match self {
+            Self::Ref(object) => ("$ref", object.to_string()),
+            Self::Secret(name) => ("$secret", name.clone()),
+            Self::Var(name) => ("$var", name.clone()),
+        };
+        Value::Object(Map::from_iter([(name.to_owned(), Value::String(text))]))
+    }
+}
+
+/// Calls `visit` with every slot in a value.
+pub fn for_each_slot(value: &Value, visit: &mut dyn FnMut(Slot)) {
+    if let Some(slot) = Slot::of(value) {
+        return visit(slot);
+    }
+    match value {
+        Value::Array(list) => list.iter().for_each(|value| for_each_slot(value, visit)),
+        Value::Object(map) => map.values().for_each(|value| for_each_slot(value, visit)),
+        _ => {}
+    }
+}
+
+/// The body of a request whose slots are not filled yet; part of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Template(Value);
+
+/// Says which slot has no value.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Unbound {
+    /// The object is not in the target yet.
+    #[error("{0} has no id in the target")]
+    Ref(ObjectRef),
+    /// No provider has the secret.
+    #[error("the secret {0:?} has no value")]
+    Secret(String),
+    /// No value is set for the variable.
+    #[error("the variable {0:?} is not set")]
+    Var(String),
+}
+
+/// Knows the values of slots.
+pub trait Bindings {
+    /// Returns the target's id of an object.
+    fn id(&self, object: &ObjectRef) -> Option<TargetId>;
+    /// Returns the value of a secret.
+    fn secret(&self, name: &str) -> Option<Secret>;
+}
+
+impl Template {
+    /// Wraps a body whose references stand where ids go.
+    pub fn new(body: Value) -> Self {
+        Self(body)
+    }
+
+    /// Returns the body with its slots.
+    pub fn value(&self) -> &Value {
+        &self.0
+    }
+
+    /// Fills every slot.
+    ///
+    /// # Errors
+    /// The first slot that has no value.
+    pub fn bind(&self, bindings: &dyn Bindings) -> Result<Bound, Unbound> {
+        bind(&self.0, bindings).map(Bound)
+    }
+}
+
+fn bind(value: &Value, bindings: &dyn Bindings) -> Result<Value, Unbound> {
+    match Slot::of(value) {
+        Some(Slot::Ref(object)) => match bindings.id(&object) {
+            Some(id) => Ok(Value::String(id.as_str().to_owned())),
+            None => Err(Unbound::Ref(object)),
+        },
+        Some(Slot::Secret(name)) => match bindings.secret(&name) {
+            Some(secret) => Ok(Value::String(secret.expose().to_owned())),
+            None => Err(Unbound::Secret(name)),
+        },
+        Some(Slot::Var(name)) => Err(Unbound::Var(name)),
+        None => match value {
+            Value::Array(list) => list.iter().map(|value| bind(value, bindings)).collect(),
+            Value::Object(map) => map
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), bind(value, bindings)?)))
+                .collect::<Result<Map<_, _>, _>>()
+                .map(Value::Object),
+            other => Ok(other.clone()),
+        },
+    }
+}
+
+/// A body that holds ids of the target only, and perhaps secrets: it is sent, never shown.
+pub struct Bound(Value);
+
+impl Bound {
+    /// Returns the body, for the one place that sends it.
+    pub fn into_value(self) -> Value {
+        self.0
+    }
+
+    /// Adds a field that is known only now, such as the version a previous step left behind.
+    pub fn set(&mut self, field: &str, value: Value) {
+        if let Value::Object(map) = &mut self.0 {
+            map.insert(field.to_owned(), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    struct One;
+
+    impl Bindings for One {
+        fn id(&self, object: &ObjectRef) -> Option<TargetId> {
+            (object.to_string() == "routing_skill/Billing").then(|| TargetId::new("t-1"))
+        }
+
+        fn secret(&self, name: &str) -> Option<Secret> {
+            (name == "crm").then(|| Secret::new("s".into()))
+        }
+    }
+
+    #[test]
+    fn binding_fills_every_slot() {
+        let body =
+            json!({"a": [{"id": {"$ref": "routing_skill/Billing"}}], "k": {"$secret": "crm"}});
+        let bound = Template::new(body).bind(&One).expect("all are known");
+        assert_eq!(bound.into_value(), json!({"a": [{"id": "t-1"}], "k": "s"}));
+    }
+
+    #[test]
+    fn a_slot_without_a_value_is_an_error() {
+        let bind = |body| {
+            Template::new(body)
+                .bind(&One)
+                .err()
+                .map(|error| error.to_string())
+        };
+        assert_eq!(
+            bind(json!({"$ref": "routing_skill/Sales"})).as_deref(),
+            Some("routing_skill/Sales has no id in the target")
+        );
+        assert_eq!(
+            bind(json!([{"$secret": "x"}])).as_deref(),
+            Some("the secret \"x\" has no value")
+        );
+    }
+
+    #[test]
+    fn text_that_genesys_writes_is_no_slot() {
+        for value in [
+            json!("${input.x}"),
+            json!({"$ref": 1}),
+            json!({"$ref": "a/b", "c": 1}),
+        ] {
+            assert_eq!(Slot::of(&value), None);
+        }
+    }
+}
