@@ -56,9 +56,17 @@ pub struct Descriptor {
     /// Writes of the kind are sent one at a time in an org.
     #[serde(default)]
     pub serial: bool,
+    /// A value that changes whenever somebody changes the object, though it is not managed: a flow's
+    /// published version.
+    pub stamp: Option<FieldPath>,
+    /// After creation, the update that completes the object goes after its parts: an integration is
+    /// enabled once it is configured.
+    #[serde(default)]
+    pub update_last: bool,
     /// The fields orgsmith manages: what a bundle holds and a plan compares.
     pub fields: Vec<String>,
-    /// Fields the API would accept and orgsmith leaves alone, each with the reason.
+    /// Fields the API would accept and orgsmith leaves alone, each with the reason. A `PUT` sends
+    /// them as they are in the target, because what a `PUT` does not send is lost.
     #[serde(default)]
     pub unmanaged: BTreeMap<String, String>,
     /// Values put in place of what the source has, on creation: a campaign starts switched off.
@@ -67,6 +75,10 @@ pub struct Descriptor {
     /// Fields that are compared on objects that exist but never changed by an update.
     #[serde(default)]
     pub immutable: Vec<String>,
+    /// Its name in the call that moves objects to another division, where there is one:
+    /// `POST /api/v2/authorization/divisions/{id}/objects/{name}` with `[object id]`. `division` is
+    /// among `immutable`, because no update moves an object.
+    pub move_as: Option<String>,
     /// Lists whose order the API does not keep.
     #[serde(default)]
     pub unordered: Vec<FieldPath>,
@@ -76,6 +88,9 @@ pub struct Descriptor {
     /// Where the body points to other objects.
     #[serde(default, rename = "reference")]
     pub references: Vec<Reference>,
+    /// Telephone numbers that must lie in a DID pool of the org.
+    #[serde(default)]
+    pub numbers: Vec<FieldPath>,
     /// Where the body holds secrets: written, never read.
     #[serde(default)]
     pub secrets: Vec<FieldPath>,
@@ -94,6 +109,9 @@ pub struct Descriptor {
     /// Permissions that creating and updating needs.
     #[serde(default)]
     pub write_permissions: Vec<String>,
+    /// Permissions that deleting needs besides.
+    #[serde(default)]
+    pub delete_permissions: Vec<String>,
     /// Facts for people: what does not travel, and why.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -167,7 +185,7 @@ pub struct ListSpec {
     /// Rows per page: the largest the API grants.
     #[serde(default)]
     pub page_size: u32,
-    /// Fixed query parameters.
+    /// Fixed query parameters; commas separate the values of one that is a list.
     #[serde(default)]
     pub query: BTreeMap<String, String>,
     /// Rows are kept only where these fields have these values.
@@ -203,6 +221,13 @@ pub struct WriteSpec {
     /// Managed fields that this call does not take.
     #[serde(default)]
     pub omit: Vec<String>,
+    /// Managed fields that a `PATCH` sends even when they did not change, because the API asks.
+    #[serde(default)]
+    pub always: Vec<String>,
+    /// Managed fields beside which the API ignores all others: a change of one is a call of its
+    /// own, before the rest.
+    #[serde(default)]
+    pub alone: Vec<String>,
     /// Values that this call always sends.
     #[serde(default)]
     pub with: BTreeMap<String, serde_json::Value>,
@@ -249,6 +274,9 @@ pub struct Reference {
     /// The place holds a bare id, not an object with one.
     #[serde(default)]
     pub bare: bool,
+    /// The place may hold the object's name instead of its id; it is sent as an id all the same.
+    #[serde(default)]
+    pub or_name: bool,
     /// The object may be created without it and linked later.
     #[serde(default)]
     pub deferrable: bool,
@@ -292,7 +320,9 @@ pub struct Part {
     pub change: Option<ItemWrite>,
     /// Removes items.
     pub remove: Option<ItemWrite>,
-    /// The calls send and raise the object's `version`.
+    /// The single object has a `version` of its own, which is this when the object is new.
+    pub first_version: Option<u64>,
+    /// The calls send and raise the object's `version`; those of a single part, its own.
     #[serde(default)]
     pub versioned: bool,
 }
