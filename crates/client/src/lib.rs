@@ -1,1 +1,32 @@
-//! See ARCHITECTURE.md.
+//! HTTP and OAuth for Genesys Cloud: sends one call, or lists all pages of one path.
+//!
+//! This room knows how the Platform API is spoken (hosts, tokens, quotas, errors, paging) and
+//! nothing of what is said: no kinds, no plans. It never repeats a request that may have been
+//! acted on unless the call says that it may; see [`Replay`]. Read on in [`Client`], then
+//! `retry` for what is tried again, and `limiter` for how fast calls are sent.
+
+mod auth;
+mod builder;
+mod call;
+mod client;
+mod error;
+mod limiter;
+mod page;
+mod pool;
+mod random;
+mod region;
+mod retry;
+mod stats;
+mod transport;
+
+pub use auth::Credentials;
+pub use builder::{BuildError, Builder, Endpoint};
+pub use call::{Body, Call, Host, Part, Replay, path_segment};
+pub use client::{Client, Identity, Reply};
+pub use error::{AuthFault, CallRef, Detail, Error, Limit, Lost, Refusal};
+pub use limiter::Quota;
+pub use page::{ListError, ListFault, Listing, PageStyle};
+pub use region::{Region, UnknownRegion};
+pub use reqwest::Method;
+pub use retry::{Decision, Outcome, Policy, Stop, decide};
+pub use stats::Stats;

@@ -1,0 +1,629 @@
+//! The client: sends calls, as often as it takes and as seldom as it must.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::HeaderValue;
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::Instrument;
+use url::Url;
+use uuid::Uuid;
+
+use crate::auth::{Credentials, Minter, Token};
+use crate::builder::{Bases, Builder, Endpoint};
+use crate::call::{Body, Call, Host, Replay};
+use crate::error::{AuthFault, CallRef, Error, Lost, Refusal};
+use crate::limiter::{Quota, Refused, Scope};
+use crate::pool::{Permit, Pool};
+use crate::random::Random;
+use crate::retry::{Decision, Outcome, Policy, Stop, decide, retry_after};
+use crate::stats::{Counters, Stats};
+use crate::transport::{Answer, Fault, Transport};
+
+const CORRELATION: &str = "inin-correlation-id";
+/// Deprecated by Genesys but still sent; only ever used to go slower.
+const ALLOWED: &str = "inin-ratelimit-allowed";
+
+/// A successful answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// The HTTP status, always 2xx.
+    pub status: u16,
+    /// The body; `Null` when there is none.
+    pub body: Value,
+    /// How many times the call was sent.
+    pub attempts: u32,
+    /// The id Genesys Cloud gave the answer.
+    pub correlation_id: Option<String>,
+}
+
+/// Whom a token speaks for, as the org itself sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    /// The id of the org.
+    pub organization_id: String,
+    /// The name of the org.
+    pub organization_name: String,
+    /// The id of the OAuth client.
+    pub client_id: String,
+    /// The name of the OAuth client.
+    pub client_name: String,
+    /// All that the org said.
+    pub body: Value,
+}
+
+/// Sends calls to one org with the tokens of one OAuth client.
+///
+/// Cloning is cheap, and all clones share tokens, quota and counters. Dropping the future of a call
+/// gives its place in the quota back; whether the request had left by then is not known.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) org: String,
+    pub(crate) bases: Bases,
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) minter: Minter,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) policy: Policy,
+    pub(crate) quota: Quota,
+    pub(crate) random: Arc<Random>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) page_concurrency: usize,
+    /// Routes whose service said to wait, and until when.
+    pub(crate) pauses: Mutex<BTreeMap<String, Instant>>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("org", &self.inner.org)
+            .field("api", &self.inner.bases.api)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a call has cost so far.
+struct Progress {
+    attempts: u32,
+    spent: Duration,
+    acted: bool,
+}
+
+/// How one attempt failed.
+struct Failed {
+    error: Error,
+    outcome: Outcome,
+    /// Whether the pool does the waiting, by holding the token back.
+    paced: bool,
+}
+
+impl Client {
+    /// Starts to build a client.
+    pub fn builder(endpoint: Endpoint, credentials: Credentials) -> Builder {
+        Builder::new(endpoint, credentials)
+    }
+
+    /// Returns the label of the org.
+    pub fn org(&self) -> &str {
+        &self.inner.org
+    }
+
+    /// Returns the quota of one token as configured.
+    pub fn quota(&self) -> Quota {
+        self.inner.quota
+    }
+
+    /// Returns how many tokens are in use.
+    pub fn tokens(&self) -> usize {
+        self.inner.pool.open()
+    }
+
+    /// Returns a snapshot of the counters.
+    pub fn stats(&self) -> Stats {
+        self.inner.counters.snapshot()
+    }
+
+    /// Mints a token and asks the org whom it speaks for.
+    ///
+    /// # Errors
+    /// [`Error::Auth`] when the credentials are wrong; otherwise as [`Self::send`].
+    pub async fn check(&self) -> Result<Identity, Error> {
+        let body = self.send(Call::get("/api/v2/tokens/me")).await?.body;
+        let text = |object: &str, key: &str| {
+            let value = body[object][key].as_str();
+            value.unwrap_or_default().to_owned()
+        };
+        Ok(Identity {
+            organization_id: text("organization", "id"),
+            organization_name: text("organization", "name"),
+            client_id: text("OAuthClient", "id"),
+            client_name: text("OAuthClient", "name"),
+            body,
+        })
+    }
+
+    /// Sends a call, again if it may be, and returns the first answer that is a success.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::may_have_been_acted_on`] tells whether a write may have happened.
+    pub async fn send(&self, call: Call) -> Result<Reply, Error> {
+        let request_id = Uuid::new_v4();
+        let span = tracing::debug_span!(
+            "call",
+            org = %self.inner.org,
+            method = %call.method,
+            path = %plain_path(&call.path),
+            label = call.label.as_deref(),
+            %request_id,
+        );
+        self.run(call, request_id).instrument(span).await
+    }
+
+    async fn run(&self, call: Call, request_id: Uuid) -> Result<Reply, Error> {
+        let about = CallRef {
+            org: self.inner.org.clone(),
+            method: call.method.to_string(),
+            path: plain_path(&call.path).to_owned(),
+            label: call.label.clone(),
+            request_id,
+            correlation_id: None,
+        };
+        let url = self.url(&call, &about)?;
+        let body = content(&call, &about)?;
+        let route = call.route();
+        let started = Instant::now();
+        let mut progress = Progress::new();
+        let mut owed = Duration::ZERO;
+        loop {
+            let queued = Instant::now();
+            self.pause(&route).await;
+            let mut permit = self.inner.pool.acquire().await;
+            let waited = queued.elapsed();
+            self.inner.counters.waited(waited);
+            // Waiting for one's turn is free, but not the part that a 429 has asked for.
+            progress.spent += waited.min(std::mem::take(&mut owed));
+            let token = match self.inner.minter.token(&permit.cell, None).await {
+                Ok(token) => token,
+                Err(fault) if self.inner.pool.close(&permit) => {
+                    tracing::warn!(%fault, "no further token, going on with those at hand");
+                    continue;
+                }
+                Err(fault) => return Err(auth(&about, fault)),
+            };
+            progress.attempts += 1;
+            self.inner.counters.sent();
+            permit.leaves();
+            let sent = Instant::now();
+            let transport = &self.inner.transport;
+            let answer = transport
+                .call(
+                    call.method.clone(),
+                    url.clone(),
+                    &token.header,
+                    body.clone(),
+                )
+                .await;
+            progress.spent += sent.elapsed();
+            if let Err(Fault::Connect(_)) = answer {
+                permit.never_left();
+            }
+            let failed = match self.judge(answer, &about, &route, &permit, &token, &progress) {
+                Ok(reply) => return Ok(reply),
+                Err(failed) => failed,
+            };
+            let cell = permit.cell.clone();
+            drop(permit);
+            if failed.error.status() == Some(401) {
+                // A token that was minted before this call may have been revoked since; a fresh
+                // one that is refused will not get better. Nothing was acted on either way.
+                let message = match failed.error.refusal() {
+                    _ if token.minted < started => {
+                        let renewed = self.inner.minter.token(&cell, Some(token.serial)).await;
+                        renewed.map_err(|fault| auth(&about, fault))?;
+                        self.inner.counters.retried();
+                        continue;
+                    }
+                    Some(refusal) => refusal.to_string(),
+                    None => failed.error.to_string(),
+                };
+                let about = failed.error.call();
+                return Err(auth(about, AuthFault::Revoked { message }));
+            }
+            let paced = failed.paced;
+            let after = self.next(&mut progress, call.replay, failed)?;
+            if paced {
+                owed = after;
+            } else {
+                self.sleep(&mut progress, after).await;
+            }
+        }
+    }
+
+    /// Decides whether to try again, and after what time.
+    fn next(
+        &self,
+        progress: &mut Progress,
+        replay: Replay,
+        failed: Failed,
+    ) -> Result<Duration, Error> {
+        let Failed { error, outcome, .. } = failed;
+        let decision = decide(
+            &self.inner.policy,
+            progress.attempts,
+            replay,
+            outcome,
+            progress.spent,
+            self.inner.random.unit(),
+        );
+        progress.acted |= matches!(outcome, Outcome::Lost { .. });
+        match decision {
+            Decision::Retry { after } => {
+                tracing::debug!(
+                    attempt = progress.attempts,
+                    wait_ms = after.as_millis(),
+                    %error,
+                    "attempt failed, trying again"
+                );
+                self.inner.counters.retried();
+                Ok(after)
+            }
+            Decision::Stop(Stop::Final) => Err(error),
+            Decision::Stop(Stop::Exhausted) => Err(Error::Exhausted {
+                call: Box::new(error.call().clone()),
+                attempts: progress.attempts,
+                elapsed: progress.spent,
+                possibly_acted: progress.acted,
+                last: Box::new(error),
+            }),
+        }
+    }
+
+    async fn sleep(&self, progress: &mut Progress, time: Duration) {
+        tokio::time::sleep(time).await;
+        progress.spent += time;
+        self.inner.counters.waited(time);
+    }
+
+    /// Turns one exchange into a reply or a failure, and tells the limiter what it has learned.
+    fn judge(
+        &self,
+        answer: Result<Answer, Fault>,
+        about: &CallRef,
+        route: &str,
+        permit: &Permit,
+        token: &Token,
+        progress: &Progress,
+    ) -> Result<Reply, Failed> {
+        let answer = answer.map_err(|fault| {
+            self.inner.counters.unanswered();
+            failed_exchange(about, fault)
+        })?;
+        self.inner.counters.answered(answer.status);
+        if let Some(allowed) = answer.header(ALLOWED).and_then(|text| text.parse().ok()) {
+            permit.learn(allowed);
+        }
+        let mut failed = match read(&answer, about, progress.attempts) {
+            Ok(reply) => return Ok(reply),
+            Err(None) => failed_status(&answer, about, progress, |text| token.redact(text)),
+            Err(Some(failed)) => failed,
+        };
+        if answer.status == 429
+            && let Some(refusal) = failed.error.refusal()
+        {
+            let refused = Refused {
+                retry_after: refusal.retry_after,
+                named: refusal.limit.as_ref().map(|limit| {
+                    if limit.key.ends_with("token.rate.per.minute") {
+                        Scope::Token
+                    } else {
+                        Scope::Route
+                    }
+                }),
+            };
+            match permit.refused(route, refused) {
+                // Another token can take the call at once, and the pool knows which.
+                Scope::Token => failed.paced = true,
+                Scope::Route => self.pause_route(route, refusal.retry_after),
+            }
+        }
+        Err(failed)
+    }
+
+    /// Holds back the calls of a route whose service has a limit of its own.
+    fn pause_route(&self, route: &str, time: Option<Duration>) {
+        // Some services ask for hours. One call a window finds out whether they still mean it.
+        let Some(time) = time.map(|time| time.min(self.inner.quota.window)) else {
+            return;
+        };
+        let now = Instant::now();
+        let mut pauses = self
+            .inner
+            .pauses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        pauses.retain(|_, until| *until > now);
+        let until = pauses.entry(route.to_owned()).or_insert(now);
+        *until = (*until).max(now + time);
+    }
+
+    async fn pause(&self, route: &str) {
+        loop {
+            let until = {
+                let pauses = self
+                    .inner
+                    .pauses
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                pauses.get(route).copied()
+            };
+            match until {
+                Some(until) if until > Instant::now() => tokio::time::sleep_until(until).await,
+                _ => return,
+            }
+        }
+    }
+
+    /// Sends bytes with PUT to a URL that the org has handed out; no token goes along.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; an upload whose answer is lost is never repeated, because it may start a
+    /// job. [`Error::InsecureUrl`] when the URL is not https although the org is.
+    pub async fn upload(
+        &self,
+        presigned_url: &str,
+        headers: &[(String, String)],
+        content_type: &str,
+        bytes: impl Into<Bytes>,
+    ) -> Result<(), Error> {
+        let (about, url) = self.presigned(Method::PUT, presigned_url)?;
+        let bytes = bytes.into();
+        let transport = &self.inner.transport;
+        self.transfer(&about, Replay::Never, || {
+            transport.upload(url.clone(), headers, content_type, bytes.clone())
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Fetches a URL that the org has handed out; no token goes along.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; [`Error::InsecureUrl`] when the URL is not https although the org is.
+    pub async fn download(&self, presigned_url: &str) -> Result<Bytes, Error> {
+        let (about, url) = self.presigned(Method::GET, presigned_url)?;
+        let transport = &self.inner.transport;
+        self.transfer(&about, Replay::Safe, || transport.download(url.clone()))
+            .await
+    }
+
+    async fn transfer<F>(
+        &self,
+        about: &CallRef,
+        replay: Replay,
+        send: impl Fn() -> F,
+    ) -> Result<Bytes, Error>
+    where
+        F: Future<Output = Result<Answer, Fault>>,
+    {
+        let mut progress = Progress::new();
+        loop {
+            progress.attempts += 1;
+            self.inner.counters.transferred();
+            let sent = Instant::now();
+            let answer = send().await;
+            progress.spent += sent.elapsed();
+            let failed = match answer {
+                Ok(answer) if (200..300).contains(&answer.status) => return Ok(answer.body),
+                Ok(answer) => failed_status(&answer, about, &progress, str::to_owned),
+                Err(fault) => failed_exchange(about, fault),
+            };
+            let after = self.next(&mut progress, replay, failed)?;
+            self.sleep(&mut progress, after).await;
+        }
+    }
+
+    fn presigned(&self, method: Method, text: &str) -> Result<(CallRef, Url), Error> {
+        let parsed = Url::parse(text);
+        let host = parsed.as_ref().ok().and_then(Url::host_str);
+        let about = CallRef {
+            org: self.inner.org.clone(),
+            method: method.to_string(),
+            // Path and query of a presigned URL are its key; the host is all that may be shown.
+            path: format!("{}/…", host.unwrap_or("(presigned)")),
+            label: None,
+            request_id: Uuid::new_v4(),
+            correlation_id: None,
+        };
+        match parsed {
+            Ok(url) if url.scheme() == "https" => Ok((about, url)),
+            Ok(url) if url.scheme() == "http" && !self.inner.bases.secure => Ok((about, url)),
+            Ok(_) => Err(Error::InsecureUrl {
+                call: Box::new(about),
+            }),
+            Err(error) => Err(invalid(&about, error.to_string())),
+        }
+    }
+
+    fn url(&self, call: &Call, about: &CallRef) -> Result<Url, Error> {
+        // Without the slash a path could extend the host name and take the token elsewhere.
+        if !call.path.starts_with('/') {
+            return Err(invalid(about, "the path must begin with `/`".to_owned()));
+        }
+        let base = match call.host {
+            Host::Api => &self.inner.bases.api,
+            Host::Apps => &self.inner.bases.apps,
+        };
+        let mut url = Url::parse(&format!("{base}{}", call.path))
+            .map_err(|error| invalid(about, error.to_string()))?;
+        if !call.query.is_empty() {
+            let mut pairs = url.query_pairs_mut();
+            for (name, value) in &call.query {
+                pairs.append_pair(name, value);
+            }
+        }
+        Ok(url)
+    }
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self {
+            attempts: 0,
+            spent: Duration::ZERO,
+            acted: false,
+        }
+    }
+}
+
+fn plain_path(path: &str) -> &str {
+    path.split(['?', '#']).next().unwrap_or(path)
+}
+
+fn content(call: &Call, about: &CallRef) -> Result<Option<(HeaderValue, Bytes)>, Error> {
+    match &call.body {
+        Body::Empty => Ok(None),
+        Body::Json(value) => {
+            let json = HeaderValue::from_static("application/json");
+            Ok(Some((json, Bytes::from(value.to_string()))))
+        }
+        Body::Raw {
+            content_type,
+            bytes,
+        } => match HeaderValue::from_str(content_type) {
+            Ok(media) => Ok(Some((media, bytes.clone()))),
+            Err(_) => Err(invalid(about, "the content type".to_owned())),
+        },
+    }
+}
+
+fn invalid(about: &CallRef, problem: String) -> Error {
+    Error::Invalid {
+        call: Box::new(about.clone()),
+        problem,
+    }
+}
+
+fn auth(about: &CallRef, fault: AuthFault) -> Error {
+    Error::Auth {
+        call: Box::new(about.clone()),
+        fault,
+    }
+}
+
+/// Reads a success; `Err(None)` means that the answer is none.
+fn read(answer: &Answer, about: &CallRef, attempts: u32) -> Result<Reply, Option<Failed>> {
+    if !(200..300).contains(&answer.status) {
+        return Err(None);
+    }
+    let correlation_id = answer.header(CORRELATION).map(str::to_owned);
+    let blank = answer.body.iter().all(u8::is_ascii_whitespace);
+    let body = if blank {
+        Value::Null
+    } else {
+        serde_json::from_slice(&answer.body).map_err(|error| {
+            let media = answer.header("content-type").unwrap_or("no content type");
+            let about = CallRef {
+                correlation_id: correlation_id.clone(),
+                ..about.clone()
+            };
+            let error = Error::BadBody {
+                call: Box::new(about),
+                status: answer.status,
+                // The position and the media type tell a page from a bug; the body stays out.
+                problem: crate::error::tidy(&format!("{error} ({media})")),
+            };
+            Some(Failed {
+                error,
+                outcome: Outcome::Final,
+                paced: false,
+            })
+        })?
+    };
+    Ok(Reply {
+        status: answer.status,
+        body,
+        attempts,
+        correlation_id,
+    })
+}
+
+/// Judges an answer that is no success.
+fn failed_status(
+    answer: &Answer,
+    about: &CallRef,
+    progress: &Progress,
+    redact: impl Fn(&str) -> String,
+) -> Failed {
+    let mut refusal = Refusal::parse(answer.status, &answer.body, redact);
+    let header = answer.header(CORRELATION).map(str::to_owned);
+    refusal.correlation_id = refusal.correlation_id.or(header);
+    refusal.retry_after = answer.header("retry-after").and_then(retry_after);
+    refusal.attempts = progress.attempts;
+    refusal.after_lost = progress.acted;
+    if (300..400).contains(&answer.status) {
+        let target = answer.header("location").and_then(|to| Url::parse(to).ok());
+        let host = target.as_ref().and_then(Url::host_str);
+        refusal.message = match host {
+            Some(host) => format!("redirect to {host} not followed"),
+            None => "redirect not followed".to_owned(),
+        };
+    }
+    let call = Box::new(CallRef {
+        correlation_id: refusal.correlation_id.clone(),
+        ..about.clone()
+    });
+    let retry_after = refusal.retry_after;
+    let refusal = Box::new(refusal);
+    let (error, outcome) = match answer.status {
+        429 => (
+            Error::Refused { call, refusal },
+            Outcome::RateLimited { retry_after },
+        ),
+        408 | 500..600 => (
+            Error::Unanswered {
+                call,
+                why: Lost::Status(refusal),
+            },
+            Outcome::Lost { retry_after },
+        ),
+        _ => (Error::Refused { call, refusal }, Outcome::Final),
+    };
+    Failed {
+        error,
+        outcome,
+        paced: false,
+    }
+}
+
+/// Judges an exchange without an answer.
+fn failed_exchange(about: &CallRef, fault: Fault) -> Failed {
+    let call = Box::new(about.clone());
+    let lost = Outcome::Lost { retry_after: None };
+    let (error, outcome) = match fault {
+        Fault::Connect(cause) => (Error::Connect { call, cause }, Outcome::NotSent),
+        Fault::Timeout => {
+            let why = Lost::Timeout;
+            (Error::Unanswered { call, why }, lost)
+        }
+        Fault::Reset(cause) => {
+            let why = Lost::Reset { cause };
+            (Error::Unanswered { call, why }, lost)
+        }
+        Fault::TooLarge(limit) => (Error::TooLarge { call, limit }, Outcome::Final),
+        Fault::Invalid(problem) => (Error::Invalid { call, problem }, Outcome::Final),
+    };
+    Failed {
+        error,
+        outcome,
+        paced: false,
+    }
+}

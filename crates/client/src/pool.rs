@@ -1,0 +1,293 @@
+//! The tokens of one client, each with a quota of its own.
+//!
+//! Genesys Cloud counts requests per token, so a client that holds four tokens may send four
+//! times as much. Another token is opened only when the ones at hand run low.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::auth::Cell;
+use crate::limiter::{Limiter, Quota, Ready, Refused, Scope};
+
+/// How long no further token is opened after one could not be minted.
+const HESITATE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Pool {
+    slots: Mutex<Slots>,
+    /// Callers pass one at a time, in the order they came; the first sleeps for all of them.
+    turnstile: tokio::sync::Mutex<()>,
+    freed: Notify,
+    quota: Quota,
+    max: usize,
+}
+
+struct Slots {
+    open: Vec<Slot>,
+    opened: u64,
+    hesitate_until: Option<Instant>,
+}
+
+struct Slot {
+    id: u64,
+    limiter: Limiter,
+    cell: Arc<Cell>,
+}
+
+impl Pool {
+    pub(crate) fn new(quota: Quota, max: usize) -> Self {
+        Self {
+            slots: Mutex::new(Slots {
+                open: Vec::new(),
+                opened: 0,
+                hesitate_until: None,
+            }),
+            turnstile: tokio::sync::Mutex::new(()),
+            freed: Notify::new(),
+            quota,
+            max,
+        }
+    }
+
+    /// Waits for a place in the quota of the token with most headroom.
+    pub(crate) async fn acquire(self: &Arc<Self>) -> Permit {
+        // Held across the waits below on purpose: it is a queue, not a guard of data.
+        let _turn = self.turnstile.lock().await;
+        loop {
+            let freed = self.freed.notified();
+            let wake = match self.pick(Instant::now()) {
+                Pick::Slot(permit) => return permit,
+                Pick::At(at) => Some(at),
+                Pick::OnAnswer => None,
+            };
+            match wake {
+                Some(at) => tokio::select! {
+                    () = tokio::time::sleep_until(at) => {}
+                    () = freed => {}
+                },
+                // Every place is under way, and every request ends by its timeout.
+                None => freed.await,
+            }
+        }
+    }
+
+    fn pick(self: &Arc<Self>, now: Instant) -> Pick {
+        let mut slots = self.lock();
+        let mut best: Option<(u32, usize)> = None;
+        let mut next: Option<Instant> = None;
+        for (i, slot) in slots.open.iter_mut().enumerate() {
+            match slot.limiter.ready(now) {
+                Ready::Now { headroom } => {
+                    if best.is_none_or(|(most, _)| headroom > most) {
+                        best = Some((headroom, i));
+                    }
+                }
+                Ready::At(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                Ready::OnAnswer => {}
+            }
+        }
+        slots.hesitate_until = slots.hesitate_until.filter(|&until| until > now);
+        let low = best.is_none_or(|(headroom, _)| headroom <= self.quota.requests / 4);
+        let may_open = slots.open.len() < self.max && slots.hesitate_until.is_none();
+        let index = if slots.open.is_empty() || (low && may_open) {
+            slots.open(self.quota)
+        } else if let Some((_, index)) = best {
+            index
+        } else {
+            return next.map_or(Pick::OnAnswer, Pick::At);
+        };
+        let slot = &mut slots.open[index];
+        slot.limiter.take();
+        Pick::Slot(Permit {
+            pool: self.clone(),
+            slot: slot.id,
+            cell: slot.cell.clone(),
+            left: false,
+        })
+    }
+
+    /// Closes a slot whose token could not be minted, unless it is the only one.
+    ///
+    /// Returns whether there is another slot to go on with.
+    pub(crate) fn close(&self, permit: &Permit) -> bool {
+        let mut slots = self.lock();
+        let others = slots.open.iter().any(|slot| slot.id != permit.slot);
+        if others {
+            slots.open.retain(|slot| slot.id != permit.slot);
+            slots.hesitate_until = Some(Instant::now() + HESITATE);
+        }
+        others
+    }
+
+    /// Returns how many tokens are in use.
+    pub(crate) fn open(&self) -> usize {
+        self.lock().open.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with(&self, id: u64, change: impl FnOnce(&mut Limiter)) {
+        let mut slots = self.lock();
+        if let Some(slot) = slots.open.iter_mut().find(|slot| slot.id == id) {
+            change(&mut slot.limiter);
+        }
+    }
+}
+
+impl Slots {
+    fn open(&mut self, quota: Quota) -> usize {
+        self.opened += 1;
+        self.open.push(Slot {
+            id: self.opened,
+            limiter: Limiter::new(quota),
+            cell: Arc::default(),
+        });
+        self.open.len() - 1
+    }
+}
+
+enum Pick {
+    Slot(Permit),
+    At(Instant),
+    OnAnswer,
+}
+
+/// A place in a token's quota. Dropping it says that the request has ended, however it ended.
+pub(crate) struct Permit {
+    pool: Arc<Pool>,
+    slot: u64,
+    pub(crate) cell: Arc<Cell>,
+    left: bool,
+}
+
+impl Permit {
+    /// Notes that the request is leaving: from now on the server may count it.
+    pub(crate) fn leaves(&mut self) {
+        self.left = true;
+    }
+
+    /// Notes that the request did not leave after all.
+    pub(crate) fn never_left(&mut self) {
+        self.left = false;
+    }
+
+    /// Notes a 429 and says what it was about.
+    pub(crate) fn refused(&self, route: &str, refused: Refused) -> Scope {
+        let mut scope = Scope::Token;
+        self.pool.with(self.slot, |limiter| {
+            scope = limiter.refused(Instant::now(), route, refused);
+        });
+        scope
+    }
+
+    /// Notes a quota that the server has named.
+    pub(crate) fn learn(&self, requests: u32) {
+        self.pool.with(self.slot, |limiter| {
+            limiter.learn(Instant::now(), requests);
+        });
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let left = self.left;
+        self.pool.with(self.slot, |limiter| {
+            if left {
+                limiter.answered(Instant::now());
+            } else {
+                limiter.untake();
+            }
+        });
+        // Only the caller at the turnstile ever waits, so one permit to wake is enough.
+        self.pool.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(requests: u32, max: usize) -> Arc<Pool> {
+        let window = Duration::from_secs(60);
+        Arc::new(Pool::new(Quota { requests, window }, max))
+    }
+
+    async fn answered(pool: &Arc<Pool>) -> u64 {
+        let mut permit = pool.acquire().await;
+        permit.leaves();
+        permit.slot
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_token_is_opened_when_the_first_runs_low_and_then_the_fuller_is_used() {
+        let pool = pool(8, 2);
+        let mut slots = Vec::new();
+        for _ in 0..16 {
+            slots.push(answered(&pool).await);
+        }
+        // Six of the first token's eight, then the second until both have two left.
+        assert_eq!(slots[..6], [1; 6]);
+        assert_eq!(slots[6..12], [2; 6]);
+        assert_eq!(slots.iter().filter(|&&slot| slot == 1).count(), 8);
+        assert_eq!(pool.open(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_wait_for_the_window_when_all_tokens_are_used_up() {
+        let pool = pool(2, 2);
+        let start = Instant::now();
+        for _ in 0..4 {
+            answered(&pool).await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        answered(&pool).await;
+        let waited = start.elapsed().as_millis();
+        assert!((60_100..60_110).contains(&waited), "{waited}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_given_back_wakes_the_caller_that_waits_for_it() {
+        let pool = pool(1, 1);
+        let held = pool.acquire().await;
+        let waiter = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.acquire().await.slot }
+        });
+        tokio::task::yield_now().await;
+        drop(held);
+        assert_eq!(waiter.await.unwrap(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_goes_away_leaves_its_place_to_the_next() {
+        let pool = pool(1, 1);
+        let held = pool.acquire().await;
+        let gone = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.acquire().await.slot }
+        });
+        tokio::task::yield_now().await;
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        drop(held);
+        assert_eq!(answered(&pool).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_cannot_be_minted_is_closed_unless_it_is_the_only_one() {
+        let pool = pool(4, 2);
+        let first = pool.acquire().await;
+        assert!(!pool.close(&first));
+        let held = [pool.acquire().await, pool.acquire().await];
+        let second = pool.acquire().await;
+        assert_eq!((held[1].slot, second.slot), (1, 2));
+        assert!(pool.close(&second));
+        drop(second);
+        assert_eq!(pool.acquire().await.slot, 1);
+        assert_eq!(pool.open(), 1);
+    }
+}
