@@ -45,7 +45,7 @@ pub struct Descriptor {
     pub update: Option<WriteSpec>,
     /// Deletes one object.
     pub delete: Option<DeleteSpec>,
-    /// Brings a deleted object back, where deletion is soft.
+    /// Brings a deleted object back, where deletion is soft; sends what `with` says and no field.
     pub restore: Option<WriteSpec>,
     /// The body carries `version`, which must be the current one when writing.
     #[serde(default)]
