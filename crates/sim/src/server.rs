@@ -1,0 +1,135 @@
+//! The network: an accept loop of our own, so that a fault can close a connection unanswered.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use hyper::body::{Frame, Incoming as Received};
+use hyper::service::service_fn;
+use hyper::{Request, Response, header};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::admin;
+use crate::faults::FaultAction;
+use crate::state::{Incoming, Outgoing, State};
+
+/// The largest body that is taken.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+type Body = BoxBody<Bytes, Reset>;
+
+/// Closes the connection instead of an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is closed on purpose")]
+pub(crate) struct Reset;
+
+/// Shares the state between connections and the owner of the simulator.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared(Arc<Mutex<State>>);
+
+impl Shared {
+    pub(crate) fn new(state: State) -> Self {
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Serves connections until it is dropped.
+pub(crate) async fn serve(listener: TcpListener, shared: Shared) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                // Small answers must not wait for each other.
+                let _ = stream.set_nodelay(true);
+                let shared = shared.clone();
+                connections.spawn(async move {
+                    let service = service_fn(move |request| answer(shared.clone(), request));
+                    let connection = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service);
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "connection ended early");
+                    }
+                });
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn answer(shared: Shared, request: Request<Received>) -> Result<Response<Body>, Reset> {
+    let (parts, body) = request.into_parts();
+    let header = |name: header::HeaderName| {
+        let value = parts.headers.get(name)?;
+        value.to_str().ok().map(str::to_owned)
+    };
+    let body = match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_) => {
+            let outgoing = Outgoing {
+                status: 413,
+                ..Outgoing::default()
+            };
+            return Ok(respond(outgoing, false));
+        }
+    };
+    let incoming = Incoming {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or("").to_owned(),
+        authorization: header(header::AUTHORIZATION),
+        content_type: header(header::CONTENT_TYPE),
+        body,
+    };
+    if incoming.path.starts_with("/sim/") {
+        return Ok(respond(admin::answer(&mut shared.lock(), &incoming), false));
+    }
+    let fault = shared.lock().strike(&incoming);
+    if let Some(FaultAction::DelayMs(ms)) = fault {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+    let outgoing = shared.lock().answer(&incoming, fault.as_ref());
+    match fault {
+        Some(FaultAction::ResetBefore | FaultAction::ResetAfter) => Err(Reset),
+        Some(FaultAction::TruncateBody) => Ok(respond(outgoing, true)),
+        _ => Ok(respond(outgoing, false)),
+    }
+}
+
+fn respond(outgoing: Outgoing, truncate: bool) -> Response<Body> {
+    let Outgoing {
+        status,
+        content_type,
+        headers,
+        body,
+    } = outgoing;
+    let mut response = Response::builder().status(status);
+    if let Some(kind) = content_type {
+        response = response.header(header::CONTENT_TYPE, kind);
+    }
+    for (name, value) in headers {
+        response = response.header(name, value);
+    }
+    let body = if truncate {
+        let half = body.slice(..body.len() / 2);
+        let frames = [Ok(Frame::data(half)), Err(Reset)];
+        BodyExt::boxed(StreamBody::new(stream::iter(frames)))
+    } else {
+        Full::new(body)
+            .map_err(|never: Infallible| match never {})
+            .boxed()
+    };
+    response
+        .body(body)
+        .expect("statuses and headers are made here and are valid")
+}

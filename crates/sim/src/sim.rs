@@ -1,0 +1,188 @@
+//! The simulator as a value: start it, furnish it, read what it saw, end it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, Lag, Limits};
+use crate::faults::FaultRule;
+use crate::ledger::Entry;
+use crate::routes::registry;
+use crate::server::{Shared, serve};
+use crate::state::{Seed, State};
+
+/// Represents a running simulator; dropping it ends it.
+#[derive(Debug)]
+pub struct Sim {
+    shared: Shared,
+    base_url: String,
+    server: JoinHandle<()>,
+}
+
+/// Says why a simulator could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("listen on {address}")]
+pub struct StartError {
+    address: String,
+    #[source]
+    source: std::io::Error,
+}
+
+/// Says why a seed request was refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{request}: {status} {code}: {message}")]
+#[non_exhaustive]
+pub struct SeedError {
+    /// Org, method and path.
+    pub request: String,
+    /// The status that a client would have got.
+    pub status: u16,
+    /// The error code.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Sim {
+    /// Starts a simulator; it serves as soon as this returns.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let failed = |source| StartError {
+            address: config.listen.to_string(),
+            source,
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let base_url = format!("http://{address}");
+        let shared = Shared::new(State::new(config, base_url.clone()));
+        let server = tokio::spawn(serve(listener, shared.clone()));
+        Ok(Self {
+            shared,
+            base_url,
+            server,
+        })
+    }
+
+    /// Gives the URL of API and login, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Does what a client would have to do with this request, but may set ids and read-only
+    /// fields, needs no token, counts in no limit and stands in no ledger.
+    ///
+    /// # Errors
+    /// When the request would break the contract or the integrity of the org.
+    pub fn seed(
+        &self,
+        org: &str,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> Result<Value, SeedError> {
+        let seed = Seed {
+            org: org.to_owned(),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            body,
+        };
+        self.shared.lock().seed(seed).map_err(|refusal| SeedError {
+            request: format!("org {org}: {method} {path}"),
+            status: refusal.status,
+            code: refusal.code,
+            message: refusal.message,
+        })
+    }
+
+    /// Lists every request received, oldest first; admin requests and seeds are not among them.
+    pub fn ledger(&self) -> Vec<Entry> {
+        self.shared.lock().ledger.entries.clone()
+    }
+
+    /// Gives everything that an org holds, by the simulator's kinds.
+    pub fn dump(&self, org: &str) -> Value {
+        self.shared
+            .lock()
+            .orgs
+            .get(org)
+            .map_or(Value::Null, |org| org.dump())
+    }
+
+    /// Lists the objects of one of the simulator's kinds, as the API shows them.
+    pub fn objects(&self, org: &str, kind: &str) -> Vec<Value> {
+        let state = self.shared.lock();
+        let Some((org, kind)) = state.orgs.get(org).zip(registry().kind(kind)) else {
+            return Vec::new();
+        };
+        let shown =
+            |object: &crate::store::Object| org.view(kind, &object.id, &object.fields).into();
+        org.store.all(kind.name).map(shown).collect()
+    }
+
+    /// Gives the id of an org.
+    pub fn org_id(&self, org: &str) -> Option<String> {
+        self.shared.lock().orgs.get(org).map(|org| org.id.clone())
+    }
+
+    /// Lets requests fail; gives the number of the rule.
+    pub fn add_fault(&self, rule: FaultRule) -> u64 {
+        self.shared.lock().faults.add(rule)
+    }
+
+    /// Takes all fault rules away.
+    pub fn clear_faults(&self) {
+        self.shared.lock().faults.clear();
+    }
+
+    /// Sets the lags of an org anew.
+    pub fn set_lags(&self, org: &str, lags: Vec<Lag>) {
+        if let Some(org) = self.shared.lock().orgs.get_mut(org) {
+            org.lags = lags;
+        }
+    }
+
+    /// Sets the rates of an org anew.
+    pub fn set_limits(&self, org: &str, limits: Limits) {
+        if let Some(org) = self.shared.lock().orgs.get_mut(org) {
+            org.limits = limits;
+        }
+    }
+
+    /// Gives the time of the simulated world.
+    pub fn now(&self) -> Timestamp {
+        self.shared.lock().clock.now()
+    }
+
+    /// Lets time pass at once.
+    pub fn advance(&self, by: Duration) {
+        self.shared.lock().clock.advance(by);
+    }
+
+    /// Ends all tokens of an org, as when they expire; gives how many.
+    pub fn revoke_tokens(&self, org: &str) -> usize {
+        self.shared.lock().tokens.revoke(Some(org))
+    }
+
+    /// Puts the world back to how it was after its seeds, and forgets tokens, faults and ledger.
+    pub fn reset(&self) {
+        self.shared.lock().reset();
+    }
+
+    /// Ends the simulator and waits until its connections are closed.
+    pub async fn shutdown(mut self) {
+        self.server.abort();
+        // A task that was aborted ends with an error, which is what was asked for.
+        let _ = (&mut self.server).await;
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

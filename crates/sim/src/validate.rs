@@ -1,0 +1,182 @@
+//! Requests against the contract.
+
+use orgsmith_contract::{Direction, Location, Operation, ProblemKind, Type, contract};
+use serde_json::{Value, json};
+
+use crate::error::Refusal;
+use crate::kind::Kind;
+
+/// Refuses query parameters that the operation does not have, lacks, or has with other types.
+pub(crate) fn check_query(
+    operation: &Operation,
+    query: &[(String, String)],
+) -> Result<(), Refusal> {
+    let refuse = |name: &str, message: String| {
+        Refusal::new(400, "invalid.query.param.value", message)
+            .detail("invalid.query.param.value", name)
+    };
+    for (name, value) in query {
+        let Some(param) = operation.query(name) else {
+            return Err(refuse(name, format!("Unknown query parameter {name}")));
+        };
+        let good = match &param.ty {
+            Type::Integer => value.parse::<i64>().is_ok(),
+            Type::Number => value.parse::<f64>().is_ok(),
+            Type::Boolean => value == "true" || value == "false",
+            _ => true,
+        };
+        if !good {
+            return Err(refuse(
+                name,
+                format!("Value [{value}] is not valid for parameter {name}"),
+            ));
+        }
+        // The documented defaults do not always stand in the documented enum (ASC, ascending).
+        let is_default = param
+            .default
+            .as_ref()
+            .and_then(Value::as_str)
+            .is_some_and(|default| default.eq_ignore_ascii_case(value));
+        let allowed = &param.enum_values;
+        if !allowed.is_empty() && !allowed.contains(value) && !is_default {
+            return Err(refuse(
+                name,
+                format!(
+                    "Value [{value}] is not valid for field type [{name}]. Allowable values are: {}",
+                    allowed.join(", ")
+                ),
+            ));
+        }
+    }
+    let missing = operation.params.iter().find(|param| {
+        param.location == Location::Query
+            && param.required
+            && !query.iter().any(|(name, _)| *name == param.name)
+    });
+    match missing {
+        Some(param) => Err(refuse(
+            &param.name,
+            format!("The query parameter {} is required", param.name),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Says how a body is judged.
+pub(crate) struct Bodies<'k> {
+    /// The kind that the operation writes, if it is a plain one.
+    pub(crate) kind: Option<&'k Kind>,
+    /// The id in the path of an update.
+    pub(crate) id: Option<&'k str>,
+    pub(crate) direction: Direction,
+    pub(crate) relax_read_only: bool,
+}
+
+/// Refuses a body that the contract does not allow; takes out of it what is allowed but has no
+/// meaning.
+pub(crate) fn check_body(
+    operation: &Operation,
+    body: &mut Value,
+    how: &Bodies<'_>,
+) -> Result<(), Refusal> {
+    let Some(ty) = &operation.body else {
+        return match body {
+            Value::Null => Ok(()),
+            _ => Err(Refusal::bad_request("This operation takes no body.")),
+        };
+    };
+    if body.is_null() {
+        return match operation.body_required {
+            true => Err(Refusal::bad_request("A body is required.")),
+            false => Ok(()),
+        };
+    }
+    // Seeds may choose the id, which no create model lets a client do.
+    let seed_id = match (how.direction, body.as_object_mut()) {
+        (Direction::Response, Some(fields)) if operation.method == "POST" => fields.remove("id"),
+        _ => None,
+    };
+    let mut read_only = Vec::new();
+    let mut details = Vec::new();
+    let mut first: Option<Refusal> = None;
+    for found in contract().check(ty, body, how.direction) {
+        let field = found.pointer.trim_start_matches('/');
+        let code = match &found.problem {
+            ProblemKind::Missing if how.kind.is_some_and(|k| k.optional.contains(&field)) => {
+                continue;
+            }
+            ProblemKind::ReadOnly if tolerated(body, &found.pointer, how) => {
+                read_only.push(found.pointer.clone());
+                continue;
+            }
+            ProblemKind::UnknownField | ProblemKind::ReadOnly => "invalid.property",
+            ProblemKind::Missing => "required.field.missing",
+            ProblemKind::WrongType { .. } | ProblemKind::NotAllowed { .. } => "invalid.value",
+            _ => "constraint.validation",
+        };
+        let message = match &found.problem {
+            ProblemKind::NotAllowed { allowed } => format!(
+                "Value [{}] is not valid for field type [{field}]. Allowable values are: {}",
+                body.pointer(&found.pointer)
+                    .map(spelled)
+                    .unwrap_or_default(),
+                allowed.join(", ")
+            ),
+            _ => found.to_string(),
+        };
+        details.push(json!({"errorCode": code, "fieldName": field}));
+        first.get_or_insert_with(|| Refusal::new(400, code, message));
+    }
+    for pointer in read_only.iter().rev() {
+        take(body, pointer);
+    }
+    if let (Some(id), Some(fields)) = (seed_id, body.as_object_mut()) {
+        fields.insert("id".into(), id);
+    }
+    match first {
+        None => Ok(()),
+        Some(mut refusal) => {
+            refusal.more.details = details;
+            Err(refusal)
+        }
+    }
+}
+
+fn spelled(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Tells whether a read-only field may be sent, although it changes nothing.
+fn tolerated(body: &Value, pointer: &str, how: &Bodies<'_>) -> bool {
+    if how.relax_read_only {
+        return true;
+    }
+    let field = pointer.trim_start_matches('/');
+    let is_reference = field.contains('/');
+    let value = body.pointer(pointer).and_then(Value::as_str);
+    match field.rsplit('/').next() {
+        // The id of a model used as a reference is what is being set.
+        Some("id") if is_reference => true,
+        Some("id") => how.id.is_some() && value == how.id,
+        Some("selfUri") if !is_reference => {
+            let own = how.kind.zip(how.id).map(|(kind, id)| kind.uri(id));
+            own.is_some() && value == own.as_deref()
+        }
+        _ => false,
+    }
+}
+
+/// Takes a field out, unless it is the id of a reference.
+fn take(body: &mut Value, pointer: &str) {
+    let Some((parent, field)) = pointer.rsplit_once('/') else {
+        return;
+    };
+    if field == "id" && !parent.is_empty() {
+        return;
+    }
+    if let Some(fields) = body.pointer_mut(parent).and_then(Value::as_object_mut) {
+        fields.remove(field);
+    }
+}
