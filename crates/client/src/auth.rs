@@ -144,8 +144,7 @@ impl Minter {
                     minted: now,
                     expires: now + life,
                 });
-                // A token can live as short as five minutes; half of its life is early enough.
-                cell.set(token.clone(), now + life - EARLY.min(life / 2));
+                cell.set(token.clone(), now + useful(life));
                 Ok(token)
             }
             Err(fault) => match cell.get().0 {
@@ -170,9 +169,8 @@ impl Minter {
                     return read(&answer);
                 }
                 Ok(answer) => {
-                    let refusal = Refusal::parse(answer.status, &answer.body, |text| {
-                        redact(text, &self.credentials.secret)
-                    });
+                    let refusal =
+                        Refusal::parse(answer.status, &answer.body, |text| self.redact(text));
                     let throttled = answer.status == 429
                         || refusal
                             .message
@@ -220,10 +218,21 @@ impl Minter {
         }
     }
 
-    async fn ask(&self) -> Result<Answer, Fault> {
+    /// Takes the credentials out of a text that came from outside, in both forms they are sent in.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        redact(&redact(text, &self.credentials.secret), &self.pair())
+    }
+
+    /// Joins id and secret as Basic authentication wants them.
+    fn pair(&self) -> SecretString {
         let Credentials { client_id, secret } = &self.credentials;
-        let pair = SecretString::from(format!("{client_id}:{}", secret.expose_secret()));
-        let basic = SecretString::from(format!("Basic {}", STANDARD.encode(pair.expose_secret())));
+        let plain = SecretString::from(format!("{client_id}:{}", secret.expose_secret()));
+        SecretString::from(STANDARD.encode(plain.expose_secret()))
+    }
+
+    async fn ask(&self) -> Result<Answer, Fault> {
+        let pair = self.pair();
+        let basic = SecretString::from(format!("Basic {}", pair.expose_secret()));
         let mut header = crate::transport::value(basic.expose_secret())?;
         header.set_sensitive(true);
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -232,6 +241,11 @@ impl Minter {
             .call(Method::POST, self.url.clone(), &header, Some((form, body)))
             .await
     }
+}
+
+/// How long a token is used. It can live as short as five minutes: half of that is early enough.
+fn useful(life: Duration) -> Duration {
+    life - EARLY.min(life / 2)
 }
 
 fn usable(cell: &Cell, rejected: Option<u64>, now: Instant) -> Option<Arc<Token>> {
@@ -264,5 +278,41 @@ fn redact(text: &str, secret: &SecretString) -> String {
         text.to_owned()
     } else {
         text.replace(secret, "[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_replaced_five_minutes_early_or_after_half_of_a_short_life() {
+        let useful = |seconds| useful(Duration::from_secs(seconds)).as_secs();
+        assert_eq!(useful(86_400), 86_100);
+        assert_eq!(useful(600), 300);
+        assert_eq!(useful(300), 150);
+        assert_eq!(useful(0), 0);
+    }
+
+    #[test]
+    fn a_token_is_usable_until_it_is_due_and_unless_it_was_rejected() {
+        let now = Instant::now();
+        let life = Duration::from_secs(600);
+        let cell = Cell::default();
+        assert!(usable(&cell, None, now).is_none());
+        let token = Token {
+            header: bearer(&"t".into()).unwrap(),
+            value: "t".into(),
+            serial: 3,
+            minted: now,
+            expires: now + life,
+        };
+        cell.set(Arc::new(token), now + useful(life));
+        let serial = |rejected, at| usable(&cell, rejected, at).map(|token| token.serial);
+        assert_eq!(serial(None, now), Some(3));
+        assert_eq!(serial(Some(2), now), Some(3));
+        assert_eq!(serial(Some(3), now), None);
+        assert_eq!(serial(None, now + Duration::from_secs(299)), Some(3));
+        assert_eq!(serial(None, now + Duration::from_secs(300)), None);
     }
 }

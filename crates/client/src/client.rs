@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::auth::{Credentials, Minter, Token};
 use crate::builder::{Bases, Builder, Endpoint};
 use crate::call::{Body, Call, Host, Replay};
-use crate::error::{AuthFault, CallRef, Error, Lost, Refusal};
+use crate::error::{AuthFault, CallRef, Error, Lost, Refusal, tidy};
 use crate::limiter::{Quota, Refused, Scope};
 use crate::pool::{Permit, Pool};
 use crate::random::Random;
@@ -311,9 +311,10 @@ impl Client {
         if let Some(allowed) = answer.header(ALLOWED).and_then(|text| text.parse().ok()) {
             permit.learn(allowed);
         }
-        let mut failed = match read(&answer, about, progress.attempts) {
+        let redact = |text: &str| self.inner.minter.redact(&token.redact(text));
+        let mut failed = match read(&answer, about, progress.attempts, redact) {
             Ok(reply) => return Ok(reply),
-            Err(None) => failed_status(&answer, about, progress, |text| token.redact(text)),
+            Err(None) => failed_status(&answer, about, progress, redact),
             Err(Some(failed)) => failed,
         };
         if answer.status == 429
@@ -520,11 +521,16 @@ fn auth(about: &CallRef, fault: AuthFault) -> Error {
 }
 
 /// Reads a success; `Err(None)` means that the answer is none.
-fn read(answer: &Answer, about: &CallRef, attempts: u32) -> Result<Reply, Option<Failed>> {
+fn read(
+    answer: &Answer,
+    about: &CallRef,
+    attempts: u32,
+    redact: impl Fn(&str) -> String,
+) -> Result<Reply, Option<Failed>> {
     if !(200..300).contains(&answer.status) {
         return Err(None);
     }
-    let correlation_id = answer.header(CORRELATION).map(str::to_owned);
+    let correlation_id = answer.header(CORRELATION).map(&redact);
     let blank = answer.body.iter().all(u8::is_ascii_whitespace);
     let body = if blank {
         Value::Null
@@ -539,7 +545,7 @@ fn read(answer: &Answer, about: &CallRef, attempts: u32) -> Result<Reply, Option
                 call: Box::new(about),
                 status: answer.status,
                 // The position and the media type tell a page from a bug; the body stays out.
-                problem: crate::error::tidy(&format!("{error} ({media})")),
+                problem: tidy(&redact(&format!("{error} ({media})"))),
             };
             Some(Failed {
                 error,
@@ -563,8 +569,8 @@ fn failed_status(
     progress: &Progress,
     redact: impl Fn(&str) -> String,
 ) -> Failed {
-    let mut refusal = Refusal::parse(answer.status, &answer.body, redact);
-    let header = answer.header(CORRELATION).map(str::to_owned);
+    let mut refusal = Refusal::parse(answer.status, &answer.body, &redact);
+    let header = answer.header(CORRELATION).map(&redact);
     refusal.correlation_id = refusal.correlation_id.or(header);
     refusal.retry_after = answer.header("retry-after").and_then(retry_after);
     refusal.attempts = progress.attempts;
@@ -573,7 +579,7 @@ fn failed_status(
         let target = answer.header("location").and_then(|to| Url::parse(to).ok());
         let host = target.as_ref().and_then(Url::host_str);
         refusal.message = match host {
-            Some(host) => format!("redirect to {host} not followed"),
+            Some(host) => redact(&format!("redirect to {host} not followed")),
             None => "redirect not followed".to_owned(),
         };
     }

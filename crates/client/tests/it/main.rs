@@ -1,0 +1,8 @@
+//! The client against a scripted server: what leaves, what comes back, what is sent again.
+
+mod paging;
+mod secrets;
+mod sending;
+mod server;
+mod tokens;
+mod transfers;
