@@ -7,9 +7,12 @@
 
 pub mod bundle;
 pub mod catalogue;
+pub mod diff;
 pub mod document;
 pub mod flow;
 pub mod id;
 pub mod journal;
 pub mod path;
+pub mod plan;
 pub mod secret;
+pub mod snapshot;

@@ -63,9 +63,19 @@ impl FieldPath {
         self.0.len() == 1
     }
 
-    /// Tells whether the place is an element of a list.
-    pub fn ends_in_list(&self) -> bool {
-        self.0.last() == Some(&Segment::Elements)
+    /// Tells whether the place is inside a list.
+    pub fn in_list(&self) -> bool {
+        self.0.contains(&Segment::Elements)
+    }
+
+    /// Splits the path behind its last `[]`: the list's elements, and the place inside one.
+    pub fn split_at_element(&self) -> Option<(Self, Self)> {
+        let at = self
+            .0
+            .iter()
+            .rposition(|segment| *segment == Segment::Elements)?
+            + 1;
+        Some((Self(self.0[..at].to_vec()), Self(self.0[at..].to_vec())))
     }
 
     /// Returns the steps as field names, `[]` and `{}`.

@@ -154,6 +154,9 @@ pub struct KeySpec {
     /// Paths of the parts, in order. A part that is a reference contributes the parts of the key of
     /// what it refers to.
     pub fields: Vec<FieldPath>,
+    /// Parts that the API writes in capitals and a key in lower case: a flow's type.
+    #[serde(default)]
+    pub lower_case: Vec<FieldPath>,
     /// Two spellings that differ in case are the same object.
     #[serde(default)]
     pub ignore_case: bool,

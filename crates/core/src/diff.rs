@@ -1,0 +1,222 @@
+//! What differs between two portable bodies of one object.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::catalogue::Part;
+use crate::document::Slot;
+use crate::snapshot::item_identity;
+
+/// A managed field that differs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The place in the portable document: `mediaSettings.call.alertingTimeoutSeconds`.
+    pub path: String,
+    /// What the target has; nothing where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<Value>,
+    /// What the source wants; nothing where it wants none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<Value>,
+}
+
+/// Returns what would have to change in `live` to become `desired`.
+///
+/// A field that `desired` leaves out is not managed and never a difference. Fields for which `skip`
+/// holds are left out.
+pub fn changes(
+    desired: &Map<String, Value>,
+    live: &Map<String, Value>,
+    skip: &dyn Fn(&str) -> bool,
+) -> Vec<Change> {
+    let mut found = Vec::new();
+    for (field, wanted) in desired {
+        if !skip(field) {
+            compare(field.clone(), wanted, live.get(field), &mut found);
+        }
+    }
+    found
+}
+
+fn compare(path: String, wanted: &Value, live: Option<&Value>, found: &mut Vec<Change>) {
+    match (wanted, live) {
+        (Value::Object(wanted), Some(Value::Object(live)))
+            if Slot::of(&Value::Object(wanted.clone())).is_none() =>
+        {
+            for (field, wanted) in wanted {
+                compare(format!("{path}.{field}"), wanted, live.get(field), found);
+            }
+        }
+        // The API leaves empty lists and objects out of its answers as it likes.
+        (Value::Array(list), None) if list.is_empty() => {}
+        (Value::Object(map), None) if map.is_empty() => {}
+        (wanted, live) if Some(wanted) == live => {}
+        (wanted, live) => {
+            found.push(Change {
+                path,
+                old: live.cloned(),
+                new: Some(wanted.clone()),
+            });
+        }
+    }
+}
+
+/// How the items of a part differ.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ItemChanges {
+    /// Items that the target lacks.
+    pub add: Vec<Value>,
+    /// Items that the target has with other values: what it has, what is wanted.
+    pub change: Vec<(Value, Value)>,
+    /// Items that only the target has.
+    pub remove: Vec<Value>,
+}
+
+impl ItemChanges {
+    /// Compares two lists of items, by what identifies an item.
+    pub fn between(part: &Part, desired: &[Value], live: &[Value]) -> Self {
+        let mut found = Self::default();
+        let mut wanted = std::collections::BTreeMap::new();
+        for item in desired {
+            wanted.insert(item_identity(part, item), item);
+        }
+        let mut have = std::collections::BTreeMap::new();
+        for item in live {
+            have.insert(item_identity(part, item), item);
+        }
+        for (identity, item) in &wanted {
+            match have.get(identity) {
+                None => found.add.push((*item).clone()),
+                Some(live) => {
+                    if item_differs(part, item, live) {
+                        found.change.push(((*live).clone(), (*item).clone()));
+                    }
+                }
+            }
+        }
+        for (identity, item) in &have {
+            if !wanted.contains_key(identity) {
+                found.remove.push((*item).clone());
+            }
+        }
+        found
+    }
+
+    /// Tells whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            add,
+            change,
+            remove,
+        } = self;
+        add.is_empty() && change.is_empty() && remove.is_empty()
+    }
+
+    /// Says the differences as changes of the document.
+    pub fn to_changes(&self, part: &Part) -> Vec<Change> {
+        let Self {
+            add,
+            change,
+            remove,
+        } = self;
+        let path = |item: &Value| format!("{}[{}]", part.field, label(part, item));
+        let added = add.iter().map(|item| Change {
+            path: path(item),
+            old: None,
+            new: Some(item.clone()),
+        });
+        let changed = change.iter().map(|(old, new)| Change {
+            path: path(new),
+            old: Some(old.clone()),
+            new: Some(new.clone()),
+        });
+        let removed = remove.iter().map(|item| Change {
+            path: path(item),
+            old: Some(item.clone()),
+            new: None,
+        });
+        added.chain(changed).chain(removed).collect()
+    }
+}
+
+/// Compares two items; a field that is left out has its default, or is not managed.
+fn item_differs(part: &Part, desired: &Value, live: &Value) -> bool {
+    let (Value::Object(desired), Value::Object(live)) = (desired, live) else {
+        return desired != live;
+    };
+    let with_defaults = |item: &Map<String, Value>| {
+        let mut item = item.clone();
+        for (field, value) in &part.defaults {
+            item.entry(field.clone()).or_insert_with(|| value.clone());
+        }
+        item
+    };
+    !changes(&with_defaults(desired), &with_defaults(live), &|_| false).is_empty()
+}
+
+fn label(part: &Part, item: &Value) -> String {
+    match Slot::of(item) {
+        Some(Slot::Ref(object)) => object.key.as_str().to_owned(),
+        _ => {
+            let text = item_identity(part, item);
+            match text.parse::<crate::id::ObjectRef>() {
+                Ok(object) => object.key.as_str().to_owned(),
+                Err(_) => text,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn map(value: Value) -> Map<String, Value> {
+        match value {
+            Value::Object(map) => map,
+            other => panic!("{other} is no object"),
+        }
+    }
+
+    fn paths(desired: Value, live: Value) -> Vec<String> {
+        let found = changes(&map(desired), &map(live), &|_| false);
+        found.into_iter().map(|change| change.path).collect()
+    }
+
+    #[test]
+    fn a_field_that_is_left_out_is_not_managed() {
+        assert_eq!(
+            paths(json!({"a": 1}), json!({"a": 1, "b": 2})),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            paths(json!({"a": {"x": 1}}), json!({"a": {"x": 1, "y": 2}})),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn a_nested_difference_is_named_by_its_path() {
+        assert_eq!(
+            paths(
+                json!({"a": {"x": 1, "z": 3}}),
+                json!({"a": {"x": 2, "z": 3}})
+            ),
+            ["a.x"]
+        );
+    }
+
+    #[test]
+    fn an_empty_list_equals_none_but_not_a_full_one() {
+        assert_eq!(paths(json!({"a": []}), json!({})), Vec::<String>::new());
+        assert_eq!(paths(json!({"a": []}), json!({"a": [1]})), ["a"]);
+    }
+
+    #[test]
+    fn a_reference_is_compared_whole() {
+        let reference = |key: &str| json!({"flow": {"$ref": format!("flow/inboundcall/{key}")}});
+        assert_eq!(paths(reference("A"), reference("B")), ["flow"]);
+    }
+}

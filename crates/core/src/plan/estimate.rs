@@ -1,0 +1,61 @@
+//! How many API calls a plan takes, and how long.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Expected, Step, Write};
+
+/// API calls and time of a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// API calls; transfers to presigned addresses are none.
+    pub calls: usize,
+    /// Minutes, at the configured rate.
+    pub minutes: f64,
+}
+
+/// How fast calls may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Tokens of the client.
+    pub tokens: u32,
+    /// Calls per minute and token.
+    pub per_minute: u32,
+}
+
+impl Default for Rate {
+    fn default() -> Self {
+        Self {
+            tokens: 4,
+            per_minute: 300,
+        }
+    }
+}
+
+/// Polls of an Architect job until it ends, on the average.
+const FLOW_POLLS: usize = 2;
+
+/// Returns the number of calls a step takes when all goes well.
+pub(super) fn calls(step: &Step) -> usize {
+    let check = usize::from(matches!(step.expected, Some(Expected::PreImage(_))));
+    check
+        + match &step.write {
+            Write::Request(_) => 1,
+            Write::FlowImport { .. } => 1 + FLOW_POLLS,
+            Write::PromptAudio { .. } => 2,
+            Write::ActionDraft { .. } => 3,
+        }
+}
+
+impl Estimate {
+    /// Adds up the steps.
+    pub fn of(steps: &[Step], rate: Rate) -> Self {
+        let calls = steps.iter().map(calls).sum();
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let minutes = calls as f64 / f64::from(rate.tokens * rate.per_minute).max(1.0);
+        Self {
+            calls,
+            minutes: (minutes * 100.0).round() / 100.0,
+        }
+    }
+}

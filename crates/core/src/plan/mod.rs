@@ -1,0 +1,289 @@
+//! A plan: every write, in order, decided before the first is sent.
+//!
+//! One [`Step`] is one write to the target. A step carries its request; what is filled in later is
+//! the id of an object created by an earlier step, the version that an earlier step left behind,
+//! and secrets. A plan is a value: saved, reviewed, digested, and applied as it is or not at all.
+
+mod cut;
+mod estimate;
+mod planner;
+mod steps;
+mod wire;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use cut::{Edge, cut_cycles};
+pub use estimate::{Estimate, Rate};
+pub use planner::{FLOW_SOURCE, Options, Planner};
+pub use wire::pre_image;
+
+use crate::bundle::{Gap, Origin};
+use crate::diff::Change;
+use crate::document::Template;
+use crate::id::{Kind, ObjectRef, StepId, TargetId};
+
+/// The plan format that this program writes; it reads this one and older ones.
+pub const FORMAT: u32 = 1;
+
+/// Every write that makes a target match a source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The version of this format.
+    pub format: u32,
+    /// Where the desired state came from.
+    pub source: Side,
+    /// The org that is written to.
+    pub target: Side,
+    /// The writes, each behind those it needs.
+    pub steps: Vec<Step>,
+    /// The ids of objects that exist in the target and that steps refer to.
+    pub bindings: BTreeMap<ObjectRef, TargetId>,
+    /// Content that steps send, by its digest.
+    pub blobs: BTreeMap<String, Blob>,
+    /// How many objects of each kind there are, and what happens to them.
+    pub counts: BTreeMap<Kind, Counts>,
+    /// Objects that are left alone because something is wrong with them.
+    pub conflicts: Vec<Conflict>,
+    /// What could not be read.
+    pub gaps: Vec<Gap>,
+    /// What a person should know.
+    pub findings: Vec<Finding>,
+    /// API calls and time.
+    pub estimate: Estimate,
+}
+
+/// One of the two states that a plan was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Side {
+    /// Which org.
+    pub org: Origin,
+    /// Names the content: equal states have equal digests.
+    pub digest: String,
+}
+
+/// One write to the target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Unique within the plan: `routing_queue/Sales:create`.
+    pub id: StepId,
+    /// The object that is written.
+    pub object: ObjectRef,
+    /// What happens to it.
+    pub action: Action,
+    /// Steps of a later phase start when all of an earlier one ended.
+    pub phase: u8,
+    /// The managed fields that change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+    /// Why.
+    pub reason: String,
+    /// Steps that must be done before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<StepId>,
+    /// What the target must still be for the step to be right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
+    /// What is sent.
+    pub write: Write,
+}
+
+/// What happens to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// It is created.
+    Create,
+    /// It was deleted and is brought back.
+    Adopt,
+    /// It is changed.
+    Update,
+    /// It was created by an earlier step and is completed.
+    Link,
+    /// It is deleted.
+    Delete,
+}
+
+/// What the target must still be for a step to be right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Expected {
+    /// The object's version; the API refuses a write with another.
+    Version(u64),
+    /// The digest of the object as it was read; compared before the write.
+    PreImage(String),
+}
+
+/// What a step sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Write {
+    /// One request.
+    Request(Request),
+    /// An Architect job: the source is uploaded, checked and published.
+    FlowImport {
+        /// The blob with the source.
+        source: String,
+    },
+    /// An audio file is uploaded to a prompt's resource.
+    PromptAudio {
+        /// The language of the resource.
+        language: String,
+        /// The blob with the audio.
+        audio: String,
+    },
+    /// A data action's contract is changed through a draft, which is then published.
+    ActionDraft {
+        /// The body of the draft.
+        body: Template,
+    },
+}
+
+/// One request, whose slots are filled when it is sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The HTTP method.
+    pub method: String,
+    /// The contract's path.
+    pub path: String,
+    /// The values of the path's parameters, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<Template>,
+    /// The query; a list is joined by commas.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub query: BTreeMap<String, Template>,
+    /// The body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Template>,
+    /// The answer holds the id of a new object.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub creates: bool,
+    /// The body carries the object's current version.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub versioned: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// Content that a step sends: text as it is, anything else in base 64.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Blob {
+    /// Text.
+    Text(String),
+    /// Bytes, as lower-case hexadecimal digits.
+    Hex(String),
+}
+
+impl Blob {
+    /// Wraps content.
+    pub fn new(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => {
+                use std::fmt::Write as _;
+                let mut hex = String::with_capacity(bytes.len() * 2);
+                for byte in bytes {
+                    write!(hex, "{byte:02x}").expect("a String takes any text");
+                }
+                Self::Hex(hex)
+            }
+        }
+    }
+
+    /// Returns the content, unless the digits are damaged.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Text(text) => Some(text.clone().into_bytes()),
+            Self::Hex(hex) => (0..hex.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
+                .collect(),
+        }
+    }
+}
+
+/// How many objects of a kind there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// In the target, of those that were read.
+    pub existing: usize,
+    /// Created.
+    pub create: usize,
+    /// Brought back.
+    pub adopt: usize,
+    /// Changed.
+    pub update: usize,
+    /// Deleted.
+    pub delete: usize,
+    /// Equal on both sides.
+    pub same: usize,
+}
+
+/// An object that is left alone because something is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conflict {
+    /// Which object.
+    pub object: ObjectRef,
+    /// What is wrong, and what to do.
+    pub reason: String,
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good to know.
+    Note,
+    /// Something will be other than in the source.
+    Warning,
+    /// The plan may not be applied.
+    Error,
+}
+
+/// Something a person should know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// How much it matters.
+    pub severity: Severity,
+    /// A stable name of what was found: `number-not-in-target`.
+    pub rule: String,
+    /// Where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectRef>,
+    /// What, and what to do.
+    pub message: String,
+}
+
+impl Plan {
+    /// Tells whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Names the plan: an approval is of a plan with this digest and no other.
+    pub fn digest(&self) -> String {
+        let text = serde_json::to_vec(self).expect("a plan has text keys only");
+        digest_of(&text)
+    }
+}
+
+/// Returns the digest of bytes, as written in plans: `blake3:` and 32 hexadecimal digits.
+pub fn digest_of(bytes: &[u8]) -> String {
+    let hash = blake3::hash(bytes).to_hex();
+    format!("blake3:{}", &hash[..32])
+}

@@ -1,0 +1,777 @@
+//! Decides: desired documents and a live org in, a plan out.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::{Map, Value};
+
+use super::cut::{Edge, cut_cycles};
+use super::steps::{StepMaker, for_each_template};
+use super::{Conflict, Counts, Estimate, FORMAT, Finding, Plan, Rate, Severity, Side, digest_of};
+use crate::bundle::Bundle;
+use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
+use crate::document::{Captured, Slot, for_each_slot};
+use crate::flow::{self, FlowTarget};
+use crate::id::{Key, Kind, ObjectRef};
+use crate::path::FieldPath;
+use crate::snapshot::{Names, Snapshot};
+
+/// The name under which a flow's source is kept beside its document.
+pub const FLOW_SOURCE: &str = "flow.yaml";
+
+/// What a user may choose for a plan.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How fast calls may be sent; for the estimate.
+    pub rate: Rate,
+    /// Objects of the source's kinds that only the target has are deleted.
+    pub prune: bool,
+    /// Which of several objects with one key is meant, by its id in the target.
+    pub pins: BTreeMap<ObjectRef, String>,
+}
+
+/// Makes plans.
+#[derive(Debug)]
+pub struct Planner<'c> {
+    catalogue: &'c Catalogue,
+    options: Options,
+}
+
+/// A desired document on its way to becoming steps.
+pub(super) struct Item<'p> {
+    pub(super) object: ObjectRef,
+    pub(super) descriptor: &'p Descriptor,
+    pub(super) body: Map<String, Value>,
+    pub(super) files: crate::document::Files,
+    pub(super) state: Presence<'p>,
+    /// Objects that its source names; for flows.
+    pub(super) source_refs: BTreeSet<ObjectRef>,
+}
+
+/// Whether the target has an object.
+#[derive(Clone, Copy)]
+pub(super) enum Presence<'p> {
+    Missing,
+    Deleted(&'p Captured),
+    Live(&'p Captured),
+}
+
+impl Presence<'_> {
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self, Self::Live(_))
+    }
+}
+
+/// The target, indexed by what people call its objects.
+pub(super) struct Target<'p> {
+    pub(super) names: Names,
+    pub(super) live: HashMap<ObjectRef, &'p Captured>,
+    deleted: HashMap<ObjectRef, &'p Captured>,
+    ambiguous: BTreeSet<ObjectRef>,
+}
+
+impl<'p> Target<'p> {
+    fn new(
+        catalogue: &Catalogue,
+        snapshot: &'p Snapshot,
+        pins: &BTreeMap<ObjectRef, String>,
+    ) -> Self {
+        let names = Names::new(catalogue, snapshot, pins);
+        let index = |objects: &'p BTreeMap<Kind, Vec<Captured>>| {
+            let mut found = HashMap::new();
+            for (kind, captured) in objects {
+                for captured in captured {
+                    if let Some(object) = names.object(kind, captured.id.as_str()) {
+                        found.insert(object.clone(), captured);
+                    }
+                }
+            }
+            found
+        };
+        let ambiguous = names
+            .ambiguous()
+            .iter()
+            .map(|several| several.object.clone())
+            .collect();
+        let (live, deleted) = (index(&snapshot.objects), index(&snapshot.deleted));
+        Self {
+            live,
+            deleted,
+            ambiguous,
+            names,
+        }
+    }
+
+    fn presence(&self, object: &ObjectRef) -> Presence<'p> {
+        match (self.live.get(object), self.deleted.get(object)) {
+            (Some(captured), _) => Presence::Live(captured),
+            (None, Some(captured)) => Presence::Deleted(captured),
+            (None, None) => Presence::Missing,
+        }
+    }
+}
+
+/// What is gathered while deciding.
+#[derive(Default)]
+pub(super) struct Notes {
+    pub(super) conflicts: Vec<Conflict>,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Notes {
+    pub(super) fn conflict(&mut self, object: &ObjectRef, reason: String) {
+        self.conflicts.push(Conflict {
+            object: object.clone(),
+            reason,
+        });
+    }
+
+    pub(super) fn warn(&mut self, rule: &str, object: &ObjectRef, message: String) {
+        self.findings.push(Finding {
+            severity: Severity::Warning,
+            rule: rule.to_owned(),
+            object: Some(object.clone()),
+            message,
+        });
+    }
+}
+
+impl<'c> Planner<'c> {
+    /// Takes the catalogue and what the user chose.
+    pub fn new(catalogue: &'c Catalogue, options: Options) -> Self {
+        Self { catalogue, options }
+    }
+
+    /// Decides every write that makes the target have what the bundle says.
+    pub fn plan(&self, desired: &Bundle, snapshot: &Snapshot) -> Plan {
+        let target = Target::new(self.catalogue, snapshot, &self.options.pins);
+        let mut notes = Notes::default();
+        let mut items = self.items(desired, &target, &mut notes);
+        settle_references(&mut items, &target, &mut notes);
+        keep_numbers_of_target(&mut items, &target, &mut notes);
+        let cuts = cut(&mut items, &mut notes);
+
+        let mut maker = StepMaker::new(&items, &target, cuts, &mut notes);
+        for index in 0..items.len() {
+            maker.make(index);
+        }
+        if self.options.prune {
+            maker.prune(self.catalogue, desired, snapshot);
+        }
+        let (mut steps, blobs, mut counts) = maker.finish();
+        order(&mut steps);
+        for (kind, captured) in &snapshot.objects {
+            if let Some(counts) = counts.get_mut(kind) {
+                counts.existing = captured.len();
+            }
+        }
+
+        let bindings = bindings(&steps, &target);
+        notes.conflicts.sort();
+        notes.conflicts.dedup();
+        notes.findings.sort();
+        notes.findings.dedup();
+        let mut gaps = desired.gaps.clone();
+        gaps.extend(snapshot.gaps.iter().cloned());
+        gaps.sort();
+        gaps.dedup();
+        Plan {
+            format: FORMAT,
+            source: Side {
+                org: desired.source.clone(),
+                digest: digest_of_documents(desired),
+            },
+            target: Side {
+                org: snapshot.org.clone(),
+                digest: digest_of_snapshot(snapshot),
+            },
+            estimate: Estimate::of(&steps, self.options.rate),
+            steps,
+            bindings,
+            blobs,
+            counts,
+            conflicts: notes.conflicts,
+            gaps,
+            findings: notes.findings,
+        }
+    }
+
+    /// Looks each document up in the target and sets aside what cannot be planned.
+    fn items<'p>(
+        &self,
+        desired: &'p Bundle,
+        target: &Target<'p>,
+        notes: &mut Notes,
+    ) -> Vec<Item<'p>>
+    where
+        'c: 'p,
+    {
+        let resolver = FlowNames::new(self.catalogue, desired, target);
+        let homes = Homes::new(desired, target);
+        let mut items = Vec::new();
+        for (object, document) in &desired.documents {
+            let descriptor = match self.catalogue.get(object.kind.as_str()) {
+                Ok(descriptor) => descriptor,
+                Err(unknown) => {
+                    notes.conflict(object, unknown.to_string());
+                    continue;
+                }
+            };
+            if target.ambiguous.contains(object) {
+                let several = target
+                    .names
+                    .ambiguous()
+                    .iter()
+                    .find(|several| several.object == *object);
+                let reason = several.map_or_else(String::new, |several| several.to_gap().reason);
+                notes.conflict(object, format!("in the target, {reason}"));
+                continue;
+            }
+            let state = target.presence(object);
+            let mapped = descriptor.clone == ClonePhase::Mapped;
+            if !state.is_live() && mapped {
+                notes.warn(
+                    "no-twin",
+                    object,
+                    format!(
+                        "the target has no such {}, and orgsmith never creates one",
+                        descriptor.title
+                    ),
+                );
+                continue;
+            }
+            if mapped {
+                continue;
+            }
+            if matches!(state, Presence::Missing)
+                && object.key.is_builtin()
+                && !descriptor.singleton
+            {
+                let reason = "every org has this object, but the target was read without it";
+                notes.conflict(object, reason.to_owned());
+                continue;
+            }
+            let mut item = Item {
+                object: object.clone(),
+                descriptor,
+                body: document.body.clone(),
+                files: document.files.clone(),
+                state,
+                source_refs: BTreeSet::new(),
+            };
+            if descriptor.driver == Driver::Flow
+                && let Err(reason) = take_flow_source(&mut item, &resolver, &homes, notes)
+            {
+                notes.conflict(object, reason);
+                continue;
+            }
+            items.push(item);
+        }
+        items
+    }
+}
+
+/// Reads what a flow's source names, and fits its division to the target.
+fn take_flow_source(
+    item: &mut Item<'_>,
+    resolver: &FlowNames<'_>,
+    homes: &Homes,
+    notes: &mut Notes,
+) -> Result<(), String> {
+    let Some(bytes) = item.files.get(FLOW_SOURCE).cloned() else {
+        return Err(format!(
+            "its source is missing: add the file <name>.{FLOW_SOURCE} beside it"
+        ));
+    };
+    let text =
+        std::str::from_utf8(&bytes).map_err(|_| "its source is not UTF-8 text".to_owned())?;
+    let scan = flow::scan(text).map_err(|error| format!("its source cannot be read: {error}"))?;
+    if let Some(placeholder) = scan.placeholders.first() {
+        return Err(format!(
+            "{FLOW_SOURCE}:{}:{}: the placeholder {} is not filled in",
+            placeholder.line, placeholder.column, placeholder.text
+        ));
+    }
+    for dynamic in &scan.dynamic {
+        notes.warn(
+            "dynamic-reference",
+            &item.object,
+            format!(
+                "{FLOW_SOURCE}:{}: {} takes a computed name and cannot be followed",
+                dynamic.line, dynamic.function
+            ),
+        );
+    }
+    for reference in &scan.references {
+        if let Some(object) = resolver.find(&reference.target) {
+            item.source_refs.insert(object);
+        }
+    }
+    if let (Some((from, to)), Some(division)) = (&homes.names, &scan.division)
+        && from == division
+        && from != to
+    {
+        let rename = flow::Rename {
+            from: FlowTarget::object(flow::ObjectKind::Division, from.clone()),
+            to: FlowTarget::object(flow::ObjectKind::Division, to.clone()),
+        };
+        let renamed = flow::rename(text, &[rename])
+            .map_err(|error| format!("its division cannot be changed: {error}"))?;
+        item.files
+            .insert(FLOW_SOURCE.to_owned(), renamed.text.into_bytes().into());
+    }
+    Ok(())
+}
+
+/// What the home division is called on both sides.
+struct Homes {
+    names: Option<(String, String)>,
+}
+
+impl Homes {
+    fn new(desired: &Bundle, target: &Target<'_>) -> Self {
+        let home = ObjectRef::new(Kind::new("auth_division"), Key::builtin("home"));
+        let from = desired
+            .documents
+            .get(&home)
+            .and_then(|home| home.body.get("name"));
+        let to = target
+            .live
+            .get(&home)
+            .and_then(|home| home.body.get("name"));
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        Self {
+            names: text(from).zip(text(to)),
+        }
+    }
+}
+
+/// Finds the object that a flow names.
+///
+/// A flow gives names, and of an action the category: the last parts of a key.
+struct FlowNames<'c> {
+    catalogue: &'c Catalogue,
+    by_name: HashMap<(String, String), ObjectRef>,
+    actions: HashMap<(String, String), ObjectRef>,
+    users: HashMap<String, ObjectRef>,
+}
+
+impl<'c> FlowNames<'c> {
+    fn new(catalogue: &'c Catalogue, desired: &Bundle, target: &Target<'_>) -> Self {
+        let mut names = Self {
+            catalogue,
+            by_name: HashMap::new(),
+            actions: HashMap::new(),
+            users: HashMap::new(),
+        };
+        // What the bundle says comes last and wins.
+        let live = target
+            .live
+            .iter()
+            .map(|(object, live)| (object, live.body.get("name")));
+        let wanted = desired
+            .documents
+            .iter()
+            .map(|(object, d)| (object, d.body.get("name")));
+        for (object, name) in live.chain(wanted) {
+            names.add(object, name.and_then(Value::as_str));
+        }
+        names
+    }
+
+    fn add(&mut self, object: &ObjectRef, name: Option<&str>) {
+        let kind = object.kind.as_str();
+        if kind == "integration_action" {
+            let parts = object.key.parts();
+            if let [.., category, name] = &parts[..] {
+                self.actions
+                    .insert((category.clone(), name.clone()), object.clone());
+            }
+        } else if kind == "user" {
+            self.users
+                .insert(object.key.as_str().to_owned(), object.clone());
+            if let Some(name) = name {
+                self.users.insert(name.to_owned(), object.clone());
+            }
+        } else if let Some(name) = name {
+            self.by_name
+                .insert((kind.to_owned(), name.to_owned()), object.clone());
+        }
+    }
+
+    fn find(&self, target: &FlowTarget) -> Option<ObjectRef> {
+        match target {
+            FlowTarget::Object {
+                kind: flow::ObjectKind::User,
+                name,
+            } => {
+                let by_mail = self.users.get(&name.to_lowercase());
+                by_mail.or_else(|| self.users.get(name)).cloned()
+            }
+            FlowTarget::Object { kind, name } => {
+                let kind = kind.kind();
+                // Of a kind that is not carried, Architect says whether it is there.
+                self.catalogue.get(kind).ok()?;
+                Some(
+                    self.named(kind, name)
+                        .unwrap_or_else(|| missing(kind, &[name])),
+                )
+            }
+            FlowTarget::DataAction { category, name } => {
+                let found = self.actions.get(&(category.clone(), name.clone())).cloned();
+                Some(found.unwrap_or_else(|| missing("integration_action", &[category, name])))
+            }
+            FlowTarget::Flow {
+                flow_type: Some(flow_type),
+                name,
+            } => {
+                let folder = flow_type.folder();
+                Some(missing("flow", &[folder, name]))
+            }
+            FlowTarget::Flow {
+                flow_type: None,
+                name,
+            } => self.named("flow", name),
+        }
+    }
+
+    fn named(&self, kind: &str, name: &str) -> Option<ObjectRef> {
+        self.by_name
+            .get(&(kind.to_owned(), name.to_owned()))
+            .cloned()
+    }
+}
+
+fn missing(kind: &str, parts: &[&str]) -> ObjectRef {
+    ObjectRef::new(Kind::new(kind), Key::from_parts(parts))
+}
+
+/// Drops references that lead nowhere where an object can do without, and sets aside the others.
+fn settle_references(items: &mut Vec<Item<'_>>, target: &Target<'_>, notes: &mut Notes) {
+    loop {
+        let coming: BTreeSet<ObjectRef> = items.iter().map(|item| item.object.clone()).collect();
+        let known =
+            |object: &ObjectRef| coming.contains(object) || target.live.contains_key(object);
+        let before = items.len();
+        items.retain_mut(|item| match settle(item, &known, notes) {
+            Ok(()) => true,
+            Err(nowhere) => {
+                notes.conflict(
+                    &item.object,
+                    format!("it refers to {nowhere}, which neither the source nor the target has"),
+                );
+                false
+            }
+        });
+        if items.len() == before {
+            return;
+        }
+    }
+}
+
+fn settle(
+    item: &mut Item<'_>,
+    known: &dyn Fn(&ObjectRef) -> bool,
+    notes: &mut Notes,
+) -> Result<(), ObjectRef> {
+    if !item.state.is_live() || item.descriptor.driver == Driver::Flow {
+        if let Some(nowhere) = item.source_refs.iter().find(|object| !known(object)) {
+            return Err(nowhere.clone());
+        }
+    }
+    let mut body = Value::Object(std::mem::take(&mut item.body));
+    let part = |root: &str| item.descriptor.parts.iter().any(|part| part.field == root);
+    for reference in &item.descriptor.references {
+        if !reference.deferrable && !part(reference.path.root()) {
+            continue;
+        }
+        let object = &item.object;
+        let mut keep = |value: &mut Value| match Slot::of(value) {
+            Some(Slot::Ref(other)) if !known(&other) => {
+                notes.warn(
+                    "reference-left-out",
+                    object,
+                    format!(
+                        "{} refers to {other}, which neither side has; it is left out",
+                        reference.path
+                    ),
+                );
+                false
+            }
+            _ => true,
+        };
+        match reference.path.split_at_element() {
+            Some((list, inside)) => list.retain(&mut body, &mut |element| {
+                let mut kept = true;
+                inside.retain(element, &mut |value| {
+                    kept &= keep(value);
+                    true
+                });
+                kept
+            }),
+            None => reference.path.retain(&mut body, &mut keep),
+        }
+    }
+    let mut nowhere = None;
+    for_each_slot(&body, &mut |slot| {
+        if let Slot::Ref(other) = slot
+            && !known(&other)
+        {
+            nowhere.get_or_insert(other);
+        }
+    });
+    if let Value::Object(body) = body {
+        item.body = body;
+    }
+    nowhere.map_or(Ok(()), Err)
+}
+
+/// Leaves out telephone numbers that are in no DID pool of the target.
+fn keep_numbers_of_target(items: &mut [Item<'_>], target: &Target<'_>, notes: &mut Notes) {
+    let digits = |text: &str| text.trim_start_matches('+').parse::<u64>().ok();
+    let pools: Vec<(u64, u64)> = target
+        .live
+        .keys()
+        .filter(|object| object.kind.as_str() == "telephony_providers_edges_did_pool")
+        .filter_map(|object| match &object.key.parts()[..] {
+            [start, end] => digits(start).zip(digits(end)),
+            _ => None,
+        })
+        .collect();
+    for item in items {
+        let paths: &[FieldPath] = &item.descriptor.numbers;
+        if paths.is_empty() {
+            continue;
+        }
+        let mut body = Value::Object(std::mem::take(&mut item.body));
+        for path in paths {
+            path.retain(&mut body, &mut |value| {
+                let text = value.as_str().unwrap_or_default();
+                let inside = digits(text).is_some_and(|n| {
+                    pools
+                        .iter()
+                        .any(|(start, end)| (*start..=*end).contains(&n))
+                });
+                if !inside {
+                    let message =
+                        format!("{text} is in no DID pool of the target; {path} goes without it");
+                    notes.warn("number-not-in-target", &item.object, message);
+                }
+                inside
+            });
+        }
+        if let Value::Object(body) = body {
+            item.body = body;
+        }
+    }
+}
+
+/// The references that are cut: by object, what it is created without.
+pub(super) type Cuts = BTreeMap<usize, BTreeSet<ObjectRef>>;
+
+/// Price of importing a flow a second time, against one more request for another object.
+const FLOW_COST: u32 = 2;
+
+/// Cuts the cycles among the objects that are to be created.
+fn cut(items: &mut Vec<Item<'_>>, notes: &mut Notes) -> Cuts {
+    loop {
+        let index: HashMap<&ObjectRef, usize> = items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| !item.state.is_live())
+            .map(|(index, item)| (&item.object, index))
+            .collect();
+        let mut edges: BTreeMap<(usize, usize), Option<u32>> = BTreeMap::new();
+        for (from, item) in items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| !item.state.is_live())
+        {
+            for (object, cost) in creation_references(item) {
+                if let Some(to) = index.get(&object) {
+                    let edge = edges.entry((from, *to)).or_insert(cost);
+                    *edge = edge.and(cost);
+                }
+            }
+        }
+        let edges: Vec<Edge> = edges
+            .into_iter()
+            .map(|((from, to), cost)| Edge { from, to, cost })
+            .collect();
+        match cut_cycles(items.len(), &edges) {
+            Ok(cut) => {
+                let mut cuts = Cuts::new();
+                for (from, to) in cut {
+                    cuts.entry(from)
+                        .or_default()
+                        .insert(items[to].object.clone());
+                }
+                return cuts;
+            }
+            Err(members) => {
+                let names: Vec<_> = members
+                    .iter()
+                    .map(|member| items[*member].object.to_string())
+                    .collect();
+                let reason = format!(
+                    "it is in a circle that cannot be cut: {}",
+                    names.join(" → ")
+                );
+                for member in members.iter().rev() {
+                    let item = items.remove(*member);
+                    notes.conflict(&item.object, reason.clone());
+                }
+            }
+        }
+    }
+}
+
+/// Returns what an object needs to be created, and what it costs to link it later instead.
+fn creation_references(item: &Item<'_>) -> Vec<(ObjectRef, Option<u32>)> {
+    if item.descriptor.driver == Driver::Flow {
+        let source = item
+            .source_refs
+            .iter()
+            .map(|object| (object.clone(), Some(FLOW_COST)));
+        // A flow's shell takes its division along.
+        let division = item
+            .body
+            .get("division")
+            .and_then(|division| match Slot::of(division) {
+                Some(Slot::Ref(object)) => Some((object, None)),
+                _ => None,
+            });
+        return source.chain(division).collect();
+    }
+    let mut found = Vec::new();
+    let omitted = |field: &str| {
+        item.descriptor
+            .create
+            .as_ref()
+            .is_some_and(|create| create.omit.iter().any(|f| f == field))
+            || item.descriptor.parts.iter().any(|part| part.field == field)
+    };
+    let mut deferrable = HashMap::new();
+    let body = Value::Object(item.body.clone());
+    for reference in &item.descriptor.references {
+        reference.path.for_each(&body, &mut |value| {
+            if let Some(Slot::Ref(object)) = Slot::of(value) {
+                let all = deferrable.entry(object).or_insert(true);
+                *all &= reference.deferrable && item.descriptor.update.is_some();
+            }
+        });
+    }
+    for (field, value) in &item.body {
+        if omitted(field) {
+            continue;
+        }
+        for_each_slot(value, &mut |slot| {
+            if let Slot::Ref(object) = slot {
+                let cost = deferrable
+                    .get(&object)
+                    .copied()
+                    .unwrap_or(false)
+                    .then_some(1);
+                found.push((object, cost));
+            }
+        });
+    }
+    found
+}
+
+/// Puts every step behind those it needs; otherwise by phase, kind and key.
+fn order(steps: &mut Vec<super::Step>) {
+    let place: HashMap<&crate::id::StepId, usize> = steps
+        .iter()
+        .enumerate()
+        .map(|(index, step)| (&step.id, index))
+        .collect();
+    let mut waiting: Vec<usize> = vec![0; steps.len()];
+    let mut followers: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
+    for (index, step) in steps.iter().enumerate() {
+        for before in &step.after {
+            if let Some(before) = place.get(before) {
+                waiting[index] += 1;
+                followers[*before].push(index);
+            }
+        }
+    }
+    let rank = |index: usize| (steps[index].phase, &steps[index].object.kind, index);
+    let mut ready: BTreeSet<(u8, &Kind, usize)> = (0..steps.len())
+        .filter(|index| waiting[*index] == 0)
+        .map(rank)
+        .collect();
+    let mut sequence = Vec::with_capacity(steps.len());
+    while let Some((_, _, index)) = ready.pop_first() {
+        sequence.push(index);
+        for follower in &followers[index] {
+            waiting[*follower] -= 1;
+            if waiting[*follower] == 0 {
+                ready.insert(rank(*follower));
+            }
+        }
+    }
+    drop(ready);
+    // Steps of a circle, which `cut` excludes, would be missing here; the check of the plan says so.
+    let mut slots: Vec<Option<super::Step>> = std::mem::take(steps).into_iter().map(Some).collect();
+    steps.extend(sequence.into_iter().filter_map(|index| slots[index].take()));
+    steps.extend(slots.into_iter().flatten());
+}
+
+/// Returns the ids of the objects that exist and that steps refer to.
+fn bindings(
+    steps: &[super::Step],
+    target: &Target<'_>,
+) -> BTreeMap<ObjectRef, crate::id::TargetId> {
+    let mut found = BTreeMap::new();
+    let mut bind = |object: &ObjectRef| {
+        if let Some(live) = target
+            .live
+            .get(object)
+            .or_else(|| target.deleted.get(object))
+        {
+            found.insert(object.clone(), crate::id::TargetId::new(live.id.as_str()));
+        }
+    };
+    for step in steps {
+        bind(&step.object);
+        for_each_template(step, &mut |template| {
+            for_each_slot(template.value(), &mut |slot| {
+                if let Slot::Ref(object) = slot {
+                    bind(&object);
+                }
+            });
+        });
+    }
+    found
+}
+
+fn digest_of_documents(bundle: &Bundle) -> String {
+    let mut text = String::new();
+    for (object, document) in &bundle.documents {
+        text.push_str(&format!(
+            "{object} {}\n",
+            Value::Object(document.body.clone())
+        ));
+        for (name, bytes) in &document.files {
+            text.push_str(&format!("{name} {}\n", digest_of(bytes)));
+        }
+    }
+    digest_of(text.as_bytes())
+}
+
+fn digest_of_snapshot(snapshot: &Snapshot) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (kind, captured) in &snapshot.objects {
+        let mut rows: Vec<_> = captured.iter().collect();
+        rows.sort_by(|a, b| a.id.cmp(&b.id));
+        for captured in rows {
+            hasher.update(format!("{kind} {} {}\n", captured.id, captured.body).as_bytes());
+        }
+    }
+    format!("blake3:{}", &hasher.finalize().to_hex()[..32])
+}
+
+/// Counts what happens to the objects of a kind.
+pub(super) fn count<'a>(counts: &'a mut BTreeMap<Kind, Counts>, kind: &Kind) -> &'a mut Counts {
+    counts.entry(kind.clone()).or_default()
+}

@@ -1,0 +1,942 @@
+//! From decided items to steps: which requests, in which order, after which others.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::{Map, Value};
+
+use super::planner::{Cuts, FLOW_SOURCE, Item, Notes, Presence, Target, count};
+use super::wire;
+use super::{Action, Blob, Counts, Expected, Request, Step, Write, digest_of};
+use crate::bundle::Bundle;
+use crate::catalogue::{
+    Catalogue, ClonePhase, Descriptor, Driver, ItemBody, ItemWrite, Part, WriteSpec,
+};
+use crate::diff::{Change, ItemChanges, changes};
+use crate::document::{Captured, Portable, Slot, Template, for_each_slot};
+use crate::flow;
+use crate::id::{Kind, ObjectRef, StepId};
+use crate::snapshot::{Snapshot, builtin_rule, portable};
+
+/// Deletes come when everything else is done.
+const DELETE_PHASE: u8 = 2;
+
+/// Calls `visit` with every template of a step.
+pub(super) fn for_each_template(step: &Step, visit: &mut dyn FnMut(&Template)) {
+    match &step.write {
+        Write::Request(Request {
+            params,
+            query,
+            body,
+            ..
+        }) => {
+            params
+                .iter()
+                .chain(query.values())
+                .chain(body)
+                .for_each(visit);
+        }
+        Write::ActionDraft { body } => visit(body),
+        Write::FlowImport { .. } | Write::PromptAudio { .. } => {}
+    }
+}
+
+/// Makes the steps of one plan.
+pub(super) struct StepMaker<'m, 'p> {
+    items: &'m [Item<'p>],
+    target: &'m Target<'p>,
+    cuts: Cuts,
+    notes: &'m mut Notes,
+    /// The step after which a new object can be referred to.
+    coming: HashMap<&'m ObjectRef, StepId>,
+    steps: Vec<Step>,
+    blobs: BTreeMap<String, Blob>,
+    counts: BTreeMap<Kind, Counts>,
+}
+
+/// One step before it has an id and prerequisites.
+struct Draft {
+    suffix: String,
+    action: Action,
+    changes: Vec<Change>,
+    reason: String,
+    expected: Option<Expected>,
+    write: Write,
+}
+
+impl<'m, 'p> StepMaker<'m, 'p> {
+    pub(super) fn new(
+        items: &'m [Item<'p>],
+        target: &'m Target<'p>,
+        cuts: Cuts,
+        notes: &'m mut Notes,
+    ) -> Self {
+        let coming = items
+            .iter()
+            .filter_map(|item| {
+                let suffix = match item.state {
+                    Presence::Missing if item.descriptor.singleton => return None,
+                    Presence::Missing => "create",
+                    Presence::Deleted(_) => "adopt",
+                    Presence::Live(_) => return None,
+                };
+                Some((&item.object, step_id(&item.object, suffix)))
+            })
+            .collect();
+        let (steps, blobs, counts) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Self {
+            items,
+            target,
+            cuts,
+            notes,
+            coming,
+            steps,
+            blobs,
+            counts,
+        }
+    }
+
+    pub(super) fn finish(self) -> (Vec<Step>, BTreeMap<String, Blob>, BTreeMap<Kind, Counts>) {
+        (self.steps, self.blobs, self.counts)
+    }
+
+    /// Makes the steps of one item.
+    pub(super) fn make(&mut self, index: usize) {
+        let items = self.items;
+        let item = &items[index];
+        let first = self.steps.len();
+        let before = self.notes.conflicts.len();
+        match item.state {
+            Presence::Missing if item.descriptor.singleton => {
+                let reason = "the target was read without it".to_owned();
+                self.notes.conflict(&item.object, reason);
+            }
+            Presence::Missing => self.create(item, index),
+            Presence::Deleted(deleted) => {
+                self.adopt(item);
+                self.update(item, deleted, true);
+            }
+            Presence::Live(live) => self.update(item, live, false),
+        }
+        let planned = self.steps.len() > first;
+        let conflict = self.notes.conflicts.len() > before;
+        let counts = count(&mut self.counts, &item.object.kind);
+        match item.state {
+            _ if conflict && !planned => {}
+            Presence::Missing => counts.create += 1,
+            Presence::Deleted(_) => counts.adopt += 1,
+            Presence::Live(_) if planned => counts.update += 1,
+            Presence::Live(_) => counts.same += 1,
+        }
+    }
+
+    fn create(&mut self, item: &Item<'_>, index: usize) {
+        let descriptor = item.descriptor;
+        let cuts = self.cuts.remove(&index).unwrap_or_default();
+        if descriptor.driver == Driver::Flow {
+            return self.create_flow(item, &cuts);
+        }
+        let Some(call) = &descriptor.create else {
+            let reason = "the target lacks it, and the API cannot create it".to_owned();
+            return self.notes.conflict(&item.object, reason);
+        };
+        let own = without_parts(descriptor, &item.body);
+        let (now, later) = defer(descriptor, call, own.clone(), &cuts);
+        let mut fields = now;
+        fields.extend(descriptor.create_with.clone());
+        let body = wire::body(descriptor, call, fields);
+        self.push(
+            item,
+            Draft {
+                suffix: "create".into(),
+                action: Action::Create,
+                changes: Vec::new(),
+                reason: "the target lacks it".into(),
+                expected: None,
+                write: Write::Request(Request {
+                    method: call.method.clone(),
+                    path: call.path.clone(),
+                    params: Vec::new(),
+                    query: BTreeMap::new(),
+                    body: Some(Template::new(Value::Object(body))),
+                    creates: true,
+                    versioned: false,
+                }),
+            },
+        );
+        if descriptor.update_last {
+            self.new_parts(item);
+        }
+        if !later.is_empty() {
+            self.complete(item, &own, later, &cuts);
+        }
+        if !descriptor.update_last {
+            self.new_parts(item);
+        }
+    }
+
+    /// Sends what a new object was created without.
+    fn complete(
+        &mut self,
+        item: &Item<'_>,
+        own: &Map<String, Value>,
+        later: BTreeSet<String>,
+        cuts: &BTreeSet<ObjectRef>,
+    ) {
+        let descriptor = item.descriptor;
+        let Some(call) = &descriptor.update else {
+            let fields = later.into_iter().collect::<Vec<_>>().join(", ");
+            let message =
+                format!("{fields} cannot be set: the API neither takes it on creation nor later");
+            return self.notes.warn("not-settable", &item.object, message);
+        };
+        let fields: Map<String, Value> = own
+            .iter()
+            .filter(|(field, _)| call.method == "PUT" || later.contains(*field))
+            .map(|(field, value)| (field.clone(), value.clone()))
+            .collect();
+        let changes = later
+            .iter()
+            .filter_map(|field| {
+                Some(Change {
+                    path: field.clone(),
+                    old: None,
+                    new: Some(own.get(field)?.clone()),
+                })
+            })
+            .collect();
+        let reason = match cuts.iter().next() {
+            Some(other) => format!("it refers to {other}, which refers back to it"),
+            None => "its creation does not take these fields".into(),
+        };
+        let body = wire::body(descriptor, call, fields);
+        self.push(
+            item,
+            Draft {
+                suffix: "link".into(),
+                action: Action::Link,
+                changes,
+                reason,
+                expected: None,
+                write: write_object(item, call, body),
+            },
+        );
+    }
+
+    fn new_parts(&mut self, item: &Item<'_>) {
+        let descriptor = item.descriptor;
+        for part in &descriptor.parts {
+            if let Some(desired) = item.body.get(&part.field) {
+                self.part(item, part, desired, None, None, true);
+            }
+        }
+        self.audio(item, None, true);
+    }
+
+    fn create_flow(&mut self, item: &Item<'_>, cuts: &BTreeSet<ObjectRef>) {
+        let import = Write::FlowImport {
+            source: self.flow_source(item),
+        };
+        let in_circle = cuts.iter().next();
+        let Some((other, call)) = in_circle.zip(item.descriptor.create.as_ref()) else {
+            return self.push(
+                item,
+                Draft {
+                    suffix: "create".into(),
+                    action: Action::Create,
+                    changes: Vec::new(),
+                    reason: "the target lacks it".into(),
+                    expected: None,
+                    write: import,
+                },
+            );
+        };
+        let body = wire::body(item.descriptor, call, item.body.clone());
+        self.push(
+            item,
+            Draft {
+                suffix: "create".into(),
+                action: Action::Create,
+                changes: Vec::new(),
+                reason: format!(
+                    "the target lacks it; empty at first, as {other} refers back to it"
+                ),
+                expected: None,
+                write: Write::Request(Request {
+                    method: call.method.clone(),
+                    path: call.path.clone(),
+                    params: Vec::new(),
+                    query: BTreeMap::new(),
+                    body: Some(Template::new(Value::Object(body))),
+                    creates: true,
+                    versioned: false,
+                }),
+            },
+        );
+        self.push(
+            item,
+            Draft {
+                suffix: "link".into(),
+                action: Action::Link,
+                changes: Vec::new(),
+                reason: format!("its source, now that {other} exists"),
+                expected: None,
+                write: import,
+            },
+        );
+    }
+
+    fn flow_source(&mut self, item: &Item<'_>) -> String {
+        let bytes = item
+            .files
+            .get(FLOW_SOURCE)
+            .map(|bytes| &**bytes)
+            .unwrap_or_default();
+        self.blob(bytes)
+    }
+
+    fn blob(&mut self, bytes: &[u8]) -> String {
+        let digest = digest_of(bytes);
+        self.blobs
+            .entry(digest.clone())
+            .or_insert_with(|| Blob::new(bytes));
+        digest
+    }
+
+    fn adopt(&mut self, item: &Item<'_>) {
+        let Some(call) = &item.descriptor.restore else {
+            let reason = "it was deleted in the target and the API cannot restore it".to_owned();
+            return self.notes.conflict(&item.object, reason);
+        };
+        let body = wire::body(item.descriptor, call, Map::new());
+        self.push(
+            item,
+            Draft {
+                suffix: "adopt".into(),
+                action: Action::Adopt,
+                changes: Vec::new(),
+                reason: "it was deleted in the target".into(),
+                expected: None,
+                write: write_object(item, call, body),
+            },
+        );
+    }
+
+    /// Makes the steps that bring an object that exists to what is desired.
+    fn update(&mut self, item: &Item<'_>, live: &Captured, adopted: bool) {
+        let descriptor = item.descriptor;
+        let rule = builtin_rule(descriptor, &live.body);
+        if rule.is_some_and(|rule| rule.fixed) {
+            return;
+        }
+        let mut unresolved = Vec::new();
+        let names = &self.target.names;
+        let portable = portable(
+            descriptor,
+            item.object.clone(),
+            live,
+            names,
+            &mut unresolved,
+        );
+        if descriptor.driver == Driver::Flow {
+            return self.update_flow(item, live, &portable);
+        }
+        let unmanaged = rule.map(|rule| &rule.unmanaged[..]).unwrap_or_default();
+        let skip = |field: &str| {
+            unmanaged.iter().any(|unmanaged| unmanaged == field)
+                || descriptor.parts.iter().any(|part| part.field == field)
+        };
+        let found = changes(&item.body, &portable.body, &skip);
+        if let Some(fixed) = found
+            .iter()
+            .find(|change| is_within(&descriptor.immutable, &change.path))
+        {
+            let reason = format!("{} differs, and the API cannot change it", fixed.path);
+            return self.notes.conflict(&item.object, reason);
+        }
+        if !found.is_empty() && !descriptor.update_last {
+            self.update_body(item, live, &found, adopted);
+        }
+        for part in &descriptor.parts {
+            if let Some(desired) = item.body.get(&part.field) {
+                let raw = live.body.get(&part.field);
+                self.part(
+                    item,
+                    part,
+                    desired,
+                    portable.body.get(&part.field),
+                    raw,
+                    false,
+                );
+            }
+        }
+        self.audio(item, Some(&portable), false);
+        if !found.is_empty() && descriptor.update_last {
+            self.update_body(item, live, &found, adopted);
+        }
+    }
+
+    fn update_body(&mut self, item: &Item<'_>, live: &Captured, found: &[Change], adopted: bool) {
+        let descriptor = item.descriptor;
+        let paths: Vec<&str> = found.iter().map(|change| &*change.path).collect();
+        let Some(call) = &descriptor.update else {
+            let reason = format!("{} differs, and the API cannot change it", paths.join(", "));
+            return self.notes.conflict(&item.object, reason);
+        };
+        let own = without_parts(descriptor, &item.body);
+        let fields = if call.method == "PUT" {
+            wire::overlaid(descriptor, &live.body, &own)
+        } else {
+            let whole = wire::overlaid(descriptor, &live.body, &own);
+            let changed = |field: &str| paths.iter().any(|path| root(path) == field);
+            whole
+                .into_iter()
+                .filter(|(field, _)| changed(field))
+                .collect()
+        };
+        let body = wire::body(descriptor, call, fields);
+        let write =
+            if descriptor.driver == Driver::Action && paths.iter().any(|p| root(p) == "contract") {
+                let whole = wire::overlaid(descriptor, &live.body, &own);
+                Write::ActionDraft {
+                    body: Template::new(Value::Object(whole)),
+                }
+            } else {
+                write_object(item, call, body)
+            };
+        self.push(
+            item,
+            Draft {
+                suffix: "update".into(),
+                action: Action::Update,
+                changes: found.to_vec(),
+                reason: plural(found.len(), "field differs", "fields differ"),
+                expected: if adopted {
+                    None
+                } else {
+                    expected(descriptor, live)
+                },
+                write,
+            },
+        );
+    }
+
+    fn update_flow(&mut self, item: &Item<'_>, live: &Captured, portable: &Portable) {
+        let source = |files: &crate::document::Files| {
+            files.get(FLOW_SOURCE).and_then(|bytes| {
+                let text = std::str::from_utf8(bytes).ok()?;
+                flow::canonical(text).ok()
+            })
+        };
+        let (wanted, have) = (source(&item.files), source(&portable.files));
+        if wanted.is_some() && wanted == have {
+            return;
+        }
+        let digest = |files: &crate::document::Files| {
+            files
+                .get(FLOW_SOURCE)
+                .map(|bytes| Value::String(digest_of(bytes)))
+        };
+        let change = Change {
+            path: "source".into(),
+            old: digest(&portable.files),
+            new: digest(&item.files),
+        };
+        let write = Write::FlowImport {
+            source: self.flow_source(item),
+        };
+        self.push(
+            item,
+            Draft {
+                suffix: "update".into(),
+                action: Action::Update,
+                changes: vec![change],
+                reason: "its source differs".into(),
+                expected: expected(item.descriptor, live),
+                write,
+            },
+        );
+    }
+
+    /// Makes the steps of a part: of a single object, or of a list of items.
+    fn part(
+        &mut self,
+        item: &Item<'_>,
+        part: &Part,
+        desired: &Value,
+        live: Option<&Value>,
+        raw: Option<&Value>,
+        new: bool,
+    ) {
+        if part.single {
+            return self.single_part(item, part, desired, live, raw, new);
+        }
+        let list = |value: Option<&'_ Value>| match value {
+            Some(Value::Array(items)) => items.clone(),
+            _ => Vec::new(),
+        };
+        let (wanted, have) = (list(Some(desired)), list(live));
+        let found = ItemChanges::between(part, &wanted, &have);
+        if found.is_empty() {
+            return;
+        }
+        let reason = item_reason(part, &found);
+        let action = if new { Action::Link } else { Action::Update };
+        let mut shown = found.to_changes(part);
+        if let Some(replace) = &part.replace {
+            let mut chunks = wanted.chunks(replace.cap.max(1));
+            let whole = chunks.next().unwrap_or_default();
+            let suffix = part.field.clone();
+            self.items_step(item, part, replace, whole, suffix, action, shown, &reason);
+            for (number, chunk) in chunks.enumerate() {
+                let Some(add) = &part.add else { break };
+                let suffix = format!("{}+{}", part.field, number + 2);
+                self.items_step(item, part, add, chunk, suffix, action, Vec::new(), &reason);
+            }
+            return;
+        }
+        if let Some(remove) = &part.remove {
+            for (number, chunk) in found.remove.chunks(remove.cap.max(1)).enumerate() {
+                let suffix = format!("{}-{}", part.field, number + 1);
+                let changes = std::mem::take(&mut shown);
+                self.items_step(item, part, remove, chunk, suffix, action, changes, &reason);
+            }
+        }
+        if let Some(add) = &part.add {
+            for (number, chunk) in found.add.chunks(add.cap.max(1)).enumerate() {
+                let suffix = format!("{}+{}", part.field, number + 1);
+                let changes = std::mem::take(&mut shown);
+                self.items_step(item, part, add, chunk, suffix, action, changes, &reason);
+            }
+        }
+        // Where only ids are added, what else an item says takes a call of its own.
+        let bare = part
+            .add
+            .as_ref()
+            .is_some_and(|add| matches!(add.body, ItemBody::Ids | ItemBody::IdList));
+        let told = |item: &&Value| {
+            item.as_object()
+                .is_some_and(|item| item.len() > part.identity.len())
+        };
+        let changed = found.change.iter().map(|(_, wanted)| wanted);
+        let completed = found.add.iter().filter(|_| bare).filter(told);
+        let items: Vec<Value> = changed.chain(completed).cloned().collect();
+        if let Some(change) = &part.change {
+            for (number, chunk) in items.chunks(change.cap.max(1)).enumerate() {
+                let suffix = format!("{}~{}", part.field, number + 1);
+                let changes = std::mem::take(&mut shown);
+                self.items_step(item, part, change, chunk, suffix, action, changes, &reason);
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call site shape, named by the variables"
+    )]
+    fn items_step(
+        &mut self,
+        item: &Item<'_>,
+        part: &Part,
+        call: &ItemWrite,
+        items: &[Value],
+        suffix: String,
+        action: Action,
+        changes: Vec<Change>,
+        reason: &str,
+    ) {
+        let mut params = vec![own_id(item)];
+        if call.cap == 1 && call.path.matches('{').count() > 1 {
+            params.extend(
+                items
+                    .first()
+                    .map(|item| Template::new(wire::item_id(part, item))),
+            );
+        }
+        let mut query: BTreeMap<String, Template> = call
+            .query
+            .iter()
+            .map(|(name, value)| (name.clone(), Template::new(Value::String(value.clone()))))
+            .collect();
+        if let (ItemBody::Query, Some(name)) = (call.body, &call.name) {
+            let ids = items.iter().map(|item| wire::item_id(part, item)).collect();
+            query.insert(name.clone(), Template::new(ids));
+        }
+        let write = Write::Request(Request {
+            method: call.method.clone(),
+            path: call.path.clone(),
+            params,
+            query,
+            body: wire::items_body(item.descriptor, part, call, items),
+            creates: false,
+            versioned: part.versioned && call.method != "DELETE",
+        });
+        let reason = reason.to_owned();
+        self.push(
+            item,
+            Draft {
+                suffix,
+                action,
+                changes,
+                reason,
+                expected: None,
+                write,
+            },
+        );
+    }
+
+    fn single_part(
+        &mut self,
+        item: &Item<'_>,
+        part: &Part,
+        desired: &Value,
+        live: Option<&Value>,
+        raw: Option<&Value>,
+        new: bool,
+    ) {
+        let Value::Object(wanted) = desired else {
+            return;
+        };
+        let have = live.and_then(Value::as_object).cloned().unwrap_or_default();
+        let found = changes(wanted, &have, &|_| false);
+        let Some(replace) = part.replace.as_ref().filter(|_| !found.is_empty()) else {
+            return;
+        };
+        let mut whole: Map<String, Value> = have;
+        wire::overlay(&mut whole, wanted);
+        let body = wire::item_body(item.descriptor, part, replace, &Value::Object(whole));
+        let Value::Object(mut body) = body else {
+            return;
+        };
+        if let Some(first) = part.first_version {
+            let version = raw.and_then(|raw| raw.get("version")).cloned();
+            body.insert(
+                "version".to_owned(),
+                version.unwrap_or_else(|| Value::from(first)),
+            );
+        }
+        let changes = found
+            .into_iter()
+            .map(|change| Change {
+                path: format!("{}.{}", part.field, change.path),
+                ..change
+            })
+            .collect::<Vec<_>>();
+        let reason = plural(changes.len(), "field differs", "fields differ");
+        let write = Write::Request(Request {
+            method: replace.method.clone(),
+            path: replace.path.clone(),
+            params: vec![own_id(item)],
+            query: BTreeMap::new(),
+            body: Some(Template::new(Value::Object(body))),
+            creates: false,
+            versioned: false,
+        });
+        let action = if new { Action::Link } else { Action::Update };
+        let suffix = part.field.clone();
+        self.push(
+            item,
+            Draft {
+                suffix,
+                action,
+                changes,
+                reason,
+                expected: None,
+                write,
+            },
+        );
+    }
+
+    /// Uploads the audio of a prompt where it differs.
+    fn audio(&mut self, item: &Item<'_>, live: Option<&Portable>, new: bool) {
+        if item.descriptor.driver != Driver::Prompt {
+            return;
+        }
+        for (name, bytes) in &item.files {
+            let have = live
+                .and_then(|live| live.files.get(name))
+                .map(|bytes| digest_of(bytes));
+            let wanted = digest_of(bytes);
+            if have.as_ref() == Some(&wanted) {
+                continue;
+            }
+            let language = name
+                .rsplit_once('.')
+                .map_or(name.as_str(), |(language, _)| language);
+            let change = Change {
+                path: format!("audio[{language}]"),
+                old: have.map(Value::String),
+                new: Some(Value::String(wanted)),
+            };
+            let write = Write::PromptAudio {
+                language: language.to_owned(),
+                audio: self.blob(bytes),
+            };
+            self.push(
+                item,
+                Draft {
+                    suffix: format!("audio/{language}"),
+                    action: if new { Action::Link } else { Action::Update },
+                    changes: vec![change],
+                    reason: "its audio differs".into(),
+                    expected: None,
+                    write,
+                },
+            );
+        }
+    }
+
+    /// Deletes what only the target has, of the kinds that the bundle holds.
+    pub(super) fn prune(&mut self, catalogue: &Catalogue, desired: &Bundle, snapshot: &Snapshot) {
+        let kinds: BTreeSet<&Kind> = desired
+            .documents
+            .keys()
+            .map(|object| &object.kind)
+            .collect();
+        let mut doomed: BTreeMap<ObjectRef, (&Descriptor, &Captured)> = BTreeMap::new();
+        for kind in kinds {
+            let Ok(descriptor) = catalogue.get(kind.as_str()) else {
+                continue;
+            };
+            if descriptor.singleton || descriptor.clone == ClonePhase::Mapped {
+                continue;
+            }
+            for live in snapshot.objects.get(kind).into_iter().flatten() {
+                let Some(object) = self.target.names.object(kind, live.id.as_str()) else {
+                    continue;
+                };
+                let wanted = desired.documents.contains_key(object);
+                if !wanted
+                    && !object.key.is_builtin()
+                    && builtin_rule(descriptor, &live.body).is_none()
+                {
+                    doomed.insert(object.clone(), (descriptor, live));
+                }
+            }
+        }
+        let mut referrers: BTreeMap<ObjectRef, Vec<StepId>> = BTreeMap::new();
+        for (object, (descriptor, live)) in &doomed {
+            let mut unresolved = Vec::new();
+            let document = portable(
+                descriptor,
+                object.clone(),
+                live,
+                &self.target.names,
+                &mut unresolved,
+            );
+            for_each_slot(&Value::Object(document.body), &mut |slot| {
+                if let Slot::Ref(other) = slot
+                    && other != *object
+                {
+                    referrers
+                        .entry(other)
+                        .or_default()
+                        .push(step_id(object, "delete"));
+                }
+            });
+        }
+        for (object, (descriptor, live)) in doomed {
+            let Some(call) = &descriptor.delete else {
+                continue;
+            };
+            let query = call
+                .query
+                .iter()
+                .map(|(name, value)| (name.clone(), Template::new(Value::String(value.clone()))));
+            count(&mut self.counts, &object.kind).delete += 1;
+            self.steps.push(Step {
+                id: step_id(&object, "delete"),
+                action: Action::Delete,
+                phase: DELETE_PHASE,
+                changes: Vec::new(),
+                reason: "the source lacks it".into(),
+                after: referrers.remove(&object).unwrap_or_default(),
+                expected: expected(descriptor, live),
+                write: Write::Request(Request {
+                    method: "DELETE".into(),
+                    path: call.path.clone(),
+                    params: vec![Template::new(Slot::Ref(object.clone()).to_value())],
+                    query: query.collect(),
+                    body: None,
+                    creates: false,
+                    versioned: false,
+                }),
+                object,
+            });
+        }
+    }
+
+    /// Adds a step behind the object's earlier ones and behind the creation of what it refers to.
+    fn push(&mut self, item: &Item<'_>, draft: Draft) {
+        let Draft {
+            suffix,
+            action,
+            changes,
+            reason,
+            expected,
+            write,
+        } = draft;
+        let mut step = Step {
+            id: step_id(&item.object, &suffix),
+            object: item.object.clone(),
+            action,
+            phase: u8::from(item.descriptor.clone == ClonePhase::Outbound),
+            changes,
+            reason,
+            after: Vec::new(),
+            expected,
+            write,
+        };
+        let mut after = BTreeSet::new();
+        if let Some(earlier) = self
+            .steps
+            .last()
+            .filter(|earlier| earlier.object == item.object)
+        {
+            after.insert(earlier.id.clone());
+        }
+        let mut need = |object: &ObjectRef| {
+            if let Some(created) = self.coming.get(object).filter(|_| *object != item.object) {
+                after.insert(created.clone());
+            }
+        };
+        for_each_template(&step, &mut |template| {
+            for_each_slot(template.value(), &mut |slot| {
+                if let Slot::Ref(object) = slot {
+                    need(&object);
+                }
+            });
+        });
+        if matches!(step.write, Write::FlowImport { .. }) {
+            item.source_refs.iter().for_each(&mut need);
+            for_each_slot(&Value::Object(item.body.clone()), &mut |slot| {
+                if let Slot::Ref(object) = slot {
+                    need(&object);
+                }
+            });
+        }
+        step.after = after.into_iter().collect();
+        self.steps.push(step);
+    }
+}
+
+fn step_id(object: &ObjectRef, suffix: &str) -> StepId {
+    StepId::new(&format!("{object}:{suffix}"))
+}
+
+fn own_id(item: &Item<'_>) -> Template {
+    Template::new(Slot::Ref(item.object.clone()).to_value())
+}
+
+fn write_object(item: &Item<'_>, call: &WriteSpec, body: Map<String, Value>) -> Write {
+    let params = if call.path.contains('{') {
+        vec![own_id(item)]
+    } else {
+        Vec::new()
+    };
+    Write::Request(Request {
+        method: call.method.clone(),
+        path: call.path.clone(),
+        params,
+        query: BTreeMap::new(),
+        body: Some(Template::new(Value::Object(body))),
+        creates: false,
+        versioned: item.descriptor.version,
+    })
+}
+
+fn expected(descriptor: &Descriptor, live: &Captured) -> Option<Expected> {
+    let version = live.body.get("version").filter(|_| descriptor.version);
+    Some(match version.and_then(as_version) {
+        Some(version) => Expected::Version(version),
+        None => Expected::PreImage(wire::pre_image(descriptor, &live.body)),
+    })
+}
+
+/// Reads a version; some kinds write it as text.
+fn as_version(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// Splits what creation takes from what an update must add.
+fn defer(
+    descriptor: &Descriptor,
+    call: &WriteSpec,
+    own: Map<String, Value>,
+    cuts: &BTreeSet<ObjectRef>,
+) -> (Map<String, Value>, BTreeSet<String>) {
+    let mut later: BTreeSet<String> = own
+        .keys()
+        .filter(|field| call.omit.contains(field))
+        .cloned()
+        .collect();
+    let mut body = Value::Object(own);
+    let is_cut = |value: &Value| matches!(Slot::of(value), Some(Slot::Ref(o)) if cuts.contains(&o));
+    let mut whole_fields = BTreeSet::new();
+    for reference in &descriptor.references {
+        let mut found = false;
+        reference
+            .path
+            .for_each(&body, &mut |value| found |= is_cut(value));
+        if !found {
+            continue;
+        }
+        later.insert(reference.path.root().to_owned());
+        if reference.path.in_list() {
+            // An element without its reference would mean something else.
+            whole_fields.insert(reference.path.root().to_owned());
+        } else {
+            reference
+                .path
+                .retain(&mut body, &mut |value| !is_cut(value));
+        }
+    }
+    let Value::Object(mut now) = body else {
+        return (Map::new(), later);
+    };
+    now.retain(|field, _| !whole_fields.contains(field) && !call.omit.contains(field));
+    (now, later)
+}
+
+fn without_parts(descriptor: &Descriptor, body: &Map<String, Value>) -> Map<String, Value> {
+    body.iter()
+        .filter(|(field, _)| !descriptor.parts.iter().any(|part| part.field == **field))
+        .map(|(field, value)| (field.clone(), value.clone()))
+        .collect()
+}
+
+fn root(path: &str) -> &str {
+    path.split('.').next().unwrap_or(path)
+}
+
+fn is_within(fields: &[String], path: &str) -> bool {
+    fields
+        .iter()
+        .any(|field| path == field || path.starts_with(&format!("{field}.")))
+}
+
+fn plural(n: usize, one: &str, many: &str) -> String {
+    if n == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{n} {many}")
+    }
+}
+
+fn item_reason(part: &Part, found: &ItemChanges) -> String {
+    let ItemChanges {
+        add,
+        change,
+        remove,
+    } = found;
+    let counts = [
+        (add.len(), "to add"),
+        (change.len(), "to change"),
+        (remove.len(), "to remove"),
+    ];
+    let told: Vec<_> = counts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{n} {what}"))
+        .collect();
+    format!("{}: {}", part.field, told.join(", "))
+}

@@ -1,0 +1,195 @@
+//! From portable documents to the bodies that the API takes.
+//!
+//! In a document a reference stands in place of the whole `{id, name, …}`; on the wire it stands in
+//! place of the id. Some calls want another field name, or bare ids.
+
+use serde_json::{Map, Value};
+
+use super::digest_of;
+use crate::catalogue::{Descriptor, ItemBody, ItemWrite, Part, Reference, WriteSpec};
+use crate::document::{Slot, Template};
+use crate::id::Kind;
+use crate::snapshot::reduced;
+
+/// Returns the body with which a call sends `fields` of a document.
+pub(super) fn body(
+    descriptor: &Descriptor,
+    call: &WriteSpec,
+    fields: Map<String, Value>,
+) -> Map<String, Value> {
+    let mut body = Value::Object(fields);
+    expand_references(&descriptor.references, &mut body);
+    let mut sent = Map::new();
+    if let Value::Object(body) = body {
+        for (field, value) in body {
+            if call.omit.contains(&field) {
+                continue;
+            }
+            match call.rename.get(&field) {
+                Some(wire) => {
+                    let name = wire.name.clone().unwrap_or(field);
+                    sent.insert(name, if wire.bare_ids { bare(value) } else { value });
+                }
+                None => {
+                    sent.insert(field, value);
+                }
+            }
+        }
+    }
+    sent.extend(
+        call.with
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
+    sent
+}
+
+/// Lays the desired fields over those of the live object, so that a call which replaces the whole
+/// object changes nothing else.
+pub(super) fn overlaid(
+    descriptor: &Descriptor,
+    live: &Value,
+    desired: &Map<String, Value>,
+) -> Map<String, Value> {
+    let mut base = reduced(descriptor, live);
+    overlay(&mut base, desired);
+    base
+}
+
+pub(super) fn overlay(base: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (field, value) in over {
+        match (base.get_mut(field), value) {
+            (Some(Value::Object(base)), Value::Object(over)) if Slot::of(value).is_none() => {
+                overlay(base, over);
+            }
+            _ => {
+                base.insert(field.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// Names the state of an object, so that a change by somebody else is noticed before a write.
+pub fn pre_image(descriptor: &Descriptor, live: &Value) -> String {
+    let mut state = reduced(descriptor, live);
+    if let Some(stamp) = descriptor.stamp.as_ref().and_then(|path| path.get(live)) {
+        state.insert("~stamp".to_owned(), stamp.clone());
+    }
+    digest_of(Value::Object(state).to_string().as_bytes())
+}
+
+/// Puts `{id}` around each reference that the API wants as an object.
+fn expand_references(references: &[Reference], body: &mut Value) {
+    for reference in references.iter().filter(|reference| !reference.bare) {
+        reference.path.retain(body, &mut |value| {
+            let id = match Slot::of(value) {
+                Some(Slot::Ref(object)) => {
+                    let mut wrapped = Map::new();
+                    if let Some(by) = &reference.by
+                        && let Some(name) = union_name(reference, &object.kind)
+                    {
+                        wrapped.insert(by.clone(), Value::String(name.to_owned()));
+                    }
+                    wrapped.insert("id".to_owned(), value.clone());
+                    Value::Object(wrapped)
+                }
+                None if value.is_string() => {
+                    Value::Object(Map::from_iter([("id".to_owned(), value.clone())]))
+                }
+                _ => return true,
+            };
+            *value = id;
+            true
+        });
+    }
+}
+
+fn union_name<'r>(reference: &'r Reference, kind: &Kind) -> Option<&'r str> {
+    reference
+        .kinds
+        .iter()
+        .find(|(_, of)| *of == kind)
+        .map(|(name, _)| name.as_str())
+}
+
+/// Replaces `{id}` by the id, also in a list.
+fn bare(value: Value) -> Value {
+    match value {
+        Value::Array(list) => list.into_iter().map(bare).collect(),
+        Value::Object(mut map) => match map.remove("id") {
+            Some(id) => id,
+            None => Value::Object(map),
+        },
+        other => other,
+    }
+}
+
+/// Returns what a call says of an item: the slot of its reference, or what identifies it.
+pub(super) fn item_id(part: &Part, item: &Value) -> Value {
+    let identity = part
+        .identity
+        .first()
+        .and_then(|field| item.get(field))
+        .unwrap_or(item);
+    match identity {
+        Value::Object(map) if Slot::of(identity).is_none() => {
+            map.get("id").cloned().unwrap_or_else(|| identity.clone())
+        }
+        other => other.clone(),
+    }
+}
+
+/// Returns an item as a call sends it.
+pub(super) fn item_body(
+    descriptor: &Descriptor,
+    part: &Part,
+    call: &ItemWrite,
+    item: &Value,
+) -> Value {
+    let wrapped = if part.single {
+        item.clone()
+    } else {
+        Value::Array(vec![item.clone()])
+    };
+    let mut body = Value::Object(Map::from_iter([(part.field.clone(), wrapped)]));
+    expand_references(&descriptor.references, &mut body);
+    let item = match body.get_mut(&part.field).map(Value::take) {
+        Some(Value::Array(mut items)) if !part.single => items.pop().unwrap_or_default(),
+        Some(single) => single,
+        None => Value::Null,
+    };
+    match item {
+        Value::Object(map) if !call.fields.is_empty() => Value::Object(
+            map.into_iter()
+                .filter(|(name, _)| call.fields.contains(name))
+                .collect(),
+        ),
+        other => other,
+    }
+}
+
+/// Returns the body with which a call sends several items.
+pub(super) fn items_body(
+    descriptor: &Descriptor,
+    part: &Part,
+    call: &ItemWrite,
+    items: &[Value],
+) -> Option<Template> {
+    let ids = || items.iter().map(|item| item_id(part, item));
+    let value = match call.body {
+        ItemBody::Item => item_body(descriptor, part, call, items.first()?),
+        ItemBody::Items => items
+            .iter()
+            .map(|item| item_body(descriptor, part, call, item))
+            .collect(),
+        ItemBody::Ids => ids()
+            .map(|id| Value::Object(Map::from_iter([("id".to_owned(), id)])))
+            .collect(),
+        ItemBody::IdList => Value::Object(Map::from_iter([(
+            call.name.clone()?,
+            ids().collect::<Value>(),
+        )])),
+        ItemBody::Query | ItemBody::Empty => return None,
+    };
+    Some(Template::new(value))
+}

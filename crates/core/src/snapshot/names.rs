@@ -1,0 +1,239 @@
+//! Natural keys: how an object of an org is found again in another.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use super::Snapshot;
+use crate::bundle::Gap;
+use crate::catalogue::{Builtin, Catalogue, Descriptor};
+use crate::document::Captured;
+use crate::id::{Key, Kind, ObjectRef};
+use crate::path::FieldPath;
+
+/// Knows the key of every object of a snapshot.
+#[derive(Debug, Default)]
+pub struct Names {
+    objects: HashMap<Kind, HashMap<String, ObjectRef>>,
+    ambiguous: Vec<Ambiguous>,
+}
+
+/// Several objects that share a key: none of them is touched until a person pins one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ambiguous {
+    /// The key they share.
+    pub object: ObjectRef,
+    /// Their ids.
+    pub ids: Vec<String>,
+}
+
+impl Ambiguous {
+    /// Says it as a gap.
+    pub fn to_gap(&self) -> Gap {
+        Gap {
+            kind: self.object.kind.clone(),
+            object: Some(self.object.key.as_str().to_owned()),
+            reason: format!(
+                "{} objects share this key ({}); choose one with `orgsmith map pin`",
+                self.ids.len(),
+                self.ids.join(", ")
+            ),
+        }
+    }
+}
+
+type Rows<'s> = HashMap<&'s str, HashMap<&'s str, &'s Captured>>;
+
+impl Names {
+    /// Names every object of a snapshot, the restorable ones included.
+    ///
+    /// `pins` gives the id that a key means where several objects share it.
+    pub fn new(
+        catalogue: &Catalogue,
+        snapshot: &Snapshot,
+        pins: &BTreeMap<ObjectRef, String>,
+    ) -> Self {
+        let mut rows: Rows<'_> = HashMap::new();
+        for (kind, captured) in &snapshot.objects {
+            let of_kind = rows.entry(kind.as_str()).or_default();
+            of_kind.extend(
+                captured
+                    .iter()
+                    .map(|captured| (captured.id.as_str(), captured)),
+            );
+        }
+        let mut names = Self::default();
+        for (kind, captured) in &snapshot.objects {
+            let Ok(descriptor) = catalogue.get(kind.as_str()) else {
+                continue;
+            };
+            names.add(catalogue, descriptor, captured, &rows, pins);
+        }
+        for (kind, captured) in &snapshot.deleted {
+            let Ok(descriptor) = catalogue.get(kind.as_str()) else {
+                continue;
+            };
+            names.add(catalogue, descriptor, captured, &rows, pins);
+        }
+        names
+    }
+
+    fn add(
+        &mut self,
+        catalogue: &Catalogue,
+        descriptor: &Descriptor,
+        captured: &[Captured],
+        rows: &Rows<'_>,
+        pins: &BTreeMap<ObjectRef, String>,
+    ) {
+        let mut by_key: BTreeMap<Key, Vec<&Captured>> = BTreeMap::new();
+        for captured in captured {
+            let key = key_of(catalogue, descriptor, captured, rows);
+            by_key.entry(key).or_default().push(captured);
+        }
+        let named = self.objects.entry(descriptor.kind.clone()).or_default();
+        for (key, sharing) in by_key {
+            let object = ObjectRef::new(descriptor.kind.clone(), key);
+            let pinned = pins.get(&object);
+            if let Some(captured) = sharing
+                .iter()
+                .find(|c| Some(c.id.as_str()) == pinned.map(|p| &**p))
+            {
+                named.insert(captured.id.as_str().to_owned(), object);
+            } else if let [captured] = sharing[..] {
+                named
+                    .entry(captured.id.as_str().to_owned())
+                    .or_insert(object);
+            } else {
+                let ids = sharing
+                    .iter()
+                    .map(|captured| captured.id.as_str().to_owned())
+                    .collect();
+                self.ambiguous.push(Ambiguous { object, ids });
+            }
+        }
+    }
+
+    /// Returns the object that an id means.
+    pub fn object(&self, kind: &Kind, id: &str) -> Option<&ObjectRef> {
+        self.objects.get(kind)?.get(id)
+    }
+
+    /// Returns the objects that share their key with others.
+    pub fn ambiguous(&self) -> &[Ambiguous] {
+        &self.ambiguous
+    }
+
+    /// Returns every id with the object it means.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &ObjectRef)> {
+        self.objects
+            .values()
+            .flatten()
+            .map(|(id, object)| (id.as_str(), object))
+    }
+
+    /// Tells whether any object of the kind was read.
+    pub fn knows(&self, kind: &Kind) -> bool {
+        self.objects.contains_key(kind)
+    }
+}
+
+/// Returns the first builtin rule that an object matches.
+pub(crate) fn builtin_rule<'d>(descriptor: &'d Descriptor, body: &Value) -> Option<&'d Builtin> {
+    descriptor.builtins.iter().find(|builtin| {
+        builtin
+            .when
+            .iter()
+            .all(|(path, wanted)| match (path.get(body), wanted) {
+                (Some(Value::String(found)), Value::String(wanted)) => {
+                    match wanted.strip_suffix('*') {
+                        Some(beginning) => found.starts_with(beginning),
+                        None => found == wanted,
+                    }
+                }
+                (found, wanted) => found == Some(wanted),
+            })
+    })
+}
+
+fn key_of(
+    catalogue: &Catalogue,
+    descriptor: &Descriptor,
+    captured: &Captured,
+    rows: &Rows<'_>,
+) -> Key {
+    if descriptor.singleton {
+        return Key::builtin("settings");
+    }
+    if let Some(builtin) = builtin_rule(descriptor, &captured.body) {
+        if let Some(key) = &builtin.key {
+            return Key::builtin(key);
+        }
+        let value = builtin
+            .key_field
+            .as_ref()
+            .and_then(|path| path.get(&captured.body));
+        if let Some(text) = value
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+        {
+            return Key::builtin(text);
+        }
+    }
+    let parts = key_parts(catalogue, descriptor, &captured.body, rows, 0);
+    Key::from_parts(&parts)
+}
+
+/// How deep a key may lean on the keys of other objects: an action on its integration, and no more.
+const MAX_KEY_DEPTH: usize = 3;
+
+fn key_parts(
+    catalogue: &Catalogue,
+    descriptor: &Descriptor,
+    body: &Value,
+    rows: &Rows<'_>,
+    depth: usize,
+) -> Vec<String> {
+    let mut parts = Vec::new();
+    for path in &descriptor.key.fields {
+        let text = path.get(body).map(plain).unwrap_or_default();
+        match referred(catalogue, descriptor, path, &text, rows) {
+            Some((other, found)) if depth < MAX_KEY_DEPTH => {
+                parts.extend(key_parts(catalogue, other, &found.body, rows, depth + 1));
+            }
+            _ if descriptor.key.lower_case.contains(path) => parts.push(text.to_lowercase()),
+            _ => parts.push(text),
+        }
+    }
+    if descriptor.key.ignore_case {
+        parts
+            .iter_mut()
+            .for_each(|part| *part = part.to_lowercase());
+    }
+    parts
+}
+
+/// Returns what a part of a key refers to, where it is a reference.
+fn referred<'c, 's>(
+    catalogue: &'c Catalogue,
+    descriptor: &Descriptor,
+    path: &FieldPath,
+    id: &str,
+    rows: &Rows<'s>,
+) -> Option<(&'c Descriptor, &'s Captured)> {
+    let reference = descriptor.references.iter().find(|reference| {
+        reference.path == *path || format!("{}.id", reference.path) == path.to_string()
+    })?;
+    let kind = reference.kind.as_ref()?;
+    let other = catalogue.get(kind.as_str()).ok()?;
+    Some((other, *rows.get(kind.as_str())?.get(id)?))
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(map) => map.get("id").map(plain).unwrap_or_default(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,298 @@
+//! From an org's answer to a document that any org could have.
+
+use serde_json::{Map, Value};
+
+use super::Names;
+use crate::bundle::Gap;
+use crate::catalogue::{Descriptor, Part, Reference};
+use crate::document::{Captured, Portable, Slot};
+use crate::id::{Kind, ObjectRef};
+use crate::path::FieldPath;
+
+/// A reference that leads nowhere: it is left out of the document, never carried over as an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unresolved {
+    /// The object that refers.
+    pub object: ObjectRef,
+    /// The place.
+    pub path: String,
+    /// What it should point to, if the place tells.
+    pub kind: Option<Kind>,
+    /// The id that stands there.
+    pub id: String,
+    /// The kind is one that was not read at all.
+    pub kind_not_read: bool,
+}
+
+impl Unresolved {
+    /// Says it as a gap.
+    pub fn into_gap(self) -> Gap {
+        let kind = self.kind.as_ref().map_or("an unknown kind", Kind::as_str);
+        let why = if self.kind_not_read {
+            "whose kind was not exported; the reference is left out"
+        } else {
+            "which the org does not have (any more); the reference is left out"
+        };
+        Gap {
+            kind: self.object.kind,
+            object: Some(self.object.key.as_str().to_owned()),
+            reason: format!("{} refers to {kind} {}, {why}", self.path, self.id),
+        }
+    }
+}
+
+/// Makes an object portable; references that lead nowhere are left out and reported.
+pub fn portable(
+    descriptor: &Descriptor,
+    object: ObjectRef,
+    captured: &Captured,
+    names: &Names,
+    unresolved: &mut Vec<Unresolved>,
+) -> Portable {
+    let mut body = managed(descriptor, &captured.body);
+    for reference in &descriptor.references {
+        let mut resolve = |value: &mut Value| {
+            let (kind, id) = match target_of(reference, value) {
+                Place::Literal => return true,
+                Place::Empty => return false,
+                Place::Points { kind, id } => (kind, id),
+            };
+            match kind.as_ref().and_then(|kind| names.object(kind, &id)) {
+                Some(target) => {
+                    *value = Slot::Ref(target.clone()).to_value();
+                    true
+                }
+                None => {
+                    unresolved.push(Unresolved {
+                        object: object.clone(),
+                        path: reference.path.to_string(),
+                        kind_not_read: kind.as_ref().is_some_and(|kind| !names.knows(kind)),
+                        kind,
+                        id,
+                    });
+                    false
+                }
+            }
+        };
+        retain_reference(reference, &mut body, &mut resolve);
+    }
+    normalise(descriptor, &mut body);
+    let Value::Object(body) = body else {
+        unreachable!("managed() returns an object")
+    };
+    Portable {
+        object,
+        body,
+        files: captured.files.clone(),
+    }
+}
+
+/// Returns what an object would send back to its own org: the managed fields and those that are
+/// left alone, with references as ids of that org.
+pub fn reduced(descriptor: &Descriptor, body: &Value) -> Map<String, Value> {
+    let mut kept = Map::new();
+    if let Value::Object(map) = body {
+        for (field, value) in map {
+            if descriptor.fields.contains(field) || descriptor.unmanaged.contains_key(field) {
+                kept.insert(field.clone(), value.clone());
+            }
+        }
+    }
+    let mut body = Value::Object(kept);
+    drop_nulls(&mut body);
+    for path in &descriptor.volatile {
+        path.retain(&mut body, &mut |_| false);
+    }
+    for reference in descriptor
+        .references
+        .iter()
+        .filter(|reference| !reference.bare)
+    {
+        reference.path.retain(&mut body, &mut |value| {
+            if let Value::Object(map) = value {
+                map.retain(|name, _| name == "id" || Some(name) == reference.by.as_ref());
+            }
+            true
+        });
+    }
+    match body {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+enum Place {
+    /// The value means something else than an id.
+    Literal,
+    /// Nothing stands there.
+    Empty,
+    Points {
+        kind: Option<Kind>,
+        id: String,
+    },
+}
+
+fn target_of(reference: &Reference, value: &Value) -> Place {
+    let (id, decided_by) = match value {
+        Value::String(id) => (id.clone(), None),
+        Value::Object(map) => {
+            let text = |name: &str| map.get(name).and_then(Value::as_str).map(str::to_owned);
+            let Some(id) = text("id") else {
+                return Place::Empty;
+            };
+            (id, reference.by.as_deref().and_then(text))
+        }
+        _ => return Place::Empty,
+    };
+    if reference.literals.contains(&id) {
+        return Place::Literal;
+    }
+    if id.is_empty() {
+        return Place::Empty;
+    }
+    let kind = match decided_by {
+        Some(decided_by) => reference.kinds.get(&decided_by).cloned(),
+        None => reference.kind.clone(),
+    };
+    Place::Points { kind, id }
+}
+
+fn retain_reference(
+    reference: &Reference,
+    body: &mut Value,
+    resolve: &mut dyn FnMut(&mut Value) -> bool,
+) {
+    match reference.path.split_at_element() {
+        Some((list, inside)) if reference.owns_element => {
+            list.retain(body, &mut |element| {
+                let mut kept = true;
+                inside.retain(element, &mut |value| {
+                    kept &= resolve(value);
+                    true
+                });
+                kept
+            });
+        }
+        _ => reference.path.retain(body, resolve),
+    }
+}
+
+/// Takes the managed fields and the parts, without nulls and volatile places.
+fn managed(descriptor: &Descriptor, body: &Value) -> Value {
+    let mut kept = Map::new();
+    if let Value::Object(map) = body {
+        for field in &descriptor.fields {
+            if let Some(value) = map.get(field) {
+                kept.insert(field.clone(), value.clone());
+            }
+        }
+        for part in &descriptor.parts {
+            if let Some(value) = map.get(&part.field) {
+                kept.insert(part.field.clone(), part_fields(part, value));
+            }
+        }
+    }
+    let mut body = Value::Object(kept);
+    drop_nulls(&mut body);
+    for path in &descriptor.volatile {
+        path.retain(&mut body, &mut |_| false);
+    }
+    body
+}
+
+/// Keeps the managed fields of a part's items, and leaves out values that say nothing.
+fn part_fields(part: &Part, value: &Value) -> Value {
+    let keep = |item: &Value| match item {
+        Value::Object(map) if !part.fields.is_empty() => Value::Object(
+            map.iter()
+                .filter(|(name, value)| {
+                    (part.fields.contains(name) || part.identity.contains(name))
+                        && part.defaults.get(*name) != Some(value)
+                })
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        ),
+        other => other.clone(),
+    };
+    match value {
+        Value::Array(items) if !part.single => items.iter().map(keep).collect(),
+        other => keep(other),
+    }
+}
+
+/// Removes nulls: a field that is null is a field that is not there.
+pub(super) fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Array(list) => {
+            list.retain(|value| !value.is_null());
+            list.iter_mut().for_each(drop_nulls);
+        }
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        _ => {}
+    }
+}
+
+/// Brings a portable body into the one form that is written and compared.
+pub(crate) fn normalise(descriptor: &Descriptor, body: &mut Value) {
+    plain_numbers(body);
+    for path in &descriptor.unordered {
+        sort_list(path, body);
+    }
+    for part in descriptor.parts.iter().filter(|part| !part.single) {
+        if let Some(Value::Array(items)) = body.get_mut(&part.field) {
+            items.sort_by_cached_key(|item| (item_identity(part, item), item.to_string()));
+        }
+    }
+}
+
+fn sort_list(path: &FieldPath, body: &mut Value) {
+    path.retain(body, &mut |value| {
+        if let Value::Array(list) = value {
+            list.sort_by_cached_key(Value::to_string);
+            list.dedup();
+        }
+        true
+    });
+}
+
+/// Returns what tells an item of a part from the others.
+pub(crate) fn item_identity(part: &Part, item: &Value) -> String {
+    if part.identity.is_empty() {
+        return item.to_string();
+    }
+    let texts: Vec<_> = part
+        .identity
+        .iter()
+        .map(|field| match item.get(field) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => match Slot::of(other) {
+                Some(Slot::Ref(object)) => object.to_string(),
+                _ => other.to_string(),
+            },
+            None => String::new(),
+        })
+        .collect();
+    texts.join(" ")
+}
+
+/// Writes whole numbers without a fraction, so that 3 and 3.0 are equal.
+fn plain_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Some(float) = number.as_f64().filter(|_| number.is_f64())
+                && float.fract() == 0.0
+                && float.abs() < 9.0e15
+            {
+                #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+                let whole = float as i64;
+                *value = Value::from(whole);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(plain_numbers),
+        Value::Object(map) => map.values_mut().for_each(plain_numbers),
+        _ => {}
+    }
+}
