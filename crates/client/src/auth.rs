@@ -272,7 +272,8 @@ fn bearer(token: &SecretString) -> Result<HeaderValue, AuthFault> {
     Ok(header)
 }
 
-fn redact(text: &str, secret: &SecretString) -> String {
+/// Replaces a secret wherever it occurs.
+pub(crate) fn redact(text: &str, secret: &SecretString) -> String {
     let secret = secret.expose_secret();
     if secret.is_empty() {
         text.to_owned()

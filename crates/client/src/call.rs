@@ -1,7 +1,10 @@
 //! A request as a value: what to send, decided without any network.
 
+use std::fmt;
+
 use bytes::Bytes;
 use reqwest::Method;
+use secrecy::SecretString;
 use serde_json::Value;
 
 /// Says whether a request whose answer was lost may be sent again.
@@ -25,8 +28,8 @@ pub enum Host {
     Apps,
 }
 
-/// Holds what a request carries.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Holds what a request carries. Its `Debug` shows no content: bodies carry credentials.
+#[derive(Clone, Default, PartialEq)]
 pub enum Body {
     /// Nothing.
     #[default]
@@ -42,8 +45,21 @@ pub enum Body {
     },
 }
 
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Json(_) => f.write_str("Json(…)"),
+            Self::Raw {
+                content_type,
+                bytes,
+            } => write!(f, "Raw({content_type}, {} bytes)", bytes.len()),
+        }
+    }
+}
+
 /// Describes one request of the Platform API.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Call {
     pub(crate) method: Method,
     pub(crate) host: Host,
@@ -52,6 +68,7 @@ pub struct Call {
     pub(crate) body: Body,
     pub(crate) replay: Replay,
     pub(crate) label: Option<String>,
+    pub(crate) hidden: Vec<SecretString>,
 }
 
 impl Call {
@@ -72,6 +89,7 @@ impl Call {
             body: Body::Empty,
             replay,
             label: None,
+            hidden: Vec::new(),
         }
     }
 
@@ -153,6 +171,31 @@ impl Call {
         self
     }
 
+    /// Names a secret that the body carries.
+    ///
+    /// Services quote what they refuse ("Value \[…\] is not valid"); the secret is taken out of
+    /// whatever they say.
+    #[must_use]
+    pub fn hide(mut self, secret: SecretString) -> Self {
+        self.hidden.push(secret);
+        self
+    }
+
+    /// Returns the HTTP method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Returns the path, with its query if it was given one.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns the body.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
     /// Returns the method and the path with ids replaced, as the service counts its limits.
     pub(crate) fn route(&self) -> String {
         let path = self.path.split('?').next().unwrap_or(&self.path);
@@ -193,7 +236,7 @@ pub fn path_segment(text: &str) -> String {
 }
 
 /// Holds one part of a multipart form.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Part {
     /// The form field.
     pub name: String,

@@ -14,7 +14,7 @@ use tracing::Instrument;
 use url::Url;
 use uuid::Uuid;
 
-use crate::auth::{Credentials, Minter, Token};
+use crate::auth::{Credentials, Minter};
 use crate::builder::{Bases, Builder, Endpoint};
 use crate::call::{Body, Call, Host, Replay};
 use crate::error::{AuthFault, CallRef, Error, Lost, Refusal, tidy};
@@ -29,8 +29,8 @@ const CORRELATION: &str = "inin-correlation-id";
 /// Deprecated by Genesys but still sent; only ever used to go slower.
 const ALLOWED: &str = "inin-ratelimit-allowed";
 
-/// A successful answer.
-#[derive(Clone, Debug, PartialEq)]
+/// A successful answer. Its `Debug` leaves the body out: some bodies carry new secrets.
+#[derive(Clone, PartialEq)]
 pub struct Reply {
     /// The HTTP status, always 2xx.
     pub status: u16,
@@ -40,6 +40,16 @@ pub struct Reply {
     pub attempts: u32,
     /// The id Genesys Cloud gave the answer.
     pub correlation_id: Option<String>,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("status", &self.status)
+            .field("attempts", &self.attempts)
+            .field("correlation_id", &self.correlation_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Whom a token speaks for, as the org itself sees it.
@@ -216,19 +226,27 @@ impl Client {
             if let Err(Fault::Connect(_)) = answer {
                 permit.never_left();
             }
-            let failed = match self.judge(answer, &about, &route, &permit, &token, &progress) {
+            let redact = |text: &str| {
+                let text = self.inner.minter.redact(&token.redact(text));
+                let hidden = call.hidden.iter();
+                hidden.fold(text, |text, secret| crate::auth::redact(&text, secret))
+            };
+            let failed = match self.judge(answer, &about, &route, &permit, &progress, redact) {
                 Ok(reply) => return Ok(reply),
                 Err(failed) => failed,
             };
-            let cell = permit.cell.clone();
-            drop(permit);
             if failed.error.status() == Some(401) {
                 // A token that was minted before this call may have been revoked since; a fresh
                 // one that is refused will not get better. Nothing was acted on either way.
                 let message = match failed.error.refusal() {
                     _ if token.minted < started => {
-                        let renewed = self.inner.minter.token(&cell, Some(token.serial)).await;
-                        renewed.map_err(|fault| auth(&about, fault))?;
+                        let rejected = Some(token.serial);
+                        match self.inner.minter.token(&permit.cell, rejected).await {
+                            Err(fault) if !self.inner.pool.close(&permit) => {
+                                return Err(auth(&about, fault));
+                            }
+                            _ => {}
+                        }
                         self.inner.counters.retried();
                         continue;
                     }
@@ -238,6 +256,7 @@ impl Client {
                 let about = failed.error.call();
                 return Err(auth(about, AuthFault::Revoked { message }));
             }
+            drop(permit);
             let paced = failed.paced;
             let after = self.next(&mut progress, call.replay, failed)?;
             if paced {
@@ -300,8 +319,8 @@ impl Client {
         about: &CallRef,
         route: &str,
         permit: &Permit,
-        token: &Token,
         progress: &Progress,
+        redact: impl Fn(&str) -> String,
     ) -> Result<Reply, Failed> {
         let answer = answer.map_err(|fault| {
             self.inner.counters.unanswered();
@@ -311,24 +330,26 @@ impl Client {
         if let Some(allowed) = answer.header(ALLOWED).and_then(|text| text.parse().ok()) {
             permit.learn(allowed);
         }
-        let redact = |text: &str| self.inner.minter.redact(&token.redact(text));
-        let mut failed = match read(&answer, about, progress.attempts, redact) {
+        let mut failed = match read(&answer, about, progress.attempts, &redact) {
             Ok(reply) => return Ok(reply),
-            Err(None) => failed_status(&answer, about, progress, redact),
+            Err(None) => failed_status(&answer, about, progress, &redact),
             Err(Some(failed)) => failed,
         };
         if answer.status == 429
             && let Some(refusal) = failed.error.refusal()
         {
+            let named = refusal.limit.as_ref().map(|limit| {
+                if !limit.key.ends_with("token.rate.per.minute") {
+                    return Scope::Route;
+                }
+                if let Some(value) = limit.value {
+                    permit.learn(u32::try_from(value).unwrap_or(u32::MAX));
+                }
+                Scope::Token
+            });
             let refused = Refused {
                 retry_after: refusal.retry_after,
-                named: refusal.limit.as_ref().map(|limit| {
-                    if limit.key.ends_with("token.rate.per.minute") {
-                        Scope::Token
-                    } else {
-                        Scope::Route
-                    }
-                }),
+                named,
             };
             match permit.refused(route, refused) {
                 // Another token can take the call at once, and the pool knows which.

@@ -55,7 +55,9 @@ async fn pages_are_fetched_in_parallel_and_handed_on_in_order() {
     let listing = Listing::new(USERS, PageStyle::Offset)
         .page_size(3)
         .query("state", "any");
-    assert_eq!(ids(&client, &listing).await, expected(25));
+    // In a task of its own, as callers will: the future has to be `Send`.
+    let listed = tokio::spawn(async move { ids(&client, &listing).await });
+    assert_eq!(listed.await.unwrap(), expected(25));
     let calls = server.calls();
     let asked: BTreeMap<_, _> = calls
         .iter()

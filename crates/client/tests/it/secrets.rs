@@ -100,3 +100,29 @@ async fn neither_secret_nor_token_is_in_any_error_debug_or_log() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_secret_in_a_body_is_hidden_when_the_service_quotes_it() {
+    const VALUE: &str = "crm-api-key-9";
+    let server = Server::new(|n, _| match n {
+        1 => json(
+            400,
+            format!(r#"{{"code":"invalid.value","message":"Value [{VALUE}] is not valid"}}"#),
+        ),
+        _ => json(200, format!(r#"{{"secret":"{VALUE}"}}"#)),
+    })
+    .await;
+    let call = Call::put("/api/v2/integrations/credentials/1")
+        .json(serde_json::json!({"credentialFields": {"apiKey": VALUE}}))
+        .hide(VALUE.into());
+    let client = server.client();
+    let error = client.send(call.clone()).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("Value [[redacted]] is not valid")
+    );
+    let reply = client.send(call.clone()).await.unwrap();
+    let said = format!("{error} {error:?} {call:?} {reply:?}");
+    assert!(!said.contains(VALUE), "{said}");
+}
