@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -14,43 +13,20 @@ use tracing::Instrument;
 use url::Url;
 use uuid::Uuid;
 
+use crate::answer::{Failed, Reply, failed_exchange, failed_status, read};
 use crate::auth::{Credentials, Minter};
 use crate::builder::{Bases, Builder, Endpoint};
 use crate::call::{Body, Call, Host, Replay};
-use crate::error::{AuthFault, CallRef, Error, Lost, Refusal, tidy};
+use crate::error::{AuthFault, CallRef, Error};
 use crate::limiter::{Quota, Refused, Scope};
 use crate::pool::{Permit, Pool};
 use crate::random::Random;
-use crate::retry::{Decision, Outcome, Policy, Stop, decide, retry_after};
+use crate::retry::{Decision, Outcome, Policy, Stop, decide};
 use crate::stats::{Counters, Stats};
 use crate::transport::{Answer, Fault, Transport};
 
-const CORRELATION: &str = "inin-correlation-id";
 /// Deprecated by Genesys but still sent; only ever used to go slower.
 const ALLOWED: &str = "inin-ratelimit-allowed";
-
-/// A successful answer. Its `Debug` leaves the body out: some bodies carry new secrets.
-#[derive(Clone, PartialEq)]
-pub struct Reply {
-    /// The HTTP status, always 2xx.
-    pub status: u16,
-    /// The body; `Null` when there is none.
-    pub body: Value,
-    /// How many times the call was sent.
-    pub attempts: u32,
-    /// The id Genesys Cloud gave the answer.
-    pub correlation_id: Option<String>,
-}
-
-impl fmt::Debug for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply")
-            .field("status", &self.status)
-            .field("attempts", &self.attempts)
-            .field("correlation_id", &self.correlation_id)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Whom a token speaks for, as the org itself sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,18 +78,10 @@ impl fmt::Debug for Client {
 }
 
 /// What a call has cost so far.
-struct Progress {
-    attempts: u32,
-    spent: Duration,
-    acted: bool,
-}
-
-/// How one attempt failed.
-struct Failed {
-    error: Error,
-    outcome: Outcome,
-    /// Whether the pool does the waiting, by holding the token back.
-    paced: bool,
+pub(crate) struct Progress {
+    pub(crate) attempts: u32,
+    pub(crate) spent: Duration,
+    pub(crate) acted: bool,
 }
 
 impl Client {
@@ -268,7 +236,7 @@ impl Client {
     }
 
     /// Decides whether to try again, and after what time.
-    fn next(
+    pub(crate) fn next(
         &self,
         progress: &mut Progress,
         replay: Replay,
@@ -306,7 +274,7 @@ impl Client {
         }
     }
 
-    async fn sleep(&self, progress: &mut Progress, time: Duration) {
+    pub(crate) async fn sleep(&self, progress: &mut Progress, time: Duration) {
         tokio::time::sleep(time).await;
         progress.spent += time;
         self.inner.counters.waited(time);
@@ -394,87 +362,6 @@ impl Client {
         }
     }
 
-    /// Sends bytes with PUT to a URL that the org has handed out; no token goes along.
-    ///
-    /// # Errors
-    /// As [`Self::send`]; an upload whose answer is lost is never repeated, because it may start a
-    /// job. [`Error::InsecureUrl`] when the URL is not https although the org is.
-    pub async fn upload(
-        &self,
-        presigned_url: &str,
-        headers: &[(String, String)],
-        content_type: &str,
-        bytes: impl Into<Bytes>,
-    ) -> Result<(), Error> {
-        let (about, url) = self.presigned(Method::PUT, presigned_url)?;
-        let bytes = bytes.into();
-        let transport = &self.inner.transport;
-        self.transfer(&about, Replay::Never, || {
-            transport.upload(url.clone(), headers, content_type, bytes.clone())
-        })
-        .await?;
-        Ok(())
-    }
-
-    /// Fetches a URL that the org has handed out; no token goes along.
-    ///
-    /// # Errors
-    /// As [`Self::send`]; [`Error::InsecureUrl`] when the URL is not https although the org is.
-    pub async fn download(&self, presigned_url: &str) -> Result<Bytes, Error> {
-        let (about, url) = self.presigned(Method::GET, presigned_url)?;
-        let transport = &self.inner.transport;
-        self.transfer(&about, Replay::Safe, || transport.download(url.clone()))
-            .await
-    }
-
-    async fn transfer<F>(
-        &self,
-        about: &CallRef,
-        replay: Replay,
-        send: impl Fn() -> F,
-    ) -> Result<Bytes, Error>
-    where
-        F: Future<Output = Result<Answer, Fault>>,
-    {
-        let mut progress = Progress::new();
-        loop {
-            progress.attempts += 1;
-            self.inner.counters.transferred();
-            let sent = Instant::now();
-            let answer = send().await;
-            progress.spent += sent.elapsed();
-            let failed = match answer {
-                Ok(answer) if (200..300).contains(&answer.status) => return Ok(answer.body),
-                Ok(answer) => failed_status(&answer, about, &progress, str::to_owned),
-                Err(fault) => failed_exchange(about, fault),
-            };
-            let after = self.next(&mut progress, replay, failed)?;
-            self.sleep(&mut progress, after).await;
-        }
-    }
-
-    fn presigned(&self, method: Method, text: &str) -> Result<(CallRef, Url), Error> {
-        let parsed = Url::parse(text);
-        let host = parsed.as_ref().ok().and_then(Url::host_str);
-        let about = CallRef {
-            org: self.inner.org.clone(),
-            method: method.to_string(),
-            // Path and query of a presigned URL are its key; the host is all that may be shown.
-            path: format!("{}/…", host.unwrap_or("(presigned)")),
-            label: None,
-            request_id: Uuid::new_v4(),
-            correlation_id: None,
-        };
-        match parsed {
-            Ok(url) if url.scheme() == "https" => Ok((about, url)),
-            Ok(url) if url.scheme() == "http" && !self.inner.bases.secure => Ok((about, url)),
-            Ok(_) => Err(Error::InsecureUrl {
-                call: Box::new(about),
-            }),
-            Err(error) => Err(invalid(&about, error.to_string())),
-        }
-    }
-
     fn url(&self, call: &Call, about: &CallRef) -> Result<Url, Error> {
         // Without the slash a path could extend the host name and take the token elsewhere.
         if !call.path.starts_with('/') {
@@ -497,7 +384,7 @@ impl Client {
 }
 
 impl Progress {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             attempts: 0,
             spent: Duration::ZERO,
@@ -527,7 +414,7 @@ fn content(call: &Call, about: &CallRef) -> Result<Option<(HeaderValue, Bytes)>,
     }
 }
 
-fn invalid(about: &CallRef, problem: String) -> Error {
+pub(crate) fn invalid(about: &CallRef, problem: String) -> Error {
     Error::Invalid {
         call: Box::new(about.clone()),
         problem,
@@ -538,119 +425,5 @@ fn auth(about: &CallRef, fault: AuthFault) -> Error {
     Error::Auth {
         call: Box::new(about.clone()),
         fault,
-    }
-}
-
-/// Reads a success; `Err(None)` means that the answer is none.
-fn read(
-    answer: &Answer,
-    about: &CallRef,
-    attempts: u32,
-    redact: impl Fn(&str) -> String,
-) -> Result<Reply, Option<Failed>> {
-    if !(200..300).contains(&answer.status) {
-        return Err(None);
-    }
-    let correlation_id = answer.header(CORRELATION).map(&redact);
-    let blank = answer.body.iter().all(u8::is_ascii_whitespace);
-    let body = if blank {
-        Value::Null
-    } else {
-        serde_json::from_slice(&answer.body).map_err(|error| {
-            let media = answer.header("content-type").unwrap_or("no content type");
-            let about = CallRef {
-                correlation_id: correlation_id.clone(),
-                ..about.clone()
-            };
-            let error = Error::BadBody {
-                call: Box::new(about),
-                status: answer.status,
-                // The position and the media type tell a page from a bug; the body stays out.
-                problem: tidy(&redact(&format!("{error} ({media})"))),
-            };
-            Some(Failed {
-                error,
-                outcome: Outcome::Final,
-                paced: false,
-            })
-        })?
-    };
-    Ok(Reply {
-        status: answer.status,
-        body,
-        attempts,
-        correlation_id,
-    })
-}
-
-/// Judges an answer that is no success.
-fn failed_status(
-    answer: &Answer,
-    about: &CallRef,
-    progress: &Progress,
-    redact: impl Fn(&str) -> String,
-) -> Failed {
-    let mut refusal = Refusal::parse(answer.status, &answer.body, &redact);
-    let header = answer.header(CORRELATION).map(&redact);
-    refusal.correlation_id = refusal.correlation_id.or(header);
-    refusal.retry_after = answer.header("retry-after").and_then(retry_after);
-    refusal.attempts = progress.attempts;
-    refusal.after_lost = progress.acted;
-    if (300..400).contains(&answer.status) {
-        let target = answer.header("location").and_then(|to| Url::parse(to).ok());
-        let host = target.as_ref().and_then(Url::host_str);
-        refusal.message = match host {
-            Some(host) => redact(&format!("redirect to {host} not followed")),
-            None => "redirect not followed".to_owned(),
-        };
-    }
-    let call = Box::new(CallRef {
-        correlation_id: refusal.correlation_id.clone(),
-        ..about.clone()
-    });
-    let retry_after = refusal.retry_after;
-    let refusal = Box::new(refusal);
-    let (error, outcome) = match answer.status {
-        429 => (
-            Error::Refused { call, refusal },
-            Outcome::RateLimited { retry_after },
-        ),
-        408 | 500..600 => (
-            Error::Unanswered {
-                call,
-                why: Lost::Status(refusal),
-            },
-            Outcome::Lost { retry_after },
-        ),
-        _ => (Error::Refused { call, refusal }, Outcome::Final),
-    };
-    Failed {
-        error,
-        outcome,
-        paced: false,
-    }
-}
-
-/// Judges an exchange without an answer.
-fn failed_exchange(about: &CallRef, fault: Fault) -> Failed {
-    let call = Box::new(about.clone());
-    let lost = Outcome::Lost { retry_after: None };
-    let (error, outcome) = match fault {
-        Fault::Connect(cause) => (Error::Connect { call, cause }, Outcome::NotSent),
-        Fault::Timeout => {
-            let why = Lost::Timeout;
-            (Error::Unanswered { call, why }, lost)
-        }
-        Fault::Reset(cause) => {
-            let why = Lost::Reset { cause };
-            (Error::Unanswered { call, why }, lost)
-        }
-        Fault::TooLarge(limit) => (Error::TooLarge { call, limit }, Outcome::Final),
-        Fault::Invalid(problem) => (Error::Invalid { call, problem }, Outcome::Final),
-    };
-    Failed {
-        error,
-        outcome,
-        paced: false,
     }
 }

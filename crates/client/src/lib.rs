@@ -5,6 +5,7 @@
 //! acted on unless the call says that it may; see [`Replay`]. Read on in [`Client`], then
 //! `retry` for what is tried again, and `limiter` for how fast calls are sent.
 
+mod answer;
 mod auth;
 mod builder;
 mod call;
@@ -17,12 +18,14 @@ mod random;
 mod region;
 mod retry;
 mod stats;
+mod transfer;
 mod transport;
 
+pub use answer::Reply;
 pub use auth::Credentials;
 pub use builder::{BuildError, Builder, Endpoint};
 pub use call::{Body, Call, Host, Part, Replay, path_segment};
-pub use client::{Client, Identity, Reply};
+pub use client::{Client, Identity};
 pub use error::{AuthFault, CallRef, Detail, Error, Limit, Lost, Refusal};
 pub use limiter::Quota;
 pub use page::{ListError, ListFault, Listing, PageStyle};

@@ -250,6 +250,37 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn four_tokens_keep_95_percent_of_four_quotas_busy_and_none_exceeds_its_own() {
+        let pool = pool(300, 4);
+        let length = Duration::from_secs(600);
+        let start = Instant::now();
+        let workers = (0..32_u64).map(|worker| {
+            let pool = pool.clone();
+            tokio::spawn(async move {
+                let mut sent = Vec::new();
+                loop {
+                    let mut permit = pool.acquire().await;
+                    if start.elapsed() >= length {
+                        return sent;
+                    }
+                    permit.leaves();
+                    sent.push((permit.slot, Instant::now()));
+                    tokio::time::sleep(Duration::from_millis(100 + 20 * worker)).await;
+                }
+            })
+        });
+        let mut sent = Vec::new();
+        for worker in workers.collect::<Vec<_>>() {
+            sent.append(&mut worker.await.unwrap());
+        }
+        assert!(sent.len() * 100 >= 10 * 4 * 300 * 95, "{}", sent.len());
+        sent.sort_unstable();
+        for run in sent.windows(301).filter(|run| run[0].0 == run[300].0) {
+            assert!(run[300].1 - run[0].1 > Duration::from_secs(60));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_place_given_back_wakes_the_caller_that_waits_for_it() {
         let pool = pool(1, 1);
         let held = pool.acquire().await;
