@@ -12,6 +12,8 @@ mod wire;
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 pub use cut::{Edge, cut_cycles};
@@ -182,8 +184,8 @@ fn is_false(value: &bool) -> bool {
 pub enum Blob {
     /// Text.
     Text(String),
-    /// Bytes, as lower-case hexadecimal digits.
-    Hex(String),
+    /// Bytes, in base 64.
+    Base64(String),
 }
 
 impl Blob {
@@ -191,25 +193,15 @@ impl Blob {
     pub fn new(bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::Text(text.to_owned()),
-            Err(_) => {
-                use std::fmt::Write as _;
-                let mut hex = String::with_capacity(bytes.len() * 2);
-                for byte in bytes {
-                    write!(hex, "{byte:02x}").expect("a String takes any text");
-                }
-                Self::Hex(hex)
-            }
+            Err(_) => Self::Base64(STANDARD.encode(bytes)),
         }
     }
 
-    /// Returns the content, unless the digits are damaged.
+    /// Returns the content, unless it is damaged.
     pub fn bytes(&self) -> Option<Vec<u8>> {
         match self {
             Self::Text(text) => Some(text.clone().into_bytes()),
-            Self::Hex(hex) => (0..hex.len())
-                .step_by(2)
-                .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
-                .collect(),
+            Self::Base64(text) => STANDARD.decode(text).ok(),
         }
     }
 }

@@ -473,10 +473,8 @@ fn settle(
     known: &dyn Fn(&ObjectRef) -> bool,
     notes: &mut Notes,
 ) -> Result<(), ObjectRef> {
-    if !item.state.is_live() || item.descriptor.driver == Driver::Flow {
-        if let Some(nowhere) = item.source_refs.iter().find(|object| !known(object)) {
-            return Err(nowhere.clone());
-        }
+    if let Some(nowhere) = item.source_refs.iter().find(|object| !known(object)) {
+        return Err(nowhere.clone());
     }
     let mut body = Value::Object(std::mem::take(&mut item.body));
     let part = |root: &str| item.descriptor.parts.iter().any(|part| part.field == root);

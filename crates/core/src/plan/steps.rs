@@ -191,7 +191,9 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         };
         let fields: Map<String, Value> = own
             .iter()
-            .filter(|(field, _)| call.method == "PUT" || later.contains(*field))
+            .filter(|(field, _)| {
+                call.method == "PUT" || later.contains(*field) || call.always.contains(*field)
+            })
             .map(|(field, value)| (field.clone(), value.clone()))
             .collect();
         let changes = later
@@ -345,7 +347,15 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             unmanaged.iter().any(|unmanaged| unmanaged == field)
                 || descriptor.parts.iter().any(|part| part.field == field)
         };
-        let found = changes(&item.body, &portable.body, &skip);
+        let mut found = changes(&item.body, &portable.body, &skip);
+        if let Some(name) = &descriptor.move_as
+            && let Some(at) = found
+                .iter()
+                .position(|change| root(&change.path) == "division")
+        {
+            let change = found.remove(at);
+            self.move_to_division(item, name, change);
+        }
         if let Some(fixed) = found
             .iter()
             .find(|change| is_within(&descriptor.immutable, &change.path))
@@ -375,7 +385,61 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         }
     }
 
+    /// Moves an object to another division, which no update can.
+    fn move_to_division(&mut self, item: &Item<'_>, name: &str, change: Change) {
+        let Some(division) = change.new.clone() else {
+            return;
+        };
+        let own_id = own_id(item).value().clone();
+        let write = Write::Request(Request {
+            method: "POST".into(),
+            path: "/api/v2/authorization/divisions/{divisionId}/objects/{objectType}".into(),
+            params: vec![
+                Template::new(division),
+                Template::new(Value::String(name.to_owned())),
+            ],
+            query: BTreeMap::new(),
+            body: Some(Template::new(Value::Array(vec![own_id]))),
+            creates: false,
+            versioned: false,
+        });
+        self.push(
+            item,
+            Draft {
+                suffix: "move".into(),
+                action: Action::Update,
+                changes: vec![change],
+                reason: "it is in another division".into(),
+                expected: None,
+                write,
+            },
+        );
+    }
+
+    /// Makes one update, or two where some fields must be sent without others.
     fn update_body(&mut self, item: &Item<'_>, live: &Captured, found: &[Change], adopted: bool) {
+        let is_alone = |change: &&Change| {
+            let call = item.descriptor.update.as_ref();
+            call.is_some_and(|call| call.alone.iter().any(|field| field == root(&change.path)))
+        };
+        let (alone, rest): (Vec<_>, Vec<_>) =
+            found.iter().cloned().partition(|change| is_alone(&change));
+        if !alone.is_empty() {
+            self.update_fields(item, live, &alone, adopted, "update-alone");
+        }
+        if !rest.is_empty() {
+            self.update_fields(item, live, &rest, adopted || !alone.is_empty(), "update");
+        }
+    }
+
+    fn update_fields(
+        &mut self,
+        item: &Item<'_>,
+        live: &Captured,
+        found: &[Change],
+        moved: bool,
+        suffix: &str,
+    ) {
         let descriptor = item.descriptor;
         let paths: Vec<&str> = found.iter().map(|change| &*change.path).collect();
         let Some(call) = &descriptor.update else {
@@ -410,7 +474,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 action: Action::Update,
                 changes: found.to_vec(),
                 reason: plural(found.len(), "field differs", "fields differ"),
-                expected: if adopted {
+                expected: if moved {
                     None
                 } else {
                     expected(descriptor, live)
