@@ -1,0 +1,179 @@
+//! Whether the calls exist, and how lists are paged.
+
+use std::collections::BTreeMap;
+
+use orgsmith_contract::{Contract, Location, Operation, Type};
+use orgsmith_core::catalogue::{ListSpec, Paging};
+
+use super::{Lint, facts};
+
+pub fn check(lint: &mut Lint<'_>) {
+    let kind = lint.kind;
+    let own = usize::from(!kind.singleton);
+    for (index, list) in kind.list.iter().enumerate() {
+        check_list(lint, &format!("list[{index}]"), list, 0);
+    }
+    if let Some(read) = &kind.read {
+        check_call(lint, "read", "GET", &read.path, &read.query, own);
+    }
+    let writes = [
+        ("create", &kind.create, 0),
+        ("update", &kind.update, own),
+        ("restore", &kind.restore, own),
+    ];
+    for (place, write, params) in writes {
+        if let Some(write) = write {
+            let query = BTreeMap::new();
+            check_call(lint, place, &write.method, &write.path, &query, params);
+        }
+    }
+    if let Some(delete) = &kind.delete {
+        check_call(lint, "delete", "DELETE", &delete.path, &delete.query, own);
+    }
+    check_move(lint);
+}
+
+fn check_move(lint: &mut Lint<'_>) {
+    let Some(name) = &lint.kind.move_as else {
+        return;
+    };
+    let (method, path) = facts::MOVE;
+    let operation = lint.contract.operation(method, path).expect("a known call");
+    let names = operation
+        .params
+        .iter()
+        .find(|param| param.name == "objectType")
+        .map(|param| &param.enum_values)
+        .expect("the call names the type");
+    if !names.contains(name) {
+        lint.find("move_as", format!("is not one of {}", names.join(", ")));
+    }
+    if !lint.kind.immutable.iter().any(|field| field == "division") {
+        lint.find("move_as", "division is not among the immutable fields");
+    }
+}
+
+/// Checks one call that returns rows; `params` is the number of parameters in its path.
+pub fn check_list(lint: &mut Lint<'_>, place: &str, list: &ListSpec, params: usize) {
+    let Some(operation) = check_call(lint, place, "GET", &list.path, &list.query, params) else {
+        return;
+    };
+    let has = |name: &str| operation.query(name).is_some();
+    let answers = |name: &str| {
+        let model = operation.response.as_ref().and_then(Type::model_name);
+        model
+            .and_then(|model| lint.contract.model(model))
+            .is_some_and(|model| model.field(name).is_some())
+    };
+    let paging = if has("pageNumber") && answers("pageNumber") {
+        Paging::Offset
+    } else if has("after") || has("cursor") {
+        Paging::Cursor
+    } else {
+        Paging::Unpaged
+    };
+    if list.paging != paging {
+        lint.find(
+            format!("{place}.paging"),
+            format!("the contract says {paging:?}"),
+        );
+    }
+    let most = facts::max_page_size(&list.path);
+    let fits = match paging {
+        Paging::Unpaged => list.page_size == 0,
+        Paging::Offset | Paging::Cursor => (1..=most).contains(&list.page_size),
+    };
+    if !fits {
+        lint.find(
+            format!("{place}.page_size"),
+            format!("a page has at most {most} rows, and an unpaged list has none"),
+        );
+    }
+    check_only(lint, place, list, operation);
+}
+
+fn check_only(lint: &mut Lint<'_>, place: &str, list: &ListSpec, operation: &Operation) {
+    let row = operation
+        .response
+        .as_ref()
+        .and_then(|ty| rows(lint.contract, ty))
+        .and_then(|row| lint.contract.model(row.model_name()?));
+    for (name, value) in &list.only {
+        let place = format!("{place}.only.{name}");
+        match row.and_then(|row| row.field(name)) {
+            None => lint.find(place, "a row has no such field"),
+            Some(field) => {
+                let known = value
+                    .as_str()
+                    .is_none_or(|value| field.enum_values.iter().any(|known| known == value));
+                if !known && !field.enum_values.is_empty() {
+                    lint.find(
+                        place,
+                        format!("is not one of {}", field.enum_values.join(", ")),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Returns the type of a row of an answer.
+pub fn rows(contract: &Contract, answer: &Type) -> Option<Type> {
+    let list = match answer {
+        Type::Model(name) => &contract.model(name)?.field("entities")?.ty,
+        list => list,
+    };
+    match list {
+        Type::Array(row) => Some((**row).clone()),
+        _ => None,
+    }
+}
+
+/// Checks that a call exists, has so many parameters in its path, and takes the query.
+pub fn check_call(
+    lint: &mut Lint<'_>,
+    place: &str,
+    method: &str,
+    path: &str,
+    query: &BTreeMap<String, String>,
+    params: usize,
+) -> Option<&'static Operation> {
+    let Some(operation) = lint.contract.operation(method, path) else {
+        lint.find(
+            format!("{place}.path"),
+            format!("the contract has no {method} {path}"),
+        );
+        return None;
+    };
+    let in_path = |operation: &Operation| {
+        let params = operation.params.iter();
+        params.filter(|p| p.location == Location::Path).count()
+    };
+    if in_path(operation) != params {
+        lint.find(
+            format!("{place}.path"),
+            format!("needs {params} parameters in the path"),
+        );
+    }
+    for (name, value) in query {
+        let place = format!("{place}.query.{name}");
+        let Some(param) = operation.query(name) else {
+            lint.find(place, format!("{method} {path} has no such parameter"));
+            continue;
+        };
+        let values: Vec<&str> = match param.ty {
+            Type::Array(_) => value.split(',').collect(),
+            _ => vec![value],
+        };
+        for value in values {
+            let known = match param.ty {
+                Type::Boolean => value == "true" || value == "false",
+                _ => param.enum_values.is_empty() || param.enum_values.iter().any(|v| v == value),
+            };
+            if !known {
+                lint.find(&place, format!("{method} {path} does not take {value:?}"));
+            }
+        }
+    }
+    Some(operation)
+}

@@ -1,0 +1,242 @@
+//! Facts that are in no contract: documented limits, what drivers call, and the kinds to come.
+
+use orgsmith_core::catalogue::Driver;
+
+/// Rows per page that a list grants, where it is not 100.
+const PAGE_SIZES: &[(&str, u32)] = &[
+    ("/api/v2/flows", 500),
+    ("/api/v2/groups", 500),
+    ("/api/v2/integrations/credentials/listing", 200),
+    ("/api/v2/routing/queues", 500),
+    ("/api/v2/routing/skills", 500),
+    ("/api/v2/users", 500),
+];
+
+/// Returns the most rows per page that a list grants.
+pub fn max_page_size(path: &str) -> u32 {
+    PAGE_SIZES
+        .iter()
+        .find(|(list, _)| *list == path)
+        .map_or(100, |(_, size)| *size)
+}
+
+/// Items in one call that a bulk call grants.
+const CAPS: &[(&str, usize)] = &[
+    ("/api/v2/groups/{groupId}/members", 50),
+    ("/api/v2/routing/queues/{queueId}/members", 100),
+    ("/api/v2/routing/queues/{queueId}/wrapupcodes", 100),
+    ("/api/v2/users/{userId}/routinglanguages/bulk", 50),
+    ("/api/v2/users/{userId}/routingskills/bulk", 50),
+];
+
+/// Returns the most items in one call, where that is documented.
+pub fn max_items(path: &str) -> Option<usize> {
+    CAPS.iter()
+        .find(|(call, _)| *call == path)
+        .map(|(_, cap)| *cap)
+}
+
+/// Returns the calls a driver makes besides those of the kind file.
+///
+/// The last four of the flow driver are what a job does in the name of its caller.
+pub fn driver_calls(driver: Driver) -> (&'static [Call], &'static [Call]) {
+    match driver {
+        Driver::Crud | Driver::Credential => (&[], &[]),
+        Driver::Flow => (
+            &[
+                ("POST", "/api/v2/flows/export/jobs"),
+                ("GET", "/api/v2/flows/export/jobs/{jobId}"),
+            ],
+            &[
+                ("POST", "/api/v2/flows/jobs"),
+                ("GET", "/api/v2/flows/jobs/{jobId}"),
+                ("POST", "/api/v2/flows"),
+                ("PUT", "/api/v2/flows/{flowId}"),
+                ("POST", "/api/v2/flows/actions/publish"),
+                ("POST", "/api/v2/flows/actions/unlock"),
+            ],
+        ),
+        Driver::Prompt => (
+            &[],
+            &[(
+                "POST",
+                "/api/v2/architect/prompts/{promptId}/resources/{languageCode}/uploads",
+            )],
+        ),
+        Driver::Action => (
+            &[],
+            &[
+                ("POST", "/api/v2/integrations/actions/{actionId}/draft"),
+                ("PATCH", "/api/v2/integrations/actions/{actionId}/draft"),
+                (
+                    "POST",
+                    "/api/v2/integrations/actions/{actionId}/draft/publish",
+                ),
+            ],
+        ),
+    }
+}
+
+/// Method and path.
+pub type Call = (&'static str, &'static str);
+
+/// Says where a division is named that an object is moved to.
+pub const MOVE: Call = (
+    "POST",
+    "/api/v2/authorization/divisions/{divisionId}/objects/{objectType}",
+);
+
+/// Fields whose name ends like an id's and whose value is the same in every org.
+pub const NOT_IDS: &[&str] = &["employeeId"];
+
+/// Kinds that a reference may name before they have a file.
+pub const PLANNED_KINDS: &[&str] = &[
+    "ai_studio_summary_setting",
+    "architect_datatable",
+    "architect_datatable_row",
+    "architect_emergencygroup",
+    "architect_grammar",
+    "architect_grammar_language",
+    "architect_ivr",
+    "architect_schedulegroups",
+    "architect_schedules",
+    "architect_user_prompt",
+    "auth_division",
+    "auth_role",
+    "authorization_product",
+    "business_rules_decision_table",
+    "business_rules_schema",
+    "case_management_caseplan",
+    "case_management_caseplan_create_version",
+    "case_management_caseplan_publish",
+    "case_management_stageplan",
+    "case_management_stepplan",
+    "conversations_messaging_integrations_apple",
+    "conversations_messaging_integrations_instagram",
+    "conversations_messaging_integrations_open",
+    "conversations_messaging_integrations_whatsapp",
+    "conversations_messaging_settings",
+    "conversations_messaging_settings_default",
+    "conversations_messaging_supportedcontent",
+    "conversations_messaging_supportedcontent_default",
+    "conversations_settings",
+    "employeeperformance_externalmetrics_definitions",
+    "externalcontacts_contact",
+    "externalcontacts_external_source",
+    "externalcontacts_organization",
+    "externalusers_identity",
+    "flow",
+    "flow_loglevel",
+    "flow_milestone",
+    "flow_outcome",
+    "greeting",
+    "greeting_user",
+    "group",
+    "group_greeting",
+    "group_roles",
+    "guide",
+    "guide_version",
+    "idp_adfs",
+    "idp_generic",
+    "idp_gsuite",
+    "idp_okta",
+    "idp_onelogin",
+    "idp_ping",
+    "idp_salesforce",
+    "integration",
+    "integration_action",
+    "integration_action_draft",
+    "integration_credential",
+    "integration_custom_auth_action",
+    "integration_facebook",
+    "integration_webhook",
+    "intents_categories",
+    "intents_customerintents",
+    "journey_action_map",
+    "journey_action_template",
+    "journey_outcome",
+    "journey_outcome_predictor",
+    "journey_segment",
+    "journey_view_schedule",
+    "journey_views",
+    "knowledge_category",
+    "knowledge_document",
+    "knowledge_document_variation",
+    "knowledge_knowledgebase",
+    "knowledge_label",
+    "learning_modules",
+    "location",
+    "oauth_client",
+    "organization_authentication_settings",
+    "organization_presence_definition",
+    "orgauthorization_pairing",
+    "outbound_attempt_limit",
+    "outbound_callabletimeset",
+    "outbound_callanalysisresponseset",
+    "outbound_campaign",
+    "outbound_campaignrule",
+    "outbound_contact_list",
+    "outbound_contact_list_contact",
+    "outbound_contact_list_template",
+    "outbound_contactlistfilter",
+    "outbound_digitalruleset",
+    "outbound_dnclist",
+    "outbound_filespecificationtemplate",
+    "outbound_messagingcampaign",
+    "outbound_ruleset",
+    "outbound_sequence",
+    "outbound_settings",
+    "outbound_wrapupcodemappings",
+    "processautomation_trigger",
+    "quality_forms_evaluation",
+    "quality_forms_survey",
+    "recording_media_retention_policy",
+    "responsemanagement_library",
+    "responsemanagement_response",
+    "responsemanagement_responseasset",
+    "routing_email_domain",
+    "routing_email_route",
+    "routing_language",
+    "routing_queue",
+    "routing_queue_conditional_group_activation",
+    "routing_queue_conditional_group_routing",
+    "routing_queue_outbound_email_address",
+    "routing_settings",
+    "routing_skill",
+    "routing_skill_group",
+    "routing_sms_address",
+    "routing_utilization",
+    "routing_utilization_label",
+    "routing_wrapupcode",
+    "script",
+    "speechandtextanalytics_dictionaryfeedback",
+    "speechandtextanalytics_topic",
+    "station",
+    "task_management_workbin",
+    "task_management_workitem",
+    "task_management_workitem_schema",
+    "task_management_worktype",
+    "task_management_worktype_flow_datebased_rule",
+    "task_management_worktype_flow_onattributechange_rule",
+    "task_management_worktype_flow_oncreate_rule",
+    "task_management_worktype_status",
+    "task_management_worktype_status_transition",
+    "team",
+    "telephony_providers_edges_did",
+    "telephony_providers_edges_did_pool",
+    "telephony_providers_edges_edge_group",
+    "telephony_providers_edges_extension_pool",
+    "telephony_providers_edges_linebasesettings",
+    "telephony_providers_edges_phone",
+    "telephony_providers_edges_phonebasesettings",
+    "telephony_providers_edges_site",
+    "telephony_providers_edges_site_outbound_route",
+    "telephony_providers_edges_trunk",
+    "telephony_providers_edges_trunkbasesettings",
+    "user",
+    "user_roles",
+    "users_rules",
+    "webdeployments_configuration",
+    "webdeployments_deployment",
+    "workforcemanagement_businessunits",
+];

@@ -1,0 +1,101 @@
+//! Holds every kind file against the API contract.
+//!
+//! A finding names the kind file, the place in it, and what the contract says otherwise. The rules
+//! know the contract and the shape of a kind file, never a kind.
+
+mod body;
+mod calls;
+mod facts;
+mod parts;
+mod permissions;
+mod place;
+mod shape;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use orgsmith_contract::{Contract, contract};
+use orgsmith_core::catalogue::{Catalogue, Descriptor};
+
+/// One disagreement of a kind file.
+#[derive(Debug)]
+pub struct Finding {
+    pub kind: String,
+    pub field: String,
+    pub message: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.toml: {}: {}", self.kind, self.field, self.message)
+    }
+}
+
+/// What the rules of one kind share.
+pub struct Lint<'a> {
+    pub contract: &'static Contract,
+    pub kind: &'a Descriptor,
+    /// Every kind that has a file or will have one.
+    pub known: BTreeSet<&'a str>,
+    pub catalogue: &'a Catalogue,
+    findings: Vec<Finding>,
+}
+
+impl Lint<'_> {
+    pub fn find(&mut self, field: impl fmt::Display, message: impl fmt::Display) {
+        self.findings.push(Finding {
+            kind: self.kind.kind.to_string(),
+            field: field.to_string(),
+            message: message.to_string(),
+        });
+    }
+}
+
+/// Returns what is wrong with one kind.
+pub fn lint(kind: &Descriptor, catalogue: &Catalogue) -> Vec<Finding> {
+    let mut lint = Lint {
+        contract: contract(),
+        kind,
+        known: catalogue
+            .iter()
+            .map(|kind| kind.kind.as_str())
+            .chain(facts::PLANNED_KINDS.iter().copied())
+            .collect(),
+        catalogue,
+        findings: Vec::new(),
+    };
+    shape::check(&mut lint);
+    calls::check(&mut lint);
+    place::check(&mut lint);
+    body::check(&mut lint);
+    parts::check(&mut lint);
+    permissions::check(&mut lint);
+    lint.findings
+}
+
+#[test]
+fn every_kind_file_agrees_with_the_contract() {
+    let catalogue = Catalogue::builtin();
+    let findings: Vec<String> = catalogue
+        .iter()
+        .flat_map(|kind| lint(kind, catalogue))
+        .map(|finding| finding.to_string())
+        .collect();
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+#[test]
+fn every_kind_is_in_the_file_of_its_name() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("catalogue/kinds");
+    let files: BTreeSet<String> = std::fs::read_dir(folder)
+        .expect("the catalogue's folder is part of the crate")
+        .map(|entry| entry.expect("a readable folder entry").file_name())
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    let kinds: BTreeSet<String> = Catalogue::builtin()
+        .iter()
+        .map(|kind| format!("{}.toml", kind.kind))
+        .collect();
+    assert_eq!(files, kinds);
+}

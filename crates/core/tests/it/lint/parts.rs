@@ -1,0 +1,289 @@
+//! Whether the calls of parts fit their items.
+
+use std::collections::BTreeMap;
+
+use orgsmith_contract::{Location, Model, Operation, Type};
+use orgsmith_core::catalogue::{ItemBody, ItemWrite, Part};
+
+use super::place::{part_type, spell};
+use super::{Lint, calls, facts};
+
+pub fn check(lint: &mut Lint<'_>) {
+    for part in &lint.kind.parts {
+        check_part(lint, part);
+    }
+}
+
+fn check_part(lint: &mut Lint<'_>, part: &Part) {
+    let place = format!("part[{}]", part.field);
+    if let Some(list) = &part.list {
+        calls::check_list(lint, &format!("{place}.list"), list, 1);
+    }
+    source(lint, &place, part);
+    item(lint, &place, part);
+    let writes = [
+        ("replace", &part.replace),
+        ("add", &part.add),
+        ("change", &part.change),
+        ("remove", &part.remove),
+    ];
+    let mut asks_version = false;
+    for (name, write) in writes {
+        if let Some(write) = write {
+            let place = format!("{place}.{name}");
+            asks_version |= check_write(lint, &place, part, name, write);
+        }
+    }
+    let replaced = part.replace.is_some();
+    if part.single && (!replaced || part.add.is_some() || part.remove.is_some()) {
+        lint.find(&place, "a single object is replaced, not added or removed");
+    }
+    if !replaced && (part.add.is_none() || part.remove.is_none()) {
+        lint.find(&place, "a list is replaced, or added to and removed from");
+    }
+    if part.versioned != asks_version {
+        let message = match asks_version {
+            true => "a body asks for it",
+            false => "no body asks for it",
+        };
+        lint.find(format!("{place}.versioned"), message);
+    }
+    if part.versioned && !part.single && !lint.kind.version {
+        lint.find(format!("{place}.versioned"), "the object has no version");
+    }
+}
+
+fn source(lint: &mut Lint<'_>, place: &str, part: &Part) {
+    let kind = lint.kind;
+    let model = lint.contract.model(&kind.model);
+    let has = |name: &str| model.is_some_and(|model| model.field(name).is_some());
+    let answer = part.list.as_ref().and_then(|list| {
+        lint.contract
+            .operation("GET", &list.path)?
+            .response
+            .as_ref()
+    });
+    if answer.is_some_and(|answer| calls::rows(lint.contract, answer).is_some() == part.single) {
+        lint.find(format!("{place}.single"), "the call answers otherwise");
+    }
+    match (&part.list, &part.inverse) {
+        (Some(_), Some(_)) => lint.find(place, "has a list and is inverse"),
+        (None, None) if !has(&part.field) => lint.find(
+            place,
+            format!("{} does not carry it, and it has no list", kind.model),
+        ),
+        (None, Some(inverse)) => {
+            if lint.catalogue.get(inverse.kind.as_str()).is_err() {
+                lint.find(
+                    format!("{place}.inverse"),
+                    format!("the kind {} has no file", inverse.kind),
+                );
+            } else if part_type(lint, part).is_none() {
+                lint.find(
+                    format!("{place}.inverse"),
+                    format!("{} has no {}", inverse.kind, inverse.path),
+                );
+            }
+        }
+        _ => {}
+    }
+    if let Some(when) = part.when.as_deref().filter(|when| !has(when)) {
+        lint.find(
+            format!("{place}.when"),
+            format!("{} has no {when}", kind.model),
+        );
+    }
+    if kind.fields.contains(&part.field) {
+        lint.find(place, "is a managed field too");
+    }
+}
+
+/// Returns the model of an item, where the contract has one.
+fn item_model(lint: &Lint<'_>, part: &Part) -> Option<&'static Model> {
+    match part_type(lint, part)? {
+        Type::Model(name) if part.single => lint.contract.model(&name),
+        Type::Array(item) => match *item {
+            Type::Model(name) => lint.contract.model(&name),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn item(lint: &mut Lint<'_>, place: &str, part: &Part) {
+    let model = item_model(lint, part);
+    for name in part.fields.iter().chain(&part.identity) {
+        if model.is_some_and(|model| model.field(name).is_none()) {
+            lint.find(format!("{place} {name}"), "an item has no such field");
+        }
+    }
+    if part.fields.is_empty() {
+        return;
+    }
+    for name in part.identity.iter().chain(part.defaults.keys()) {
+        if !part.fields.contains(name) {
+            lint.find(
+                format!("{place} {name}"),
+                "is not among the fields of an item",
+            );
+        }
+    }
+}
+
+/// Checks one call; returns whether its body asks for a version.
+fn check_write(
+    lint: &mut Lint<'_>,
+    place: &str,
+    part: &Part,
+    name: &str,
+    write: &ItemWrite,
+) -> bool {
+    let Some(operation) = lint.contract.operation(&write.method, &write.path) else {
+        lint.find(
+            format!("{place}.path"),
+            format!("the contract has no {} {}", write.method, write.path),
+        );
+        return false;
+    };
+    let names_item = in_path(operation) == 2;
+    let params = if names_item && matches!(name, "change" | "remove") {
+        2
+    } else {
+        1
+    };
+    calls::check_call(
+        lint,
+        place,
+        &write.method,
+        &write.path,
+        &write.query,
+        params,
+    );
+    many(lint, place, write, names_item);
+    let wants_name = matches!(write.body, ItemBody::IdList | ItemBody::Query);
+    if write.name.is_some() != wants_name {
+        lint.find(
+            format!("{place}.name"),
+            "id_list and query have one, and no other",
+        );
+    }
+    body(lint, place, part, write, operation)
+}
+
+fn in_path(operation: &Operation) -> usize {
+    let params = operation.params.iter();
+    params.filter(|p| p.location == Location::Path).count()
+}
+
+fn many(lint: &mut Lint<'_>, place: &str, write: &ItemWrite, names_item: bool) {
+    let takes_many = !matches!(write.body, ItemBody::Item | ItemBody::Empty);
+    let place = format!("{place}.cap");
+    if write.cap == 0 || (write.cap > 1 && (!takes_many || names_item)) {
+        lint.find(&place, "the call takes one item");
+    }
+    if facts::max_items(&write.path).is_some_and(|most| takes_many && write.cap > most) {
+        lint.find(&place, "is more than the call grants");
+    }
+}
+
+fn body(
+    lint: &mut Lint<'_>,
+    place: &str,
+    part: &Part,
+    write: &ItemWrite,
+    operation: &Operation,
+) -> bool {
+    let name = write.name.as_deref().unwrap_or_default();
+    let mismatch = |wanted: &str| {
+        let body = operation.body.as_ref().map(spell);
+        format!(
+            "is not {wanted}: the call takes {}",
+            body.as_deref().unwrap_or("no body")
+        )
+    };
+    let model = match (&operation.body, write.body) {
+        (Some(Type::Model(name)), ItemBody::Item | ItemBody::IdList) => lint.contract.model(name),
+        (Some(Type::Array(item)), ItemBody::Items | ItemBody::Ids) => match &**item {
+            Type::Model(name) => lint.contract.model(name),
+            _ => None,
+        },
+        _ => None,
+    };
+    let fits = match (write.body, &operation.body) {
+        (ItemBody::Item, Some(Type::Object | Type::Map(_) | Type::Model(_))) => {
+            items(lint, place, part, write, model);
+            true
+        }
+        (ItemBody::Items, Some(Type::Array(_))) => {
+            items(lint, place, part, write, model);
+            true
+        }
+        (ItemBody::Ids, Some(Type::Array(_))) => model.is_some_and(|m| m.field("id").is_some()),
+        (ItemBody::IdList, Some(Type::Model(_))) => model
+            .and_then(|model| model.field(name))
+            .is_some_and(|field| field.ty == Type::Array(Box::new(Type::String))),
+        (ItemBody::Query, None) => operation.query(name).is_some(),
+        (ItemBody::Empty, None) => in_path(operation) == 2,
+        _ => false,
+    };
+    if !fits {
+        let wanted = match write.body {
+            ItemBody::Item => "an item",
+            ItemBody::Items => "a list of items",
+            ItemBody::Ids => "a list of ids",
+            ItemBody::IdList => "a named list of ids",
+            ItemBody::Query => "ids in the query",
+            ItemBody::Empty => "an item in the path",
+        };
+        lint.find(format!("{place}.body"), mismatch(wanted));
+    }
+    missing_query(lint, place, write, operation);
+    model.is_some_and(|model| model.field("version").is_some_and(|v| !v.read_only))
+}
+
+fn missing_query(lint: &mut Lint<'_>, place: &str, write: &ItemWrite, operation: &Operation) {
+    let given: BTreeMap<&str, ()> = write
+        .query
+        .keys()
+        .chain(&write.name)
+        .map(|name| (name.as_str(), ()))
+        .collect();
+    for param in &operation.params {
+        let asked = param.required && param.location == Location::Query;
+        if asked && !given.contains_key(param.name.as_str()) {
+            lint.find(
+                format!("{place}.query"),
+                format!("the call needs {}", param.name),
+            );
+        }
+    }
+}
+
+fn items(lint: &mut Lint<'_>, place: &str, part: &Part, write: &ItemWrite, model: Option<&Model>) {
+    let sent = if write.fields.is_empty() {
+        &part.fields
+    } else {
+        &write.fields
+    };
+    for name in sent {
+        if !part.fields.is_empty() && !part.fields.contains(name) {
+            lint.find(
+                format!("{place}.fields {name}"),
+                "is not among the fields of an item",
+            );
+        }
+        if model.is_some_and(|model| model.field(name).is_none_or(|field| field.read_only)) {
+            lint.find(
+                format!("{place}.fields {name}"),
+                "the body takes no such field",
+            );
+        }
+    }
+    let Some(model) = model else { return };
+    for (name, field) in &model.fields {
+        let given = sent.contains(name) || (name == "version" && part.versioned);
+        if field.required && !field.read_only && !given {
+            lint.find(format!("{place}.fields"), format!("the body needs {name}"));
+        }
+    }
+}

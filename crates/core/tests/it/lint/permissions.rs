@@ -1,0 +1,75 @@
+//! Whether the permissions are those of the calls, no fewer and no more.
+
+use orgsmith_contract::Permissions;
+
+use super::Lint;
+use super::facts::driver_calls;
+
+pub fn check(lint: &mut Lint<'_>) {
+    let kind = lint.kind;
+    let (driver_reads, driver_writes) = driver_calls(kind.driver);
+    let own = |calls: &[(&str, &str)]| -> Vec<(String, String)> {
+        let calls = calls.iter();
+        calls.map(|(m, p)| (m.to_string(), p.to_string())).collect()
+    };
+    let mut reads = own(driver_reads);
+    let mut writes = own(driver_writes);
+    let get = |path: &str| ("GET".to_owned(), path.to_owned());
+    reads.extend(kind.list.iter().map(|list| get(&list.path)));
+    reads.extend(kind.read.iter().map(|read| get(&read.path)));
+    for write in [&kind.create, &kind.update, &kind.restore]
+        .into_iter()
+        .flatten()
+    {
+        writes.push((write.method.clone(), write.path.clone()));
+    }
+    for part in &kind.parts {
+        reads.extend(part.list.iter().map(|list| get(&list.path)));
+        for write in [&part.replace, &part.add, &part.change, &part.remove]
+            .into_iter()
+            .flatten()
+        {
+            writes.push((write.method.clone(), write.path.clone()));
+        }
+    }
+    let deletes: Vec<_> = kind
+        .delete
+        .iter()
+        .map(|delete| ("DELETE".to_owned(), delete.path.clone()))
+        .collect();
+    for (place, calls, listed) in [
+        ("read_permissions", &reads, &kind.read_permissions),
+        ("write_permissions", &writes, &kind.write_permissions),
+        ("delete_permissions", &deletes, &kind.delete_permissions),
+    ] {
+        compare(lint, place, calls, listed);
+    }
+}
+
+fn compare(lint: &mut Lint<'_>, place: &str, calls: &[(String, String)], listed: &[String]) {
+    let mut known = Vec::new();
+    for (method, path) in calls {
+        // Unknown calls are a finding of another rule.
+        let Some(operation) = lint.contract.operation(method, path) else {
+            continue;
+        };
+        known.extend(operation.permissions.names());
+        match &operation.permissions {
+            Permissions::All(names) => {
+                for name in names.iter().filter(|name| !listed.contains(name)) {
+                    lint.find(place, format!("{method} {path} needs {name}"));
+                }
+            }
+            Permissions::Any(names) => {
+                if !names.iter().any(|name| listed.contains(name)) {
+                    let names = names.join(" or ");
+                    lint.find(place, format!("{method} {path} needs {names}"));
+                }
+            }
+            Permissions::None | Permissions::Unknown(_) => {}
+        }
+    }
+    for name in listed.iter().filter(|name| !known.contains(name)) {
+        lint.find(place, format!("no call needs {name}"));
+    }
+}

@@ -1,0 +1,106 @@
+//! Whether a kind file says enough, and nothing twice.
+
+use std::collections::BTreeSet;
+
+use orgsmith_core::catalogue::{ClonePhase, Driver};
+
+use super::Lint;
+
+pub fn check(lint: &mut Lint<'_>) {
+    let kind = lint.kind;
+    for (field, text) in [("title", &kind.title), ("family", &kind.family)] {
+        if text.trim().is_empty() {
+            lint.find(field, "is empty");
+        }
+    }
+    if lint.contract.model(&kind.model).is_none() {
+        lint.find("model", format!("the contract has no model {}", kind.model));
+    }
+    if kind.fields.is_empty() {
+        lint.find("fields", "nothing is managed");
+    }
+    twice(lint, "fields", &kind.fields);
+    for field in &kind.immutable {
+        if !kind.fields.contains(field) {
+            lint.find(format!("immutable {field}"), "is not among the fields");
+        }
+    }
+    key(lint);
+    calls(lint);
+    builtins(lint);
+}
+
+fn twice(lint: &mut Lint<'_>, place: &str, names: &[String]) {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            lint.find(place, format!("{name} is there twice"));
+        }
+    }
+}
+
+fn key(lint: &mut Lint<'_>) {
+    let kind = lint.kind;
+    if kind.key.fields.is_empty() != kind.singleton {
+        lint.find(
+            "key.fields",
+            "a kind has a key, and only a singleton has none",
+        );
+    }
+    for path in &kind.key.fields {
+        if !kind.fields.iter().any(|field| field == path.root()) {
+            lint.find(format!("key.fields {path}"), "is not among the fields");
+        }
+    }
+}
+
+fn calls(lint: &mut Lint<'_>) {
+    let kind = lint.kind;
+    if kind.list.is_empty() != kind.singleton {
+        lint.find("list", "a kind has a list, and only a singleton has none");
+    }
+    if kind.singleton && kind.read.is_none() {
+        lint.find("read", "nothing reads the singleton");
+    }
+    let mapped = kind.clone == ClonePhase::Mapped;
+    let writes = kind.create.is_some() || kind.update.is_some() || kind.delete.is_some();
+    if mapped && (writes || !kind.parts.is_empty()) {
+        lint.find("clone", "a mapped kind has no writes");
+    }
+    if !mapped && !kind.singleton && kind.create.is_none() && kind.driver != Driver::Flow {
+        lint.find("create", "nothing creates an object of the kind");
+    }
+    if kind.singleton && (kind.create.is_some() || kind.update.is_none()) {
+        lint.find("update", "a singleton is updated and never created");
+    }
+    if kind.list.iter().any(|list| list.deleted) != kind.restore.is_some() {
+        lint.find("restore", "needs a list of deleted objects, and serves one");
+    }
+    if kind.update_last && (kind.update.is_none() || kind.parts.is_empty()) {
+        lint.find("update_last", "there is no update or no part");
+    }
+}
+
+fn builtins(lint: &mut Lint<'_>) {
+    let kind = lint.kind;
+    for (index, builtin) in kind.builtins.iter().enumerate() {
+        let place = format!("builtin[{index}]");
+        let ways = usize::from(builtin.key.is_some())
+            + usize::from(builtin.key_field.is_some())
+            + usize::from(builtin.natural_key);
+        if ways != 1 {
+            lint.find(&place, "has one of key, key_field and natural_key");
+        }
+        if builtin.when.is_empty() {
+            lint.find(&place, "has nothing to tell it by");
+        }
+        for field in &builtin.unmanaged {
+            if !kind.fields.contains(field) {
+                lint.find(
+                    format!("{place}.unmanaged {field}"),
+                    "is not among the fields",
+                );
+            }
+        }
+    }
+}

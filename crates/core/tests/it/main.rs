@@ -1,0 +1,4 @@
+//! Tests of the core room from outside, in one binary.
+
+mod lint;
+mod lint_catches;
