@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod diff;
 pub mod document;
 pub mod flow;
+mod flow_names;
 pub mod id;
 pub mod journal;
 pub mod path;

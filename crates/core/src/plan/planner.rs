@@ -11,6 +11,7 @@ use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
 use crate::document::{Captured, Slot, for_each_slot};
 use crate::flow::{self, FlowTarget};
+use crate::flow_names::FlowNames;
 use crate::id::{Key, Kind, ObjectRef};
 use crate::path::FieldPath;
 use crate::snapshot::{Names, Snapshot};
@@ -205,7 +206,16 @@ impl<'c> Planner<'c> {
     where
         'c: 'p,
     {
-        let resolver = FlowNames::new(self.catalogue, desired, target);
+        // What the bundle says comes last and wins.
+        let live = target
+            .live
+            .iter()
+            .map(|(object, live)| (object, live.body.get("name")));
+        let wanted = desired
+            .documents
+            .iter()
+            .map(|(object, d)| (object, d.body.get("name")));
+        let resolver = FlowNames::new(self.catalogue, live.chain(wanted));
         let homes = Homes::new(desired, target);
         let mut items = Vec::new();
         for (object, document) in &desired.documents {
@@ -343,106 +353,6 @@ impl Homes {
             names: text(from).zip(text(to)),
         }
     }
-}
-
-/// Finds the object that a flow names.
-///
-/// A flow gives names, and of an action the category: the last parts of a key.
-struct FlowNames<'c> {
-    catalogue: &'c Catalogue,
-    by_name: HashMap<(String, String), ObjectRef>,
-    actions: HashMap<(String, String), ObjectRef>,
-    users: HashMap<String, ObjectRef>,
-}
-
-impl<'c> FlowNames<'c> {
-    fn new(catalogue: &'c Catalogue, desired: &Bundle, target: &Target<'_>) -> Self {
-        let mut names = Self {
-            catalogue,
-            by_name: HashMap::new(),
-            actions: HashMap::new(),
-            users: HashMap::new(),
-        };
-        // What the bundle says comes last and wins.
-        let live = target
-            .live
-            .iter()
-            .map(|(object, live)| (object, live.body.get("name")));
-        let wanted = desired
-            .documents
-            .iter()
-            .map(|(object, d)| (object, d.body.get("name")));
-        for (object, name) in live.chain(wanted) {
-            names.add(object, name.and_then(Value::as_str));
-        }
-        names
-    }
-
-    fn add(&mut self, object: &ObjectRef, name: Option<&str>) {
-        let kind = object.kind.as_str();
-        if kind == "integration_action" {
-            let parts = object.key.parts();
-            if let [.., category, name] = &parts[..] {
-                self.actions
-                    .insert((category.clone(), name.clone()), object.clone());
-            }
-        } else if kind == "user" {
-            self.users
-                .insert(object.key.as_str().to_owned(), object.clone());
-            if let Some(name) = name {
-                self.users.insert(name.to_owned(), object.clone());
-            }
-        } else if let Some(name) = name {
-            self.by_name
-                .insert((kind.to_owned(), name.to_owned()), object.clone());
-        }
-    }
-
-    fn find(&self, target: &FlowTarget) -> Option<ObjectRef> {
-        match target {
-            FlowTarget::Object {
-                kind: flow::ObjectKind::User,
-                name,
-            } => {
-                let by_mail = self.users.get(&name.to_lowercase());
-                by_mail.or_else(|| self.users.get(name)).cloned()
-            }
-            FlowTarget::Object { kind, name } => {
-                let kind = kind.kind();
-                // Of a kind that is not carried, Architect says whether it is there.
-                self.catalogue.get(kind).ok()?;
-                Some(
-                    self.named(kind, name)
-                        .unwrap_or_else(|| missing(kind, &[name])),
-                )
-            }
-            FlowTarget::DataAction { category, name } => {
-                let found = self.actions.get(&(category.clone(), name.clone())).cloned();
-                Some(found.unwrap_or_else(|| missing("integration_action", &[category, name])))
-            }
-            FlowTarget::Flow {
-                flow_type: Some(flow_type),
-                name,
-            } => {
-                let folder = flow_type.folder();
-                Some(missing("flow", &[folder, name]))
-            }
-            FlowTarget::Flow {
-                flow_type: None,
-                name,
-            } => self.named("flow", name),
-        }
-    }
-
-    fn named(&self, kind: &str, name: &str) -> Option<ObjectRef> {
-        self.by_name
-            .get(&(kind.to_owned(), name.to_owned()))
-            .cloned()
-    }
-}
-
-fn missing(kind: &str, parts: &[&str]) -> ObjectRef {
-    ObjectRef::new(Kind::new(kind), Key::from_parts(parts))
 }
 
 /// Drops references that lead nowhere where an object can do without, and sets aside the others.
