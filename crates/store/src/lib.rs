@@ -1,1 +1,7 @@
-//! See ARCHITECTURE.md.
+//! What orgsmith keeps: [`bundle`]s on disk, and the [`state`] of runs in a database.
+//!
+//! This room knows files, archives and databases. It knows no Genesys: which kinds exist, what
+//! their fields mean and what a reference points to are the business of `orgsmith-core`. No clock
+//! is read here; times come in as milliseconds since 1970. ARCHITECTURE.md has the map.
+
+pub mod bundle;

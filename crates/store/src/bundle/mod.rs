@@ -1,0 +1,134 @@
+//! Bundles on disk, format 1.
+//!
+//! ```text
+//! manifest.json                    what the tree holds, with a sha256 of every file
+//! <kind>/<part>/…/<last>.yaml      one object: sorted keys, no ids, no times
+//! <kind>/<part>/…/<last>.flow.yaml its file `flow.yaml`, untouched
+//! <kind>/<part>/…/<last>/<file>    its other files
+//! overlays/<target>.yaml           carried along, not part of the content
+//! ```
+//!
+//! The same bundle gives the same bytes, as a directory and as a zip. The tree is the truth: a
+//! person may write it by hand or edit it, and a manifest that no longer agrees is a note, not an
+//! error. [`path`] says how a key becomes a path, [`yaml`] what YAML is written and read, and
+//! [`format`] how both make a bundle.
+
+mod check;
+mod dir;
+mod error;
+mod format;
+mod path;
+mod tree;
+pub mod yaml;
+mod zip;
+
+pub use dir::Written;
+pub use error::{Error, Problem, What};
+pub use format::{BundleDigest, BundleSource, FORMAT, Loaded};
+
+use std::path::Path;
+
+use orgsmith_core::bundle::Bundle;
+
+use tree::Tree;
+
+/// Reads a bundle from a directory or a zip, told apart by what the path is.
+///
+/// # Errors
+/// The path cannot be read, or [`Error::Problems`] with every file that is wrong.
+pub fn read(path: &Path) -> Result<Loaded, Error> {
+    format::decode(&load(path)?)
+}
+
+/// Returns the digest that a bundle has once it is written.
+///
+/// # Errors
+/// The bundle holds something that a bundle cannot hold, such as a null.
+pub fn digest(bundle: &Bundle) -> Result<BundleDigest, Error> {
+    format::encode(bundle).map(|(_, digest)| digest)
+}
+
+/// Writes a bundle to a directory.
+///
+/// A new or empty directory appears at once or not at all. In a directory that holds a bundle,
+/// changed files are replaced one by one, and files that the old manifest lists and the new one
+/// does not are removed; everything else stays (`.git`, `README.md`, `overlays/`).
+///
+/// # Errors
+/// The directory holds something else than a bundle, or a bundle of a newer format; it cannot be
+/// written; or the bundle holds something that a bundle cannot hold.
+pub fn write_dir(bundle: &Bundle, path: &Path) -> Result<Written, Error> {
+    let (tree, digest) = format::encode(bundle)?;
+    dir::write(&tree, digest, path)
+}
+
+/// Writes a bundle to a zip, which appears at once or not at all.
+///
+/// # Errors
+/// The file cannot be written, or the bundle holds something that a bundle cannot hold.
+pub fn write_zip(bundle: &Bundle, path: &Path) -> Result<BundleDigest, Error> {
+    let (tree, digest) = format::encode(bundle)?;
+    zip::write(&tree, path)?;
+    Ok(digest)
+}
+
+/// Packs a directory into a zip, byte by byte, with overlays and a fresh manifest.
+///
+/// # Errors
+/// As [`read`] and [`write_zip`].
+pub fn pack(dir: &Path, zip: &Path) -> Result<BundleDigest, Error> {
+    let (tree, digest) = refreshed(dir::read(dir)?)?;
+    zip::write(&tree, zip)?;
+    Ok(digest)
+}
+
+/// Unpacks a zip into a directory, byte by byte, with overlays and a fresh manifest.
+///
+/// # Errors
+/// As [`read`] and [`write_dir`].
+pub fn unpack(zip: &Path, dir: &Path) -> Result<Written, Error> {
+    let (tree, digest) = refreshed(zip::read(zip)?)?;
+    dir::write(&tree, digest, dir)
+}
+
+/// What [`verify`] found.
+#[derive(Debug)]
+pub struct Verification {
+    /// The digest of the tree, unless it cannot be read.
+    pub digest: Option<BundleDigest>,
+    /// Everything that is wrong, also that the manifest disagrees with the tree.
+    pub problems: Vec<Problem>,
+}
+
+/// Checks a bundle and its manifest.
+///
+/// # Errors
+/// The path cannot be read at all, or is of a newer format.
+pub fn verify(path: &Path) -> Result<Verification, Error> {
+    match read(path) {
+        Ok(Loaded { digest, notes, .. }) => Ok(Verification {
+            digest: Some(digest),
+            problems: notes,
+        }),
+        Err(Error::Problems(problems)) => Ok(Verification {
+            digest: None,
+            problems,
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+fn load(path: &Path) -> Result<Tree, Error> {
+    let meta = std::fs::metadata(path).map_err(Error::io("read the bundle", path))?;
+    if meta.is_dir() {
+        dir::read(path)
+    } else {
+        zip::read(path)
+    }
+}
+
+fn refreshed(mut tree: Tree) -> Result<(Tree, BundleDigest), Error> {
+    let loaded = format::decode(&tree)?;
+    let digest = format::put_manifest(&mut tree, &loaded.bundle, &loaded.source)?;
+    Ok((tree, digest))
+}

@@ -1,0 +1,130 @@
+//! A bundle as a zip.
+//!
+//! Zips come from anywhere, so the reader trusts no header: every byte is counted while it is
+//! unpacked.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::Path;
+
+use ::zip::read::ZipArchive;
+use ::zip::write::{SimpleFileOptions, ZipWriter};
+use ::zip::{CompressionMethod, DateTime};
+
+use super::dir::write_file;
+use super::error::{Error, Problem, What};
+use super::tree::{MANIFEST, MAX_FILE, MAX_FILES, MAX_TOTAL, Tree, is_ours, is_safe};
+
+/// Largest growth from packed to unpacked that is accepted of a file of some size.
+const MAX_RATIO: u64 = 200;
+/// Files up to this size may grow as they like.
+const RATIO_FROM: u64 = 1 << 20;
+
+/// Writes the files of a bundle: the manifest first, then by path; fixed times and modes.
+pub(super) fn write(tree: &Tree, path: &Path) -> Result<(), Error> {
+    write_file(path, |file| {
+        let mut zip = ZipWriter::new(BufWriter::new(file));
+        let manifest = tree.get_key_value(MANIFEST);
+        let others = tree.iter().filter(|(path, _)| *path != MANIFEST);
+        for (path, content) in manifest.into_iter().chain(others) {
+            let options = SimpleFileOptions::default()
+                .compression_method(method(content))
+                .compression_level(None)
+                .last_modified_time(DateTime::default())
+                .unix_permissions(0o644);
+            zip.start_file(path.as_str(), options)?;
+            zip.write_all(content)?;
+        }
+        zip.finish()?.flush()
+    })
+}
+
+/// Stores what would be taken for a bomb if it were packed, such as a recording of silence.
+fn method(content: &[u8]) -> CompressionMethod {
+    if content.len() as u64 <= RATIO_FROM {
+        return CompressionMethod::Deflated;
+    }
+    let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    let packed = packer.write_all(content).and_then(|()| packer.finish());
+    match packed {
+        Ok(packed) if packed.len() as u64 * MAX_RATIO / 2 > content.len() as u64 => {
+            CompressionMethod::Deflated
+        }
+        _ => CompressionMethod::Stored,
+    }
+}
+
+/// Reads the files of a zip that are a bundle's.
+pub(super) fn read(path: &Path) -> Result<Tree, Error> {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let not_a_zip = |source| Error::NotAZip {
+        path: path.to_owned(),
+        source,
+    };
+    let mut zip = ZipArchive::new(file).map_err(not_a_zip)?;
+    let hostile = |reason: String| Error::hostile(path, reason);
+    if zip.len() > MAX_FILES {
+        return Err(hostile(format!("it has more than {MAX_FILES} files")));
+    }
+    if zip.has_duplicate_names() {
+        return Err(hostile("it has two files of the same name".into()));
+    }
+    if zip.has_overlapping_files().map_err(not_a_zip)? {
+        return Err(hostile("its files overlap".into()));
+    }
+    let mut tree = Tree::new();
+    let mut problems = Vec::new();
+    let mut total = 0;
+    for index in 0..zip.len() {
+        let entry = zip.by_index_raw(index).map_err(not_a_zip)?;
+        let raw = String::from_utf8_lossy(entry.name_raw()).into_owned();
+        let is_dir = raw.ends_with('/');
+        let name = raw.trim_end_matches('/');
+        // Checked for every entry, also those that are not ours: such a zip is not to be trusted.
+        if std::str::from_utf8(entry.name_raw()).is_err() || !is_safe(name) {
+            return Err(hostile(format!(
+                "the name {raw:?} is not a path in a bundle"
+            )));
+        }
+        if entry.encrypted() {
+            return Err(hostile(format!(
+                "{raw} is encrypted; unpack it with its tool first"
+            )));
+        }
+        if entry.is_symlink() {
+            return Err(hostile(format!("{raw} is a symbolic link")));
+        }
+        let packed = entry.compressed_size();
+        drop(entry);
+        if is_dir || !is_ours(name) {
+            continue;
+        }
+        let mut content = Vec::new();
+        let limit = MAX_FILE.min(RATIO_FROM.max(packed.saturating_mul(MAX_RATIO)));
+        let entry = zip.by_index(index).map_err(not_a_zip)?;
+        let outcome = entry.take(limit + 1).read_to_end(&mut content);
+        if content.len() as u64 > limit {
+            return Err(hostile(format!(
+                "{raw} unpacks to more than {limit} bytes from {packed}"
+            )));
+        }
+        if let Err(error) = outcome {
+            problems.push(Problem::new(name, What::Damaged(error.to_string())));
+            continue;
+        }
+        total += content.len() as u64;
+        if total > MAX_TOTAL {
+            return Err(hostile(format!(
+                "it unpacks to more than {MAX_TOTAL} bytes"
+            )));
+        }
+        if tree.insert(name.to_owned(), content.into()).is_some() {
+            return Err(hostile(format!("it has two files of the name {raw}")));
+        }
+    }
+    if problems.is_empty() {
+        Ok(tree)
+    } else {
+        Err(Error::Problems(problems))
+    }
+}

@@ -1,0 +1,4 @@
+//! Bundles and state against real files.
+
+mod bundle;
+mod hostile;
