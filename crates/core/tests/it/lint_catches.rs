@@ -326,6 +326,20 @@ fn a_reference_that_is_none() {
         (
             "routing_queue",
             "by = \"type\"\n",
+            "by = \"type\"\nbare = true\n",
+            "reference memberGroups[]",
+            "nothing stands beside an id that is alone",
+        ),
+        (
+            "routing_queue",
+            "kind = \"flow\"\n",
+            "kind = \"flow\"\nowns_element = true\n",
+            "reference queueFlow",
+            "is in no list",
+        ),
+        (
+            "routing_queue",
+            "by = \"type\"\n",
             "",
             "reference memberGroups[]",
             "either kind, or kinds and by",
@@ -687,6 +701,13 @@ fn a_kind_that_says_too_little() {
             "",
             "restore",
             "needs a list of deleted objects",
+        ),
+        (
+            "flow",
+            "lower_case = [\"type\"]",
+            "lower_case = [\"types\"]",
+            "key.lower_case types",
+            "is no part of the key",
         ),
         (
             "group",

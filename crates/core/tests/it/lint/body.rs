@@ -102,9 +102,8 @@ fn check_write(lint: &mut Lint<'_>, place: &str, write: &WriteSpec) {
     }
     check_constants(lint, &format!("{place}.with"), write, &write.with);
     // A PATCH never sends what it may not change.
-    let sent = |field: &&String| {
-        !write.omit.contains(field) && !(write.method == "PATCH" && kind.immutable.contains(field))
-    };
+    let never = |field: &String| write.method == "PATCH" && kind.immutable.contains(field);
+    let sent = |field: &&String| !write.omit.contains(field) && !never(field);
     for field in kind.fields.iter().filter(sent) {
         let name = wire(write, field);
         let place = format!("{place} {field}");

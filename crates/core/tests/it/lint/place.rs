@@ -1,18 +1,10 @@
 //! Whether every path of a kind file leads somewhere in the model as it is read.
 
-use orgsmith_contract::{Field, Model, Type};
+use orgsmith_contract::{Field, Type};
 use orgsmith_core::catalogue::{Part, Reference};
 use orgsmith_core::path::FieldPath;
 
 use super::{Lint, calls, facts};
-
-/// What a path leads to.
-pub struct Found {
-    /// The type there; absent where the contract says no more.
-    pub ty: Option<Type>,
-    /// The model whose field it is, where the path ends in one.
-    pub parent: Option<&'static Model>,
-}
 
 /// A model may hold itself; what lies deeper is not looked at.
 pub const DEPTH: usize = 3;
@@ -46,19 +38,12 @@ pub fn check(lint: &mut Lint<'_>) {
         }
     }
     for path in &kind.unordered {
-        if matches!(resolve(lint, path), Ok(Found { ty: Some(ty), .. }) if !matches!(ty, Type::Array(_)))
-        {
+        if matches!(resolve(lint, path), Ok(Some(ty)) if !matches!(ty, Type::Array(_))) {
             lint.find(format!("unordered {path}"), "is not a list");
         }
     }
     for path in &kind.numbers {
-        if !matches!(
-            resolve(lint, path),
-            Ok(Found {
-                ty: Some(Type::String),
-                ..
-            })
-        ) {
+        if !matches!(resolve(lint, path), Ok(Some(Type::String))) {
             lint.find(format!("numbers {path}"), "is not a text");
         }
     }
@@ -119,56 +104,37 @@ pub fn part_type(lint: &Lint<'_>, part: &Part) -> Option<Type> {
 }
 
 /// Follows a path through the model as it is read, and through its parts.
-pub fn resolve(lint: &Lint<'_>, path: &FieldPath) -> Result<Found, String> {
+///
+/// Returns the type there; none where the contract says no more.
+pub fn resolve(lint: &Lint<'_>, path: &FieldPath) -> Result<Option<Type>, String> {
     let root = path.root();
     let mut found = match lint.kind.parts.iter().find(|part| part.field == root) {
-        Some(part) => Found {
-            ty: part_type(lint, part),
-            parent: None,
-        },
+        Some(part) => part_type(lint, part),
         None => {
             let field = field_of(lint, root)
                 .ok_or_else(|| format!("{} has no field {root}", lint.kind.model))?;
-            Found {
-                ty: Some(field.ty.clone()),
-                parent: lint.contract.model(&lint.kind.model),
-            }
+            Some(field.ty.clone())
         }
     };
     for segment in path.segments().skip(1) {
-        found = match (segment, found.ty) {
-            (_, None | Some(Type::Object)) => return Ok(free()),
-            ("[]", Some(Type::Array(inner))) | ("{}", Some(Type::Map(inner))) => Found {
-                ty: Some(*inner),
-                parent: None,
-            },
+        found = match (segment, found) {
+            (_, None | Some(Type::Object)) => return Ok(None),
+            ("[]", Some(Type::Array(inner))) | ("{}", Some(Type::Map(inner))) => Some(*inner),
             ("[]", Some(ty)) => return Err(format!("{} is not a list", spell(&ty))),
             ("{}", Some(ty)) => return Err(format!("{} is not a map", spell(&ty))),
-            (_, Some(Type::Map(inner))) => Found {
-                ty: Some(*inner),
-                parent: None,
-            },
+            (_, Some(Type::Map(inner))) => Some(*inner),
             (name, Some(Type::Model(model))) => {
-                let parent = lint.contract.model(&model);
-                let field = parent
-                    .and_then(|parent| parent.field(name))
-                    .ok_or_else(|| format!("{model} has no field {name}"))?;
-                Found {
-                    ty: Some(field.ty.clone()),
-                    parent,
-                }
+                let field = lint
+                    .contract
+                    .model(&model)
+                    .and_then(|model| model.field(name));
+                let field = field.ok_or_else(|| format!("{model} has no field {name}"))?;
+                Some(field.ty.clone())
             }
             (name, Some(ty)) => return Err(format!("{} has no field {name}", spell(&ty))),
         };
     }
     Ok(found)
-}
-
-fn free() -> Found {
-    Found {
-        ty: None,
-        parent: None,
-    }
 }
 
 /// Spells a type for a finding.
@@ -195,13 +161,19 @@ fn check_reference(lint: &mut Lint<'_>, reference: &Reference) {
             lint.find(&place, format!("nobody knows the kind {target}"));
         }
     }
-    if reference.kind.is_some() == !reference.kinds.is_empty()
+    if reference.kind.is_none() == reference.kinds.is_empty()
         || reference.kinds.is_empty() != reference.by.is_none()
     {
         lint.find(&place, "has either kind, or kinds and by");
     }
-    if reference.owns_element && !path.segments().any(|s| s == "[]" || s == "{}") {
-        lint.find(&place, "owns_element, and is in no list or map");
+    if reference.bare && reference.by.is_some() {
+        lint.find(
+            &place,
+            "is bare, and nothing stands beside an id that is alone",
+        );
+    }
+    if reference.owns_element && !path.in_list() {
+        lint.find(&place, "owns_element, and is in no list");
     }
     let in_part = kind.parts.iter().any(|part| part.field == path.root());
     if reference.deferrable && !in_part && kind.update.is_none() {
@@ -211,11 +183,11 @@ fn check_reference(lint: &mut Lint<'_>, reference: &Reference) {
         Ok(found) => found,
         Err(message) => return lint.find(place, message),
     };
-    let object = found.ty.as_ref().and_then(|ty| match ty {
+    let object = found.as_ref().and_then(|ty| match ty {
         Type::Model(name) => lint.contract.model(name),
         _ => None,
     });
-    match (&found.ty, reference.bare) {
+    match (&found, reference.bare) {
         (None | Some(Type::Object), _) | (Some(Type::String), true) => {}
         (Some(ty), true) => lint.find(&place, format!("is bare, and holds {}", spell(ty))),
         (Some(ty), false) => {
@@ -224,8 +196,7 @@ fn check_reference(lint: &mut Lint<'_>, reference: &Reference) {
             }
         }
     }
-    let beside = if reference.bare { found.parent } else { object };
-    if let (Some(by), Some(beside)) = (&reference.by, beside) {
+    if let (Some(by), Some(beside)) = (&reference.by, object) {
         match beside.field(by) {
             None => lint.find(&place, format!("there is no {by} beside it")),
             Some(field) => {

@@ -47,6 +47,11 @@ fn key(lint: &mut Lint<'_>) {
             "a kind has a key, and only a singleton has none",
         );
     }
+    for path in &kind.key.lower_case {
+        if !kind.key.fields.contains(path) {
+            lint.find(format!("key.lower_case {path}"), "is no part of the key");
+        }
+    }
     for path in &kind.key.fields {
         if !kind.fields.iter().any(|field| field == path.root()) {
             lint.find(format!("key.fields {path}"), "is not among the fields");
