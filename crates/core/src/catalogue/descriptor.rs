@@ -221,7 +221,7 @@ pub struct WriteSpec {
     pub method: String,
     /// The contract's path; its first parameter is the object's id.
     pub path: String,
-    /// Managed fields that this call does not take.
+    /// Fields that this call does not take: managed ones, and those that a `PUT` would send back.
     #[serde(default)]
     pub omit: Vec<String>,
     /// Managed fields that a `PATCH` sends even when they did not change, because the API asks.
@@ -325,7 +325,7 @@ pub struct Part {
     pub remove: Option<ItemWrite>,
     /// The single object has a `version` of its own, which is this when the object is new.
     pub first_version: Option<u64>,
-    /// The calls send and raise the object's `version`; those of a single part, its own.
+    /// The calls send and raise the object's `version`.
     #[serde(default)]
     pub versioned: bool,
 }

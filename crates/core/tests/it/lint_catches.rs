@@ -435,6 +435,20 @@ fn a_field_that_no_call_writes() {
             "is not a field that the call takes",
         ),
         (
+            "group",
+            "volatile = [\"addresses[].display\"]",
+            "",
+            "update addresses at addresses[].display",
+            "is read-only in GroupContact",
+        ),
+        (
+            "auth_role",
+            "\"userCount\"]",
+            "]",
+            "update userCount",
+            "the body has no userCount",
+        ),
+        (
             "outbound_campaign",
             "campaignStatus = \"off\"",
             "campaignStatus = \"idle\"",
@@ -515,6 +529,20 @@ fn a_version_that_is_not_asked_for_or_is() {
             "",
             "part[members].versioned",
             "asks for it",
+        ),
+        (
+            "integration",
+            "first_version = 1\n",
+            "",
+            "part[config].first_version",
+            "a body asks for it",
+        ),
+        (
+            "integration",
+            "first_version = 1\n",
+            "first_version = 1\nversioned = true\n",
+            "part[config].versioned",
+            "a single object its own",
         ),
         (
             "routing_queue",

@@ -88,8 +88,12 @@ fn check_write(lint: &mut Lint<'_>, place: &str, write: &WriteSpec) {
         ("rename", write.rename.keys().collect()),
     ] {
         for name in names {
-            let omitted = list != "omit" && write.omit.contains(name);
-            if !kind.fields.contains(name) || omitted {
+            let takes = if list == "omit" {
+                kind.fields.contains(name) || kind.unmanaged.contains_key(name)
+            } else {
+                kind.fields.contains(name) && !write.omit.contains(name)
+            };
+            if !takes {
                 lint.find(
                     format!("{place}.{list} {name}"),
                     "is not a field that the call takes",
@@ -104,7 +108,18 @@ fn check_write(lint: &mut Lint<'_>, place: &str, write: &WriteSpec) {
     // A PATCH never sends what it may not change.
     let never = |field: &String| write.method == "PATCH" && kind.immutable.contains(field);
     let sent = |field: &&String| !write.omit.contains(field) && !never(field);
-    for field in kind.fields.iter().filter(sent) {
+    // A PUT sends back what is left alone, as it was read.
+    let returned = kind
+        .unmanaged
+        .keys()
+        .filter(|_| place == "update" && write.method == "PUT");
+    let model = lint.contract.model(&kind.model);
+    for field in kind.fields.iter().chain(returned).filter(sent) {
+        let managed = kind.fields.contains(field);
+        let source = model.and_then(|model| model.field(field));
+        if source.is_none() && !managed {
+            continue;
+        }
         let name = wire(write, field);
         let place = format!("{place} {field}");
         match body.field(name) {
@@ -113,17 +128,14 @@ fn check_write(lint: &mut Lint<'_>, place: &str, write: &WriteSpec) {
                 lint.find(&place, format!("{name} is read-only in the body"));
             }
             Some(target) => {
-                let model = lint.contract.model(&kind.model);
-                if let Some(source) = model.and_then(|model| model.field(field)) {
-                    let bare = write.rename.get(field).is_some_and(|wire| wire.bare_ids);
-                    let mut walk = Compare {
-                        lint,
-                        place: &place,
-                        bare,
-                        stack: Vec::new(),
-                    };
-                    walk.types(field, &source.ty, &target.ty);
-                }
+                let Some(source) = source else { continue };
+                let mut walk = Compare {
+                    lint,
+                    place: &place,
+                    bare: write.rename.get(field).is_some_and(|wire| wire.bare_ids),
+                    stack: Vec::new(),
+                };
+                walk.types(field, &source.ty, &target.ty);
             }
         }
     }
@@ -313,6 +325,10 @@ fn coverage(lint: &mut Lint<'_>) {
 
 fn unmanaged(lint: &mut Lint<'_>) {
     let kind = lint.kind;
+    // A flow is written as a source; its body only makes an empty one.
+    if kind.driver == Driver::Flow {
+        return;
+    }
     let mut accepted = BTreeSet::new();
     let mut covered: BTreeSet<&str> = kind.fields.iter().map(String::as_str).collect();
     covered.extend(ENVELOPE);

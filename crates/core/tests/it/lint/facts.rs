@@ -38,7 +38,7 @@ pub fn max_items(path: &str) -> Option<usize> {
 
 /// Returns the calls a driver makes besides those of the kind file.
 ///
-/// The last four of the flow driver are what a job does in the name of its caller.
+/// The last three of the flow driver are what a job does in the name of its caller.
 pub fn driver_calls(driver: Driver) -> (&'static [Call], &'static [Call]) {
     match driver {
         Driver::Crud | Driver::Credential => (&[], &[]),
@@ -50,7 +50,6 @@ pub fn driver_calls(driver: Driver) -> (&'static [Call], &'static [Call]) {
             &[
                 ("POST", "/api/v2/flows/jobs"),
                 ("GET", "/api/v2/flows/jobs/{jobId}"),
-                ("POST", "/api/v2/flows"),
                 ("PUT", "/api/v2/flows/{flowId}"),
                 ("POST", "/api/v2/flows/actions/publish"),
                 ("POST", "/api/v2/flows/actions/unlock"),

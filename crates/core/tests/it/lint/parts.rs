@@ -41,14 +41,23 @@ fn check_part(lint: &mut Lint<'_>, part: &Part) {
     if !replaced && (part.add.is_none() || part.remove.is_none()) {
         lint.find(&place, "a list is replaced, or added to and removed from");
     }
-    if part.versioned != asks_version {
+    let (field, says) = if part.single {
+        ("first_version", part.first_version.is_some())
+    } else {
+        ("versioned", part.versioned)
+    };
+    if says != asks_version {
         let message = match asks_version {
             true => "a body asks for it",
             false => "no body asks for it",
         };
+        lint.find(format!("{place}.{field}"), message);
+    }
+    if part.single && part.versioned || !part.single && part.first_version.is_some() {
+        let message = "a list has the object's version, a single object its own";
         lint.find(format!("{place}.versioned"), message);
     }
-    if part.versioned && !part.single && !lint.kind.version {
+    if part.versioned && !lint.kind.version {
         lint.find(format!("{place}.versioned"), "the object has no version");
     }
 }
@@ -281,7 +290,8 @@ fn items(lint: &mut Lint<'_>, place: &str, part: &Part, write: &ItemWrite, model
     }
     let Some(model) = model else { return };
     for (name, field) in &model.fields {
-        let given = sent.contains(name) || (name == "version" && part.versioned);
+        let given = sent.contains(name)
+            || (name == "version" && (part.versioned || part.first_version.is_some()));
         if field.required && !field.read_only && !given {
             lint.find(format!("{place}.fields"), format!("the body needs {name}"));
         }
