@@ -17,3 +17,4 @@ pub mod path;
 pub mod plan;
 pub mod secret;
 pub mod snapshot;
+pub mod validate;

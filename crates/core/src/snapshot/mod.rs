@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 pub(crate) use names::builtin_rule;
 pub use names::{Ambiguous, Names};
-pub(crate) use portable::item_identity;
 pub use portable::{Unresolved, portable, reduced};
+pub(crate) use portable::{item_identity, normalise};
 
 use crate::bundle::{Bundle, Gap, Origin};
 use crate::catalogue::Catalogue;

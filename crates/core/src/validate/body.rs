@@ -1,0 +1,176 @@
+//! The fields of a document: known ones only, no nulls, no secrets in clear, nothing left open.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::{Report, step};
+use crate::catalogue::{Descriptor, Part, nearest};
+use crate::document::{Portable, Slot};
+use crate::snapshot::item_identity;
+
+/// Names that a slot may have.
+const SLOTS: [&str; 3] = ["$ref", "$secret", "$var"];
+
+pub(super) fn check(descriptor: &Descriptor, document: &Portable, report: &mut Report<'_>) {
+    for (field, value) in &document.body {
+        let pointer = step("", field);
+        if let Some(part) = descriptor.parts.iter().find(|part| part.field == *field) {
+            check_part(part, value, &pointer, report);
+        } else if let Some(reason) = descriptor.unmanaged.get(field) {
+            let message = format!("{field} is not carried: {reason}; take it out");
+            report.error("unmanaged-field", &pointer, message);
+        } else if !descriptor.fields.contains(field) {
+            let message = format!("a {} has no field {field:?}", descriptor.title);
+            let parts = descriptor.parts.iter().map(|part| part.field.as_str());
+            let fields = descriptor.fields.iter().map(String::as_str).chain(parts);
+            report.error("unknown-field", &pointer, message).suggestion = nearest(field, fields);
+        }
+        check_value(value, &pointer, report);
+    }
+    let body = Value::Object(document.body.clone());
+    for path in &descriptor.secrets {
+        super::place::visit(path, &body, &mut |pointer, value, _| {
+            if !matches!(Slot::of(value), Some(Slot::Secret(_) | Slot::Var(_))) {
+                let message =
+                    "a secret stands in clear; write {\"$secret\": \"name\"}, and give its value when the plan is applied"
+                        .to_owned();
+                report.error("secret-in-clear", pointer, message);
+            }
+        });
+    }
+}
+
+fn check_part(part: &Part, value: &Value, pointer: &str, report: &mut Report<'_>) {
+    match value {
+        Value::Object(map) if part.single => check_item(part, map, pointer, report),
+        Value::Array(items) if !part.single => {
+            let mut seen = BTreeSet::new();
+            for (index, item) in items.iter().enumerate() {
+                let pointer = step(pointer, &index.to_string());
+                match item {
+                    Value::Object(map) if Slot::of(item).is_none() => {
+                        check_item(part, map, &pointer, report);
+                    }
+                    _ if part.identity.is_empty() => {}
+                    _ => {
+                        let message =
+                            format!("each of {} is an object with {}", part.field, told(part));
+                        report.error("wrong-type", &pointer, message);
+                        continue;
+                    }
+                }
+                if !seen.insert(item_identity(part, item)) {
+                    let message = format!("{} names this one twice", part.field);
+                    report.error("duplicate-item", &pointer, message);
+                }
+            }
+        }
+        _ => {
+            let wanted = if part.single { "an object" } else { "a list" };
+            let message = format!("{} is {wanted}", part.field);
+            report.error("wrong-type", pointer, message);
+        }
+    }
+}
+
+fn check_item(part: &Part, item: &Map<String, Value>, pointer: &str, report: &mut Report<'_>) {
+    for field in part
+        .identity
+        .iter()
+        .filter(|field| !item.contains_key(*field))
+    {
+        let message = format!("an item of {} needs {field:?}", part.field);
+        report.error("missing-key-field", pointer, message);
+    }
+    if part.fields.is_empty() {
+        return;
+    }
+    let known = || part.fields.iter().chain(&part.identity).map(String::as_str);
+    for field in item
+        .keys()
+        .filter(|field| !known().any(|known| known == *field))
+    {
+        let message = format!("an item of {} has no field {field:?}", part.field);
+        let found = report.error("unknown-field", &step(pointer, field), message);
+        found.suggestion = nearest(field, known());
+    }
+}
+
+fn told(part: &Part) -> String {
+    part.identity.join(" and ")
+}
+
+/// Looks for what may stand nowhere.
+fn check_value(value: &Value, pointer: &str, report: &mut Report<'_>) {
+    match value {
+        Value::Null => {
+            let message =
+                "null says nothing: leave the field out where it is not managed, write [] \
+                           where none is wanted"
+                    .to_owned();
+            report.error("null", pointer, message);
+        }
+        Value::String(text) => {
+            if let Some(name) = open_variable(text) {
+                unset(name, pointer, report);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                check_value(item, &step(pointer, &index.to_string()), report);
+            }
+        }
+        Value::Object(map) => match Slot::of(value) {
+            Some(Slot::Var(name)) => unset(&name, pointer, report),
+            Some(Slot::Ref(_) | Slot::Secret(_)) => {}
+            None => {
+                if let Some(name) = SLOTS.into_iter().find(|name| map.contains_key(*name))
+                    && !is_json_schema(map)
+                {
+                    malformed(name, map, pointer, report);
+                    return;
+                }
+                for (field, value) in map {
+                    check_value(value, &step(pointer, field), report);
+                }
+            }
+        },
+        Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Tells whether a `$ref` is one of JSON Schema, which points into its own document.
+pub(super) fn is_json_schema(map: &Map<String, Value>) -> bool {
+    map.get("$ref")
+        .and_then(Value::as_str)
+        .is_some_and(|text| text.starts_with('#'))
+}
+
+fn malformed(name: &str, map: &Map<String, Value>, pointer: &str, report: &mut Report<'_>) {
+    let message = if map.len() > 1 {
+        format!("{name} stands alone in its object; take the other fields out")
+    } else {
+        let wanted = match name {
+            "$ref" => "\"kind/key\"",
+            _ => "\"name\"",
+        };
+        format!(
+            "{name} is written {{\"{name}\": {wanted}}}, but it is {}",
+            map[name]
+        )
+    };
+    report.error("malformed-slot", pointer, message);
+}
+
+fn unset(name: &str, pointer: &str, report: &mut Report<'_>) {
+    let message = format!("the variable {name:?} is not set");
+    report.error("unset-variable", pointer, message);
+}
+
+/// Returns the first variable that a text still holds; anything else in `${…}` is Genesys' own.
+pub(crate) fn open_variable(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("${var.")?;
+    let (name, _) = rest.split_once('}')?;
+    Some(name)
+}

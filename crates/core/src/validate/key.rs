@@ -1,0 +1,108 @@
+//! Keys: where a document lies says which object it is, and its fields must say the same.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Report, step};
+use crate::bundle::Bundle;
+use crate::catalogue::{Catalogue, Descriptor};
+use crate::document::{Portable, Slot};
+use crate::id::{Key, ObjectRef};
+use crate::path::FieldPath;
+
+pub(super) fn check(descriptor: &Descriptor, document: &Portable, report: &mut Report<'_>) {
+    let key = &document.object.key;
+    if descriptor.singleton {
+        if key.as_str() != "~settings" {
+            let message = format!(
+                "an org has one {}, and its key is ~settings",
+                descriptor.title
+            );
+            report.error("key-mismatch", "", message);
+        }
+        return;
+    }
+    if key.is_builtin() {
+        return;
+    }
+    let body = Value::Object(document.body.clone());
+    let mut parts = Vec::new();
+    let mut complete = true;
+    for path in &descriptor.key.fields {
+        match part(descriptor, path, &body) {
+            Some(found) => parts.extend(found),
+            None => {
+                complete = false;
+                let message = format!(
+                    "a {} is known by its {path}, which is missing",
+                    descriptor.title
+                );
+                report.error("missing-key-field", "", message);
+            }
+        }
+    }
+    let computed = in_case(descriptor, Key::from_parts(&parts).as_str());
+    if complete && computed != in_case(descriptor, key.as_str()) {
+        let pointer = match &descriptor.key.fields[..] {
+            [path] => path
+                .segments()
+                .fold(String::new(), |pointer, name| step(&pointer, name)),
+            _ => String::new(),
+        };
+        let message = format!(
+            "the file's place says {:?} and its fields say {computed:?}; move the file or change the fields",
+            key.as_str()
+        );
+        report.error("key-mismatch", &pointer, message);
+    }
+}
+
+/// Returns what a field contributes to a key; a reference contributes the key it leads to.
+fn part(descriptor: &Descriptor, path: &FieldPath, body: &Value) -> Option<Vec<String>> {
+    let value = path.get(body)?;
+    if let Some(Slot::Ref(object)) = Slot::of(value) {
+        return Some(object.key.parts());
+    }
+    let text = match value {
+        Value::String(text) if !text.is_empty() => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(vec![if descriptor.key.lower_case.contains(path) {
+        text.to_lowercase()
+    } else {
+        text
+    }])
+}
+
+/// Returns a key as it is compared.
+pub(super) fn in_case(descriptor: &Descriptor, key: &str) -> String {
+    if descriptor.key.ignore_case {
+        key.to_lowercase()
+    } else {
+        key.to_owned()
+    }
+}
+
+/// Looks for two documents that are one object, as the API sees it.
+pub(super) fn check_case<'b>(catalogue: &Catalogue, bundle: &'b Bundle, report: &mut Report<'b>) {
+    let mut seen: BTreeMap<(&str, String), &ObjectRef> = BTreeMap::new();
+    for object in bundle.documents.keys() {
+        let Ok(descriptor) = catalogue.get(object.kind.as_str()) else {
+            continue;
+        };
+        if !descriptor.key.ignore_case {
+            continue;
+        }
+        let key = in_case(descriptor, object.key.as_str());
+        if let Some(other) = seen.insert((object.kind.as_str(), key), object) {
+            report.object = Some(object);
+            let message = format!(
+                "{other} is the same {}: case does not count",
+                descriptor.title
+            );
+            report.error("duplicate-key", "", message);
+        }
+    }
+}

@@ -1,0 +1,308 @@
+use serde_json::{Value, json};
+
+use super::{Problem, normalise, validate};
+use crate::bundle::{Bundle, Gap};
+use crate::catalogue::Catalogue;
+use crate::document::Portable;
+use crate::id::{Kind, ObjectRef};
+use crate::plan::{FLOW_SOURCE, Severity};
+
+fn document(object: &str, body: Value) -> Portable {
+    let Value::Object(body) = body else {
+        panic!("{body} is no object")
+    };
+    let object: ObjectRef = object.parse().expect("a reference");
+    let files = crate::document::Files::new();
+    Portable {
+        object,
+        body,
+        files,
+    }
+}
+
+fn bundle(documents: impl IntoIterator<Item = Portable>) -> Bundle {
+    Bundle {
+        documents: documents
+            .into_iter()
+            .map(|d| (d.object.clone(), d))
+            .collect(),
+        ..Bundle::default()
+    }
+}
+
+fn skill(name: &str) -> Portable {
+    document(&format!("routing_skill/{name}"), json!({"name": name}))
+}
+
+fn queue(body: Value) -> Portable {
+    let mut queue = document("routing_queue/Sales", json!({"name": "Sales"}));
+    queue.body.append(&mut document("a/b", body).body);
+    queue
+}
+
+fn flow(source: &str) -> Portable {
+    let body = json!({"name": "Main", "type": "INBOUNDCALL"});
+    let mut flow = document("flow/inboundcall/Main", body);
+    flow.files
+        .insert(FLOW_SOURCE.to_owned(), source.as_bytes().into());
+    flow
+}
+
+fn problems(documents: impl IntoIterator<Item = Portable>) -> Vec<Problem> {
+    validate(Catalogue::builtin(), &bundle(documents))
+}
+
+/// Says each problem in a line: where, rule, message.
+fn told(found: &[Problem]) -> Vec<String> {
+    let at = |problem: &Problem| match (&problem.file, problem.line) {
+        (Some(file), Some(line)) => format!("{file}:{line}"),
+        (Some(file), None) => file.clone(),
+        (None, _) => problem.pointer.clone(),
+    };
+    found
+        .iter()
+        .map(|p| format!("{} {} {}: {p}", p.object, at(p), p.rule))
+        .collect()
+}
+
+#[test]
+fn a_good_bundle_has_no_problems() {
+    let found = problems([
+        skill("Billing"),
+        queue(json!({
+            "division": {"$ref": "auth_division/~home"},
+            "bullseye": {"rings": [{"actions": {"skillsToRemove": [{"$ref": "routing_skill/Billing"}]}}]},
+            "directRouting": {"backupQueueId": {"$ref": "routing_queue/Sales"}},
+        })),
+    ]);
+    assert_eq!(told(&found), Vec::<String>::new());
+}
+
+#[test]
+fn slips_of_the_hand_get_a_suggestion() {
+    let found = problems([
+        document("routing_queu/Sales", json!({"name": "Sales"})),
+        skill("Billing"),
+        queue(json!({
+            "descripton": "x",
+            "members": [{"user": {"$ref": "user/jo@example.com"}, "ringNumbr": 2}],
+            "bullseye": {"rings": [{"actions": {"skillsToRemove": [{"$ref": "routing_skill/Biling"}]}}]},
+            "division": {"$ref": "auth_division/~hom"},
+        })),
+    ]);
+    insta::assert_snapshot!(told(&found).join("\n"), @r#"
+routing_queu/Sales  unknown-kind: unknown kind "routing_queu" (did you mean "routing_queue"?)
+routing_queue/Sales /bullseye/rings/0/actions/skillsToRemove/0 reference-to-nothing: refers to routing_skill/Biling, which is not in the bundle (did you mean "routing_skill/Billing"?)
+routing_queue/Sales /descripton unknown-field: a queue has no field "descripton" (did you mean "description"?)
+routing_queue/Sales /division reference-to-nothing: refers to auth_division/~hom, and no org has such a built-in division (did you mean "auth_division/~home"?)
+routing_queue/Sales /members/0/ringNumbr unknown-field: an item of members has no field "ringNumbr" (did you mean "ringNumber"?)
+routing_queue/Sales /members/0/user reference-not-in-bundle: refers to user/jo@example.com, which is not in the bundle; the target must have it
+"#);
+}
+
+#[test]
+fn what_may_stand_nowhere_is_named_with_its_place() {
+    let found = problems([
+        skill("Billing"),
+        queue(json!({
+            "campaignStatus": "on",
+            "dateCreated": "2026-01-01",
+            "description": null,
+            "callingPartyName": {"$var": "caller"},
+            "callingPartyNumber": "${var.number}",
+            "queueFlow": {"$ref": "routing_skill/Billing"},
+            "whisperPrompt": {"$ref": "Hello"},
+            "onHoldPrompt": {"$ref": "architect_user_prompt/Hold", "name": "Hold"},
+            "emailInQueueFlow": {"id": "5a0f0d8e-0000-0000-0000-000000000000"},
+            "acwSettings": {"timeoutMs": {"$ref": "routing_skill/Billing"}},
+            "wrapUpCodes": [{"$ref": "routing_wrapupcode/A"}, {"$ref": "routing_wrapupcode/A"}],
+            "members": {"user": 1},
+        })),
+    ]);
+    insta::assert_snapshot!(told(&found).join("\n"), @r#"
+routing_queue/Sales /acwSettings/timeoutMs reference-out-of-place: no other object is referred to here
+routing_queue/Sales /callingPartyName unset-variable: the variable "caller" is not set
+routing_queue/Sales /callingPartyNumber unset-variable: the variable "number" is not set
+routing_queue/Sales /campaignStatus unknown-field: a queue has no field "campaignStatus"
+routing_queue/Sales /dateCreated unmanaged-field: dateCreated is not carried: set by the server; take it out
+routing_queue/Sales /description null: null says nothing: leave the field out where it is not managed, write [] where none is wanted
+routing_queue/Sales /emailInQueueFlow not-a-reference: a reference is written {"$ref": "flow/key"}
+routing_queue/Sales /members wrong-type: members is a list
+routing_queue/Sales /onHoldPrompt malformed-slot: $ref stands alone in its object; take the other fields out
+routing_queue/Sales /queueFlow wrong-kind: refers to routing_skill/Billing, but a flow belongs here
+routing_queue/Sales /whisperPrompt malformed-slot: $ref is written {"$ref": "kind/key"}, but it is "Hello"
+routing_queue/Sales /wrapUpCodes/0 reference-not-in-bundle: refers to routing_wrapupcode/A, which is not in the bundle; the target must have it
+routing_queue/Sales /wrapUpCodes/1 duplicate-item: wrapUpCodes names this one twice
+routing_queue/Sales /wrapUpCodes/1 reference-not-in-bundle: refers to routing_wrapupcode/A, which is not in the bundle; the target must have it
+"#);
+}
+
+#[test]
+fn a_secret_in_clear_is_refused_and_never_repeated() {
+    let body = json!({"name": "CRM", "type": {"name": "basicAuth"}, "credentialFields": {
+        "userName": {"$secret": "crm/user"}, "password": "hunter2"}});
+    let found = problems([document("integration_credential/basicAuth/CRM", body)]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].rule, &*found[0].pointer),
+        ("secret-in-clear", "/credentialFields/password")
+    );
+    assert!(!format!("{found:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_json_schema_may_point_into_itself() {
+    let body =
+        json!({"name": "T", "schema": {"properties": {"key": {"$ref": "#/definitions/key"}}}});
+    assert_eq!(
+        told(&problems([document("architect_datatable/T", body)])),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn what_the_target_may_have_is_a_note() {
+    let absent = |bundle: &Bundle| {
+        let found = validate(Catalogue::builtin(), bundle);
+        assert_eq!(found.len(), 1, "{found:?}");
+        (found[0].rule, found[0].severity)
+    };
+    let note = ("reference-not-in-bundle", Severity::Note);
+    let overflow = json!({"directRouting": {"backupQueueId": {"$ref": "routing_queue/Overflow"}}});
+
+    let whole = bundle([queue(overflow.clone())]);
+    assert_eq!(absent(&whole), ("reference-to-nothing", Severity::Error));
+    let mut partial = whole.clone();
+    partial.selection.push("queue=Sales".into());
+    assert_eq!(absent(&partial), note);
+    let mut with_gap = whole;
+    with_gap.gaps.push(Gap {
+        kind: Kind::new("routing_queue"),
+        object: Some("Overflow".into()),
+        reason: "404".into(),
+    });
+    assert_eq!(absent(&with_gap), note);
+
+    let other_kind = bundle([queue(
+        json!({"queueFlow": {"$ref": "flow/inqueuecall/Wait"}}),
+    )]);
+    assert_eq!(absent(&other_kind), note);
+    let not_carried = bundle([queue(
+        json!({"defaultScripts": {"CALL": {"$ref": "script/Main"}}}),
+    )]);
+    assert_eq!(
+        absent(&not_carried),
+        ("kind-not-carried", Severity::Warning)
+    );
+}
+
+#[test]
+fn the_place_of_a_file_and_its_fields_agree() {
+    let found = problems([
+        document("routing_skill/Billing", json!({"name": "Invoices"})),
+        document("routing_language/English", json!({})),
+        document(
+            "flow/inboundcall/Main",
+            json!({"name": "Main", "type": "WORKFLOW"}),
+        ),
+        document("user/Jo@Example.com", json!({"email": "jo@example.com"})),
+        document("user/jo@example.com", json!({"email": "jo@example.com"})),
+        document("routing_utilization/mine", json!({})),
+    ]);
+    insta::assert_snapshot!(told(&found).join("\n"), @r#"
+flow/inboundcall/Main  flow-source-missing: its source is missing: add the file <name>.flow.yaml beside it
+flow/inboundcall/Main  key-mismatch: the file's place says "inboundcall/Main" and its fields say "workflow/Main"; move the file or change the fields
+routing_language/English  missing-key-field: a language is known by its name, which is missing
+routing_skill/Billing /name key-mismatch: the file's place says "Billing" and its fields say "Invoices"; move the file or change the fields
+routing_utilization/mine  key-mismatch: an org has one utilization, and its key is ~settings
+user/jo@example.com  duplicate-key: user/Jo@Example.com is the same user: case does not count
+"#);
+}
+
+#[test]
+fn a_key_may_lean_on_another_object() {
+    let body = |integration: &str| json!({"integrationId": {"$ref": integration}, "category": "CRM", "name": "Look up"});
+    let crm = "integration/purecloud-data-actions/CRM";
+    let integration = json!({"integrationType": {"id": "purecloud-data-actions"}, "name": "CRM"});
+    let action = "integration_action/purecloud-data-actions/CRM/CRM/Look up";
+    let found = problems([document(crm, integration), document(action, body(crm))]);
+    assert_eq!(told(&found), Vec::<String>::new());
+}
+
+#[test]
+fn a_flow_source_is_there_complete_and_of_this_flow() {
+    let mut without = flow("");
+    without.files.clear();
+    let source = |text: &str| {
+        flow(&format!(
+            "inboundCall:\n  name: Main\n  defaultLanguage: en-us\n{text}"
+        ))
+    };
+    let transfer = |queue: &str| {
+        source(&format!(
+            "  startUpRef: /inboundCall/tasks/task[Main]\n  tasks:\n    - task:\n        name: Main\n        refId: Main\n        actions:\n          - transferToAcd:\n              name: To ACD\n              targetQueue:\n                lit:\n                  name: {queue}\n"
+        ))
+    };
+    assert_eq!(
+        told(&problems([transfer("Sales"), queue(json!({}))])),
+        Vec::<String>::new()
+    );
+    let cases = [
+        vec![without],
+        vec![flow("inboundCall: [")],
+        vec![flow("inboundCall:\n  name: Other\n")],
+        vec![flow("workflow:\n  name: Main\n")],
+        vec![transfer("\"{{queue_name}}\"")],
+        vec![transfer("Support"), queue(json!({}))],
+        vec![transfer("Support")],
+    ];
+    let lines: Vec<String> = cases
+        .into_iter()
+        .flat_map(|case| told(&problems(case)))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+flow/inboundcall/Main  flow-source-missing: its source is missing: add the file <name>.flow.yaml beside it
+flow/inboundcall/Main flow.yaml:1 flow-source-unreadable: unclosed bracket '['
+flow/inboundcall/Main flow.yaml flow-name-differs: the source is of the flow "Other", the document says "Main"
+flow/inboundcall/Main flow.yaml flow-type-differs: the source is a flow of type WORKFLOW, the document says INBOUNDCALL
+flow/inboundcall/Main flow.yaml:14 flow-placeholder: the placeholder {{queue_name}} is not filled in
+flow/inboundcall/Main flow.yaml:14 flow-names-nothing: names routing_queue/Support, which is not in the bundle; the target must have it
+"#);
+}
+
+#[test]
+fn normalising_gives_the_one_form() {
+    let mut bundle = bundle([
+        document("user/Jo@Example.com", json!({"email": "Jo@Example.com"})),
+        queue(json!({
+            "members": [
+                {"user": {"$ref": "user/zoe@example.com"}, "ringNumber": 2.0},
+                {"user": {"$ref": "user/Jo@Example.com"}},
+            ],
+        })),
+    ]);
+    normalise(Catalogue::builtin(), &mut bundle);
+    let keys: Vec<String> = bundle.documents.keys().map(ToString::to_string).collect();
+    assert_eq!(keys, ["routing_queue/Sales", "user/jo@example.com"]);
+    let members = &bundle.documents.values().next().expect("the queue").body["members"];
+    assert_eq!(
+        *members,
+        json!([
+            {"user": {"$ref": "user/jo@example.com"}},
+            {"user": {"$ref": "user/zoe@example.com"}, "ringNumber": 2},
+        ])
+    );
+    let once = bundle.clone();
+    normalise(Catalogue::builtin(), &mut bundle);
+    assert_eq!(bundle, once);
+}
+
+#[test]
+fn normalising_loses_no_document() {
+    let mut bundle = bundle([
+        document("user/Jo@example.com", json!({"email": "Jo@example.com"})),
+        document("user/jo@example.com", json!({"email": "jo@example.com"})),
+    ]);
+    normalise(Catalogue::builtin(), &mut bundle);
+    assert_eq!(bundle.documents.len(), 2);
+}
