@@ -119,6 +119,13 @@ impl Names {
         self.objects.get(kind)?.get(id)
     }
 
+    /// Returns the object of a kind that has this name for a key, where a place holds names.
+    pub fn named(&self, kind: &Kind, name: &str) -> Option<&ObjectRef> {
+        let key = Key::from_parts(&[name]);
+        let mut objects = self.objects.get(kind)?.values();
+        objects.find(|object| object.key == key)
+    }
+
     /// Returns the objects that share their key with others.
     pub fn ambiguous(&self) -> &[Ambiguous] {
         &self.ambiguous

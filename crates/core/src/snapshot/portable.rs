@@ -57,7 +57,11 @@ pub fn portable(
                 Place::Empty => return false,
                 Place::Points { kind, id } => (kind, id),
             };
-            match kind.as_ref().and_then(|kind| names.object(kind, &id)) {
+            let by_name = |kind| reference.or_name.then(|| names.named(kind, &id)).flatten();
+            let found = kind
+                .as_ref()
+                .and_then(|kind| names.object(kind, &id).or_else(|| by_name(kind)));
+            match found {
                 Some(target) => {
                     *value = Slot::Ref(target.clone()).to_value();
                     true

@@ -1,4 +1,5 @@
 //! Tests of the core room from outside, in one binary.
 
+mod kinds;
 mod lint;
 mod lint_catches;

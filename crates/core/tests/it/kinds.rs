@@ -1,0 +1,239 @@
+//! What kind files make of what an org answers.
+
+use std::collections::BTreeMap;
+
+use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::document::Captured;
+use orgsmith_core::id::{Kind, SourceId};
+use orgsmith_core::snapshot::Snapshot;
+use serde_json::{Map, Value, json};
+
+/// Makes an org of these objects portable; returns the documents by reference, and the gaps.
+fn documents(objects: &[(&str, Value)]) -> (BTreeMap<String, Map<String, Value>>, Vec<String>) {
+    let mut snapshot = Snapshot::default();
+    for (kind, body) in objects {
+        let captured = Captured {
+            id: SourceId::new(body["id"].as_str().expect("an id")),
+            body: body.clone(),
+            files: BTreeMap::new(),
+        };
+        let of_kind = snapshot.objects.entry(Kind::new(kind)).or_default();
+        of_kind.push(captured);
+    }
+    let (bundle, _) = snapshot.to_bundle(Catalogue::builtin(), &BTreeMap::new());
+    let documents = bundle.documents.into_iter();
+    let gaps = bundle.gaps.into_iter().map(|gap| gap.reason).collect();
+    (
+        documents
+            .map(|(object, document)| (object.to_string(), document.body))
+            .collect(),
+        gaps,
+    )
+}
+
+#[test]
+fn a_skill_condition_may_hold_an_id_or_a_name() {
+    let condition = |skill: &str| {
+        json!([{
+            "operation": "And",
+            "languageSkillConditions": [],
+            "routingSkillConditions": [{
+                "routingSkill": skill,
+                "comparator": "GreaterThan",
+                "proficiency": 2,
+                "childConditions": [{
+                    "operation": "Or",
+                    "routingSkillConditions": [],
+                    "languageSkillConditions": [
+                        {"languageSkill": "l-1", "comparator": "EqualTo", "proficiency": 5},
+                    ],
+                }],
+            }],
+        }])
+    };
+    let org = |skill: &str| {
+        documents(&[
+            ("routing_skill", json!({"id": "s-1", "name": "Billing"})),
+            ("routing_language", json!({"id": "l-1", "name": "Spanish"})),
+            (
+                "routing_skill_group",
+                json!({"id": "g-1", "name": "Experts", "skillConditions": condition(skill)}),
+            ),
+        ])
+    };
+    let (by_id, gaps) = org("s-1");
+    assert_eq!(gaps, Vec::<String>::new());
+    assert_eq!(by_id, org("Billing").0);
+    let text = Value::Object(by_id["routing_skill_group/Experts"].clone()).to_string();
+    assert!(
+        text.contains(r#""routingSkill":{"$ref":"routing_skill/Billing"}"#),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#""languageSkill":{"$ref":"routing_language/Spanish"}"#),
+        "{text}"
+    );
+    let (_, gaps) = org("Refunds");
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+}
+
+#[test]
+fn a_user_carries_skills_and_places_but_no_id() {
+    let (documents, gaps) = documents(&[
+        (
+            "auth_division",
+            json!({"id": "d-1", "name": "Main", "homeDivision": true}),
+        ),
+        (
+            "routing_skill",
+            json!({"id": "s-1", "name": "Billing", "division": {"id": "d-1"}}),
+        ),
+        (
+            "location",
+            json!({"id": "p-1", "name": "Lisbon", "path": []}),
+        ),
+        (
+            "user",
+            json!({
+                "id": "u-1",
+                "name": "Ana",
+                "email": "Ana@Example.com",
+                "division": {"id": "d-1", "name": "Main", "selfUri": "/d-1"},
+                "state": "active",
+                "version": 7,
+                "skills": [
+                    {"id": "s-1", "name": "Billing", "proficiency": 3.0, "state": "active", "skillUri": "/s-1"},
+                ],
+                "locations": [{
+                    "id": "p-1",
+                    "notes": "second floor",
+                    "locationDefinition": {"id": "p-1", "name": "Lisbon"},
+                }],
+                "addresses": [{"mediaType": "PHONE", "address": "+351210000000"}],
+            }),
+        ),
+    ]);
+    assert_eq!(gaps, Vec::<String>::new());
+    assert_eq!(
+        Value::Object(documents["user/ana@example.com"].clone()),
+        json!({
+            "name": "Ana",
+            "email": "Ana@Example.com",
+            "division": {"$ref": "auth_division/~home"},
+            "state": "active",
+            "skills": [{"id": {"$ref": "routing_skill/Billing"}, "proficiency": 3}],
+            "locations": [{"id": {"$ref": "location/Lisbon"}, "notes": "second floor"}],
+        })
+    );
+}
+
+#[test]
+fn a_queue_refers_by_name_whatever_the_place_looks_like() {
+    let (documents, gaps) = documents(&[
+        (
+            "flow",
+            json!({"id": "f-1", "type": "INQUEUECALL", "name": "Hold"}),
+        ),
+        (
+            "group",
+            json!({"id": "g-1", "name": "Night", "type": "official"}),
+        ),
+        (
+            "user",
+            json!({"id": "u-1", "name": "Ana", "email": "ana@example.com"}),
+        ),
+        (
+            "routing_wrapupcode",
+            json!({"id": "w-1", "name": "Sold", "division": {"id": "*"}}),
+        ),
+        (
+            "routing_queue",
+            json!({
+                "id": "q-1",
+                "name": "Sales",
+                "memberCount": 2,
+                "queueFlow": {"id": "f-1", "name": "Hold", "selfUri": "/f-1"},
+                "directRouting": {"backupQueueId": "q-1"},
+                "defaultScripts": {"CALL": {"id": "x-1", "name": "Default"}},
+                "memberGroups": [{"id": "g-1", "type": "GROUP", "memberCount": 1}],
+                "members": [
+                    {"id": "u-1", "user": {"id": "u-1", "name": "Ana"}, "ringNumber": 1, "joined": true},
+                ],
+                "wrapUpCodes": [{"id": "w-1", "name": "Sold"}],
+            }),
+        ),
+    ]);
+    assert_eq!(
+        Value::Object(documents["routing_queue/Sales"].clone()),
+        json!({
+            "name": "Sales",
+            "queueFlow": {"$ref": "flow/inqueuecall/Hold"},
+            "directRouting": {"backupQueueId": {"$ref": "routing_queue/Sales"}},
+            "defaultScripts": {},
+            "memberGroups": [{"$ref": "group/Night"}],
+            "members": [{"user": {"$ref": "user/ana@example.com"}}],
+            "wrapUpCodes": [{"$ref": "routing_wrapupcode/Sold"}],
+        })
+    );
+    assert_eq!(gaps.len(), 1, "only the script is left out: {gaps:?}");
+    assert_eq!(
+        documents["routing_wrapupcode/Sold"]["division"],
+        json!({"id": "*"}),
+        "all divisions are the same in every org"
+    );
+}
+
+#[test]
+fn an_action_is_known_by_its_integration() {
+    let integration = json!({
+        "id": "i-1",
+        "name": "CRM",
+        "integrationType": {"id": "custom-rest-actions", "name": "Web Services", "selfUri": "/t"},
+        "intendedState": "ENABLED",
+        "config": {
+            "id": "current",
+            "name": "CRM",
+            "version": 4,
+            "notes": "",
+            "properties": {},
+            "advanced": {},
+            "credentials": {"basicAuth": {"id": "c-1", "name": "CRM login"}},
+        },
+    });
+    let credential =
+        json!({"id": "c-1", "name": "CRM login", "type": {"id": "t-1", "name": "basicAuth"}});
+    let action = json!({
+        "id": "custom_1",
+        "integrationId": "i-1",
+        "category": "CRM",
+        "name": "Find customer",
+        "contract": {
+            "input": {"inputSchema": {"type": "object"}, "inputSchemaUri": "/in"},
+            "output": {"successSchema": {"type": "object"}, "errorSchemaUri": "/error"},
+        },
+    });
+    let (documents, gaps) = documents(&[
+        ("integration", integration),
+        ("integration_credential", credential),
+        ("integration_action", action),
+    ]);
+    assert_eq!(gaps, Vec::<String>::new());
+    let integration = &documents["integration/custom-rest-actions/CRM"];
+    assert_eq!(
+        integration["integrationType"],
+        json!({"id": "custom-rest-actions"})
+    );
+    assert_eq!(
+        integration["config"]["credentials"],
+        json!({"basicAuth": {"$ref": "integration_credential/basicAuth/CRM login"}})
+    );
+    assert_eq!(integration["config"].get("version"), None);
+    let action = &documents["integration_action/custom-rest-actions/CRM/CRM/Find customer"];
+    assert_eq!(
+        action["contract"],
+        json!({
+            "input": {"inputSchema": {"type": "object"}},
+            "output": {"successSchema": {"type": "object"}},
+        })
+    );
+}
