@@ -1,0 +1,302 @@
+//! What a list row does not say: whole bodies, parts, flow sources, audio.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+use orgsmith_client::{Call, Error, path_segment};
+use orgsmith_core::bundle::Gap;
+use orgsmith_core::catalogue::{Descriptor, Driver, Part};
+use orgsmith_core::document::Captured;
+use orgsmith_core::plan::FLOW_SOURCE;
+use serde_json::{Value, json};
+
+use super::lists::{Failure, listing};
+use super::{CONCURRENCY, Collector};
+use crate::flows;
+use crate::org::Org;
+
+/// Fills in what the rows of a kind do not say.
+pub(super) async fn fill(
+    org: &Org,
+    descriptor: &Descriptor,
+    objects: Vec<Captured>,
+    collector: &mut Collector<'_>,
+) -> Vec<Captured> {
+    let calls = descriptor.read.as_ref().is_some_and(|read| read.each)
+        || descriptor.parts.iter().any(|part| part.list.is_some());
+    let mut filled = objects;
+    if calls {
+        let read = stream::iter(std::mem::take(&mut filled))
+            .map(|captured| one(org, descriptor, captured))
+            .buffered(CONCURRENCY);
+        let results: Vec<_> = read.collect().await;
+        for (captured, failures) in results {
+            for failure in failures {
+                collector.failed(&descriptor.kind, Some(label(&captured)), failure);
+            }
+            filled.push(captured);
+        }
+    }
+    match descriptor.driver {
+        Driver::Flow => sources(org, descriptor, &mut filled, collector).await,
+        Driver::Prompt => audio(org, descriptor, &mut filled, collector).await,
+        Driver::Credential => secrets(org, descriptor, &mut filled, collector).await,
+        Driver::Crud | Driver::Action => {}
+    }
+    filled
+}
+
+/// Says which object it is, to a person.
+fn label(captured: &Captured) -> String {
+    match captured.body.get("name").and_then(Value::as_str) {
+        Some(name) => format!("{name} ({})", captured.id),
+        None => captured.id.as_str().to_owned(),
+    }
+}
+
+/// Reads one object and its parts.
+async fn one(
+    org: &Org,
+    descriptor: &Descriptor,
+    mut captured: Captured,
+) -> (Captured, Vec<Failure>) {
+    let mut failures = Vec::new();
+    if let Some(read) = descriptor.read.as_ref().filter(|read| read.each) {
+        let path = with_id(&read.path, captured.id.as_str());
+        let call = read
+            .query
+            .iter()
+            .fold(Call::get(path), |call, (k, v)| call.query(k, v));
+        match org.client.send(call).await {
+            Ok(reply) => captured.body = reply.body,
+            Err(error) => {
+                failures.push(Failure::Call(error));
+                return (captured, failures);
+            }
+        }
+    }
+    for part in &descriptor.parts {
+        match read_part(org, part, &captured).await {
+            Ok(Some(value)) => {
+                if let Value::Object(body) = &mut captured.body {
+                    body.insert(part.field.clone(), value);
+                }
+            }
+            Ok(None) => {}
+            Err(failure) => failures.push(failure),
+        }
+    }
+    (captured, failures)
+}
+
+async fn read_part(org: &Org, part: &Part, captured: &Captured) -> Result<Option<Value>, Failure> {
+    let Some(spec) = &part.list else {
+        return Ok(None);
+    };
+    let path = with_id(&spec.path, captured.id.as_str());
+    if part.single {
+        let call = spec
+            .query
+            .iter()
+            .fold(Call::get(path), |call, (k, v)| call.query(k, v));
+        let reply = org.client.send(call).await.map_err(Failure::Call)?;
+        return Ok(Some(reply.body));
+    }
+    let empty = part
+        .when
+        .as_ref()
+        .is_some_and(|field| match captured.body.get(field) {
+            None | Some(Value::Null) => true,
+            Some(Value::Number(n)) => n.as_u64() == Some(0),
+            Some(Value::Array(list)) => list.is_empty(),
+            Some(_) => false,
+        });
+    if empty {
+        return Ok(Some(json!([])));
+    }
+    let items = org.client.list(&listing(spec, &path)).await?;
+    Ok(Some(Value::Array(items)))
+}
+
+/// Puts an id in place of a path's first parameter.
+pub(crate) fn with_id(path: &str, id: &str) -> String {
+    match path
+        .split_once('{')
+        .and_then(|(before, rest)| Some((before, rest.split_once('}')?.1)))
+    {
+        Some((before, after)) => format!("{before}{}{after}", path_segment(id)),
+        None => path.to_owned(),
+    }
+}
+
+/// Exports the sources of flows that are published.
+async fn sources(
+    org: &Org,
+    descriptor: &Descriptor,
+    flows: &mut Vec<Captured>,
+    collector: &mut Collector<'_>,
+) {
+    let mut unpublished = Vec::new();
+    flows.retain(|flow| {
+        let published = flow
+            .body
+            .get("publishedVersion")
+            .is_some_and(Value::is_object);
+        if !published {
+            unpublished.push(label(flow));
+        }
+        published
+    });
+    for object in unpublished {
+        let reason = "it has no published version; publish it to have it exported".to_owned();
+        collector.gap(Gap {
+            kind: descriptor.kind.clone(),
+            object: Some(object),
+            reason,
+        });
+    }
+    let ids: Vec<_> = flows
+        .iter()
+        .map(|flow| flow.id.as_str().to_owned())
+        .collect();
+    let mut exported = flows::export(org, &ids).await;
+    for flow in flows.iter_mut() {
+        match exported.remove(flow.id.as_str()) {
+            Some(Ok(source)) => {
+                flow.files.insert(FLOW_SOURCE.to_owned(), source);
+            }
+            Some(Err(flows::JobError::Call(error))) => {
+                collector.failed(&descriptor.kind, Some(label(flow)), Failure::Call(error));
+            }
+            Some(Err(error)) => {
+                let reason = format!("its source could not be exported: {error}");
+                let object = Some(label(flow));
+                collector.gap(Gap {
+                    kind: descriptor.kind.clone(),
+                    object,
+                    reason,
+                });
+            }
+            None => {}
+        }
+    }
+    // A flow without its source cannot be created elsewhere.
+    flows.retain(|flow| flow.files.contains_key(FLOW_SOURCE));
+}
+
+/// Downloads the audio of prompts.
+async fn audio(
+    org: &Org,
+    descriptor: &Descriptor,
+    prompts: &mut [Captured],
+    collector: &mut Collector<'_>,
+) {
+    for prompt in prompts {
+        let resources = prompt
+            .body
+            .get("resources")
+            .and_then(Value::as_array)
+            .cloned();
+        for resource in resources.into_iter().flatten() {
+            let text = |field: &str| resource.get(field).and_then(Value::as_str);
+            let (Some(language), Some(uri)) = (text("language"), text("mediaUri")) else {
+                continue;
+            };
+            if text("uploadStatus") != Some("transcoded") {
+                continue;
+            }
+            match org.client.download(uri).await {
+                Ok(bytes) => {
+                    prompt
+                        .files
+                        .insert(format!("{language}.wav"), Arc::from(&bytes[..]));
+                }
+                Err(error) => {
+                    collector.failed(&descriptor.kind, Some(label(prompt)), Failure::Call(error));
+                }
+            }
+        }
+    }
+}
+
+/// Gives each credential the places of its secrets; their values are never returned.
+async fn secrets(
+    org: &Org,
+    descriptor: &Descriptor,
+    credentials: &mut [Captured],
+    collector: &mut Collector<'_>,
+) {
+    if credentials.is_empty() {
+        return;
+    }
+    let types = match org
+        .client
+        .send(Call::get("/api/v2/integrations/credentials/types"))
+        .await
+    {
+        Ok(reply) => reply.body,
+        Err(error) => return collector.failed(&descriptor.kind, None, Failure::Call(error)),
+    };
+    for credential in credentials {
+        let name = |value: &Value| value.get("name").and_then(Value::as_str).map(str::to_owned);
+        let of = credential
+            .body
+            .get("type")
+            .and_then(name)
+            .unwrap_or_default();
+        let known = types
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|known| name(known) == Some(of.clone()));
+        let fields = known
+            .and_then(|known| known.get("properties"))
+            .and_then(|properties| {
+                // The type describes its fields by a JSON schema, or by a map of them.
+                properties
+                    .get("properties")
+                    .unwrap_or(properties)
+                    .as_object()
+            });
+        let Some(fields) = fields else {
+            let reason = format!("its type {of} is not known, so its fields are not");
+            let object = Some(label(credential));
+            collector.gap(Gap {
+                kind: descriptor.kind.clone(),
+                object,
+                reason,
+            });
+            continue;
+        };
+        let title = name(&credential.body).unwrap_or_default();
+        let places: serde_json::Map<_, _> = fields
+            .keys()
+            .map(|field| {
+                (
+                    field.clone(),
+                    json!({ "$secret": format!("{title}/{field}") }),
+                )
+            })
+            .collect();
+        if let Value::Object(body) = &mut credential.body {
+            body.insert("credentialFields".to_owned(), Value::Object(places));
+        }
+    }
+}
+
+/// Reads one object whole, as `fill` would, without its parts.
+pub(crate) async fn read_one(
+    org: &Org,
+    descriptor: &Descriptor,
+    id: &str,
+) -> Result<Option<Value>, Error> {
+    let Some(read) = &descriptor.read else {
+        return Ok(None);
+    };
+    let call = Call::get(with_id(&read.path, id));
+    let call = read
+        .query
+        .iter()
+        .fold(call, |call, (k, v)| call.query(k, v));
+    Ok(Some(org.client.send(call).await?.body))
+}

@@ -1,0 +1,285 @@
+//! Reads an org into a snapshot.
+//!
+//! First every list, all kinds at once; then, for the objects that are wanted in full, what a list
+//! row does not say. What cannot be read becomes a gap with its reason and stops nothing else; only
+//! an org that cannot be reached at all, or that refuses the credential, ends the collection.
+
+pub(crate) mod details;
+pub(crate) mod lists;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use futures::stream;
+use orgsmith_client::{Error, ListError, ListFault};
+use orgsmith_core::bundle::Gap;
+use orgsmith_core::catalogue::{Catalogue, Descriptor};
+use orgsmith_core::document::Captured;
+use orgsmith_core::id::{Kind, ObjectRef, OrgName};
+use orgsmith_core::snapshot::{Names, Snapshot};
+
+use crate::events::{Event, Events};
+use crate::org::Org;
+use lists::Failure;
+
+/// Lists or reads that are under way at once; the client paces them to the quota.
+const CONCURRENCY: usize = 16;
+
+/// What to read.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// The kinds; all when empty.
+    pub kinds: BTreeSet<Kind>,
+    /// The objects to read in full; all when nothing is given.
+    pub in_full: Option<BTreeSet<ObjectRef>>,
+    /// Deleted objects that could be restored are read too.
+    pub deleted: bool,
+    /// Which of several objects with one key is meant, by its id.
+    pub pins: BTreeMap<ObjectRef, String>,
+}
+
+/// Says why an org could not be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// The org refuses the credential, or cannot be reached.
+    #[error("reading org {org}")]
+    Unreachable {
+        /// The org.
+        org: OrgName,
+        /// What happened.
+        #[source]
+        source: Box<Error>,
+    },
+}
+
+/// Reads an org.
+///
+/// # Errors
+/// The org cannot be reached or refuses the credential. Anything else becomes a gap.
+pub async fn collect(
+    org: &Org,
+    catalogue: &Catalogue,
+    scope: &Scope,
+    events: &Events,
+) -> Result<Snapshot, CollectError> {
+    let descriptors: Vec<&Descriptor> = catalogue
+        .iter()
+        .filter(|descriptor| scope.kinds.is_empty() || scope.kinds.contains(&descriptor.kind))
+        .collect();
+    events.tell(Event::CollectStarted {
+        org: org.name.clone(),
+        kinds: descriptors.len(),
+    });
+
+    let mut collector = Collector {
+        org,
+        events,
+        fatal: None,
+        gaps: Vec::new(),
+    };
+    let mut snapshot = Snapshot {
+        org: org.origin(),
+        ..Snapshot::default()
+    };
+    let mut listed = stream::iter(descriptors.iter().copied())
+        .map(|descriptor| async move {
+            (
+                descriptor,
+                lists::list(org, descriptor, scope.deleted).await,
+            )
+        })
+        .buffer_unordered(CONCURRENCY);
+    while let Some((descriptor, listed)) = listed.next().await {
+        let lists::Listed {
+            objects,
+            deleted,
+            failures,
+        } = listed;
+        for failure in failures {
+            collector.failed(&descriptor.kind, None, failure);
+        }
+        events.tell(Event::KindRead {
+            org: org.name.clone(),
+            kind: descriptor.kind.clone(),
+            objects: objects.len(),
+        });
+        snapshot.objects.insert(descriptor.kind.clone(), objects);
+        if !deleted.is_empty() {
+            snapshot.deleted.insert(descriptor.kind.clone(), deleted);
+        }
+        collector.check()?;
+    }
+    drop(listed);
+
+    let wanted = wanted_ids(catalogue, &snapshot, scope);
+    for descriptor in &descriptors {
+        let objects = snapshot
+            .objects
+            .remove(&descriptor.kind)
+            .unwrap_or_default();
+        let is_wanted = |object: &Captured| {
+            wanted.as_ref().is_none_or(|wanted| {
+                wanted
+                    .get(&descriptor.kind)
+                    .is_some_and(|ids| ids.contains(object.id.as_str()))
+            })
+        };
+        let (full, rows): (Vec<_>, Vec<_>) = objects.into_iter().partition(is_wanted);
+        let mut objects = details::fill(org, descriptor, full, &mut collector).await;
+        collector.check()?;
+        objects.extend(rows);
+        objects.sort_by(|a, b| a.id.cmp(&b.id));
+        snapshot.objects.insert(descriptor.kind.clone(), objects);
+    }
+    invert(&descriptors, &mut snapshot);
+
+    collector.gaps.sort();
+    snapshot.gaps = collector.gaps;
+    events.tell(Event::CollectEnded {
+        org: org.name.clone(),
+        objects: snapshot.objects.values().map(Vec::len).sum(),
+        calls: org.client.stats().sent,
+    });
+    Ok(snapshot)
+}
+
+/// Returns the ids of the objects to read in full; nothing means all.
+fn wanted_ids(
+    catalogue: &Catalogue,
+    snapshot: &Snapshot,
+    scope: &Scope,
+) -> Option<BTreeMap<Kind, BTreeSet<String>>> {
+    let in_full = scope.in_full.as_ref()?;
+    let names = Names::new(catalogue, snapshot, &scope.pins);
+    let mut wanted: BTreeMap<Kind, BTreeSet<String>> = BTreeMap::new();
+    for (id, object) in names.iter() {
+        if in_full.contains(object) {
+            wanted
+                .entry(object.kind.clone())
+                .or_default()
+                .insert(id.to_owned());
+        }
+    }
+    Some(wanted)
+}
+
+/// Gives each object the items that are known from other objects: a group its members.
+fn invert(descriptors: &[&Descriptor], snapshot: &mut Snapshot) {
+    for descriptor in descriptors {
+        for part in &descriptor.parts {
+            let Some(inverse) = &part.inverse else {
+                continue;
+            };
+            let mut holders: BTreeMap<String, Vec<serde_json::Value>> = BTreeMap::new();
+            for holder in snapshot.objects.get(&inverse.kind).into_iter().flatten() {
+                let list = inverse
+                    .path
+                    .get(&holder.body)
+                    .and_then(serde_json::Value::as_array);
+                for entry in list.into_iter().flatten() {
+                    if let Some(id) = entry.get("id").and_then(serde_json::Value::as_str) {
+                        let item = serde_json::json!({ "id": holder.id });
+                        holders.entry(id.to_owned()).or_default().push(item);
+                    }
+                }
+            }
+            for object in snapshot
+                .objects
+                .get_mut(&descriptor.kind)
+                .into_iter()
+                .flatten()
+            {
+                let items = holders.remove(object.id.as_str()).unwrap_or_default();
+                if let serde_json::Value::Object(body) = &mut object.body {
+                    body.insert(part.field.clone(), serde_json::Value::Array(items));
+                }
+            }
+        }
+    }
+}
+
+/// Gathers what goes wrong.
+struct Collector<'c> {
+    org: &'c Org,
+    events: &'c Events,
+    fatal: Option<Box<Error>>,
+    gaps: Vec<Gap>,
+}
+
+impl Collector<'_> {
+    /// Notes a failed call as a gap, or as the end where the whole org is out of reach.
+    fn failed(&mut self, kind: &Kind, object: Option<String>, failure: Failure) {
+        let error = match failure {
+            Failure::Call(error) => error,
+            Failure::Answer(reason) => {
+                return self.gap(Gap {
+                    kind: kind.clone(),
+                    object,
+                    reason,
+                });
+            }
+        };
+        if matches!(error, Error::Auth { .. }) || never_connected(&error) {
+            self.fatal.get_or_insert_with(|| Box::new(error));
+            return;
+        }
+        let reason = reason(&error);
+        self.gap(Gap {
+            kind: kind.clone(),
+            object,
+            reason,
+        });
+    }
+
+    fn gap(&mut self, gap: Gap) {
+        self.events.tell(Event::Gap {
+            org: self.org.name.clone(),
+            gap: gap.clone(),
+        });
+        self.gaps.push(gap);
+    }
+
+    fn check(&mut self) -> Result<(), CollectError> {
+        match self.fatal.take() {
+            Some(source) => Err(CollectError::Unreachable {
+                org: self.org.name.clone(),
+                source,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn never_connected(error: &Error) -> bool {
+    match error {
+        Error::Connect { .. } => true,
+        Error::Exhausted { last, .. } => never_connected(last),
+        _ => false,
+    }
+}
+
+/// Says what an API answered, and what to do.
+fn reason(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    match error.status() {
+        Some(403) => text + " (give the client's role this permission, or leave the kind out)",
+        Some(404) => text + " (it may have been deleted while the org was read)",
+        _ => text,
+    }
+}
+
+/// Takes the failed call out of a failed listing.
+fn call_error(error: ListError) -> Result<Error, String> {
+    match error.fault {
+        ListFault::Call(error) => Ok(error),
+        _ => Err(match std::error::Error::source(&error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        }),
+    }
+}

@@ -1,0 +1,159 @@
+//! Carries out a checked plan.
+//!
+//! The dispatcher owns what stands where and chooses nothing: order, payload and prerequisites are
+//! in the steps. A worker performs one step: it announces the step in the journal, sends, and writes
+//! down what came of it. An outcome that is not known is cleared up by asking the target, never by
+//! sending again blindly.
+
+mod dispatcher;
+mod recover;
+mod send;
+mod worker;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::id::{ObjectRef, StepId, TargetId};
+use orgsmith_core::journal::{Entry, IllegalTransition, StepState};
+use orgsmith_core::plan::Plan;
+use orgsmith_core::secret::Secret;
+
+use crate::events::Events;
+use crate::org::Org;
+
+/// The values of the secrets that a plan names, all resolved before the first write.
+pub type Secrets = BTreeMap<String, Secret>;
+
+/// How much at once, and how patiently.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Steps under way at once.
+    pub parallelism: usize,
+    /// The longest wait for a new object to become visible; what the kind says when nothing is
+    /// given.
+    pub visibility: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            parallelism: 10,
+            visibility: None,
+        }
+    }
+}
+
+/// Tells a run to end early, after the steps that are under way.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<std::sync::atomic::AtomicBool>);
+
+impl Stop {
+    /// Asks the run to end.
+    pub fn ask(&self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Tells whether somebody asked.
+    pub fn is_asked(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// Where every intention is written down before it becomes a request.
+pub trait Journal: Send + Sync {
+    /// Appends an entry and returns when it is safe on disk.
+    ///
+    /// # Errors
+    /// The entry is not safe, or this writer may not write to the org any more; nothing may be sent.
+    fn append(
+        &self,
+        step: StepId,
+        entry: Entry,
+    ) -> futures::future::BoxFuture<'_, Result<(), JournalError>>;
+}
+
+/// Says why an entry is not in the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another process writes to the org now.
+    #[error("another process writes to the org now: {holder}")]
+    Fenced {
+        /// Who.
+        holder: String,
+    },
+    /// The journal cannot be written.
+    #[error("the journal cannot be written: {0}")]
+    Broken(String),
+}
+
+/// Says why a run ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// The journal cannot be written, so nothing more is sent.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The target refuses the credential or cannot be reached.
+    #[error("writing to the target")]
+    Unreachable(#[source] Box<orgsmith_client::Error>),
+    /// A defect of ours.
+    #[error("the journal contradicts itself")]
+    Contradiction(#[from] IllegalTransition),
+}
+
+/// What is needed to carry out a plan.
+pub struct Execution<'e> {
+    /// The org that is written to.
+    pub org: &'e Org,
+    /// Knows the kinds.
+    pub catalogue: &'e Catalogue,
+    /// The plan, checked and approved.
+    pub plan: &'e Plan,
+    /// Where intentions are written down.
+    pub journal: &'e dyn Journal,
+    /// Where each step stands, from an earlier try of the run.
+    pub states: BTreeMap<StepId, StepState>,
+    /// The values of secrets.
+    pub secrets: &'e Secrets,
+    /// How much at once.
+    pub limits: Limits,
+    /// Ends the run early.
+    pub stop: Stop,
+    /// Told what happens.
+    pub events: &'e Events,
+}
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Where each step stands now.
+    pub states: BTreeMap<StepId, StepState>,
+    /// The ids of the objects that steps created, or brought back.
+    pub ids: BTreeMap<ObjectRef, TargetId>,
+    /// Steps that did not happen because the target had changed since the plan.
+    pub stale: BTreeSet<StepId>,
+    /// Steps that the target refused for want of a permission.
+    pub denied: BTreeSet<StepId>,
+    /// What ended the run early.
+    pub error: Option<ExecuteError>,
+    /// Somebody asked the run to end.
+    pub stopped: bool,
+}
+
+impl Outcome {
+    /// Counts the steps that are done.
+    pub fn done(&self) -> usize {
+        self.states.values().filter(|state| state.is_done()).count()
+    }
+
+    /// Tells whether every step is done.
+    pub fn is_complete(&self) -> bool {
+        self.error.is_none() && self.states.values().all(StepState::is_done)
+    }
+}
+
+/// Carries out a plan, as far as it goes.
+pub async fn execute(execution: Execution<'_>) -> Outcome {
+    dispatcher::run(execution).await
+}

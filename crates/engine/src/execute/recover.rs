@@ -1,0 +1,230 @@
+//! Finds out what became of a request whose answer never came.
+//!
+//! Genesys Cloud knows no idempotency keys. A creation is looked up by natural key, after the time
+//! in which a new object may be invisible; a change is looked up in the object. Only what is known
+//! not to have happened is sent again.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use orgsmith_client::Error;
+use orgsmith_core::catalogue::{Catalogue, Descriptor};
+use orgsmith_core::document::Bindings;
+use orgsmith_core::document::Captured;
+use orgsmith_core::id::{Kind, TargetId};
+use orgsmith_core::plan::{Action, Expected, Step, Write};
+use orgsmith_core::snapshot::{Names, Snapshot};
+use serde_json::Value;
+
+use super::worker::{Worker, version_of};
+use crate::collect::details::read_one;
+use crate::collect::lists::{Failure, list};
+
+/// What the target shows of a step.
+pub(super) enum Probe {
+    /// It was done.
+    Done {
+        id: Option<TargetId>,
+        version: Option<u64>,
+    },
+    /// It was not, and may be sent again.
+    NotDone,
+    /// A person must look.
+    Undecided(String),
+    /// The target cannot be asked.
+    Failed(Error),
+}
+
+/// Asks the target whether a step was done.
+pub(super) async fn probe(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> Probe {
+    let creates = match &step.write {
+        Write::Request(request) => request.creates,
+        // An import makes a flow, or a new version of it; doing it again does no harm.
+        Write::FlowImport { .. } | Write::PromptAudio { .. } => false,
+        Write::ActionDraft { .. } => false,
+    };
+    if creates {
+        return look_up(worker, step, descriptor).await;
+    }
+    match step.action {
+        Action::Delete => deleted(worker, step, descriptor).await,
+        _ => changed(worker, step, descriptor).await,
+    }
+}
+
+/// Looks a created object up by its natural key until it shows, or must have shown by now.
+async fn look_up(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> Probe {
+    let began = Instant::now();
+    let mut wait = Duration::from_millis(200);
+    loop {
+        match find(worker, step, descriptor).await {
+            Ok(found) if found.is_empty() => {}
+            Ok(found) => {
+                let [captured] = &found[..] else {
+                    let ids: Vec<_> = found.iter().map(|captured| captured.id.as_str()).collect();
+                    return Probe::Undecided(format!(
+                        "{} objects have its key ({}); choose one with `orgsmith map pin` and delete the others",
+                        found.len(),
+                        ids.join(", ")
+                    ));
+                };
+                return Probe::Done {
+                    id: Some(TargetId::new(captured.id.as_str())),
+                    version: version_of(&captured.body),
+                };
+            }
+            Err(Failure::Call(error)) => return Probe::Failed(error),
+            Err(Failure::Answer(reason)) => return Probe::Undecided(reason),
+        }
+        if began.elapsed() >= worker.lag(descriptor) {
+            return Probe::NotDone;
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(5));
+    }
+}
+
+/// Returns the objects of the target that have the step's key.
+async fn find(
+    worker: &Worker<'_>,
+    step: &Step,
+    descriptor: &Descriptor,
+) -> Result<Vec<Captured>, Failure> {
+    let org = worker.execution.org;
+    let mut snapshot = Snapshot::default();
+    for descriptor in key_kinds(worker.execution.catalogue, descriptor) {
+        let listed = list(org, descriptor, false).await;
+        if let Some(failure) = listed.failures.into_iter().next() {
+            return Err(failure);
+        }
+        snapshot
+            .objects
+            .insert(descriptor.kind.clone(), listed.objects);
+    }
+    let names = Names::new(worker.execution.catalogue, &snapshot, &BTreeMap::new());
+    let shared = names
+        .ambiguous()
+        .iter()
+        .find(|several| several.object == step.object);
+    let ids: Vec<String> = match shared {
+        Some(several) => several.ids.clone(),
+        None => names
+            .iter()
+            .filter(|(_, object)| **object == step.object)
+            .map(|(id, _)| id.to_owned())
+            .collect(),
+    };
+    let objects = snapshot
+        .objects
+        .remove(&step.object.kind)
+        .unwrap_or_default();
+    Ok(objects
+        .into_iter()
+        .filter(|captured| ids.iter().any(|id| id == captured.id.as_str()))
+        .collect())
+}
+
+/// Returns the kinds that a kind's keys are made of: its own, and those it leans on.
+fn key_kinds<'c>(catalogue: &'c Catalogue, descriptor: &'c Descriptor) -> Vec<&'c Descriptor> {
+    let leans_on = descriptor.references.iter().filter(|reference| {
+        descriptor.key.fields.iter().any(|field| {
+            *field == reference.path || field.to_string() == format!("{}.id", reference.path)
+        })
+    });
+    let kinds: Vec<&Kind> = leans_on
+        .filter_map(|reference| reference.kind.as_ref())
+        .collect();
+    let others = kinds
+        .into_iter()
+        .filter_map(|kind| catalogue.get(kind.as_str()).ok());
+    std::iter::once(descriptor).chain(others).collect()
+}
+
+/// Finds out whether a change was made.
+///
+/// Without a version the change may simply be made again: it says what the object is to be, not
+/// what is to be done to it. With one, the object tells by its version.
+async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> Probe {
+    let versioned = match &step.write {
+        Write::Request(request) => request.versioned,
+        Write::ActionDraft { .. } => true,
+        Write::FlowImport { .. } | Write::PromptAudio { .. } => false,
+    };
+    if !versioned {
+        return Probe::NotDone;
+    }
+    let Some(id) = worker.id(&step.object) else {
+        return Probe::Undecided("it has no id in the target".into());
+    };
+    let live = match read_one(worker.execution.org, descriptor, id.as_str()).await {
+        Ok(Some(live)) => live,
+        Ok(None) => return Probe::Undecided("the API cannot show it".into()),
+        Err(error) => return Probe::Failed(error),
+    };
+    let version = version_of(&live);
+    let wanted = match &step.write {
+        Write::Request(request) => request.body.as_ref(),
+        Write::ActionDraft { body } => Some(body),
+        Write::FlowImport { .. } | Write::PromptAudio { .. } => None,
+    };
+    let holds = wanted
+        .and_then(|wanted| wanted.bind(worker).ok())
+        .is_some_and(|wanted| shows(&wanted.into_value(), &live));
+    match (&step.expected, version) {
+        _ if holds => Probe::Done {
+            id: Some(id),
+            version,
+        },
+        (Some(Expected::Version(before)), Some(now)) if now != *before => {
+            Probe::Undecided("somebody else changed it at the same time; plan again".into())
+        }
+        _ => Probe::NotDone,
+    }
+}
+
+/// Tells whether an object has what a request asked for, as far as both speak of it.
+fn shows(wanted: &Value, live: &Value) -> bool {
+    match (wanted, live) {
+        (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(name, wanted)| {
+            name == "version"
+                || match live.get(name) {
+                    Some(live) => shows(wanted, live),
+                    None => false,
+                }
+        }),
+        (Value::Array(wanted), Value::Array(live)) => {
+            wanted.len() == live.len()
+                && wanted
+                    .iter()
+                    .all(|wanted| live.iter().any(|live| shows(wanted, live)))
+        }
+        // A reference may be sent as an id and be shown as an object.
+        (Value::String(id), Value::Object(live)) => {
+            live.get("id").and_then(Value::as_str) == Some(id)
+        }
+        (wanted, live) => wanted == live,
+    }
+}
+
+async fn deleted(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> Probe {
+    let Some(id) = worker.id(&step.object) else {
+        return Probe::Done {
+            id: None,
+            version: None,
+        };
+    };
+    match read_one(worker.execution.org, descriptor, id.as_str()).await {
+        Err(error) if error.status() == Some(404) => Probe::Done {
+            id: Some(id),
+            version: None,
+        },
+        Ok(Some(live)) if live.get("state").and_then(Value::as_str) == Some("deleted") => {
+            Probe::Done {
+                id: Some(id),
+                version: None,
+            }
+        }
+        Ok(_) => Probe::NotDone,
+        Err(error) => Probe::Failed(error),
+    }
+}

@@ -1,0 +1,371 @@
+//! Turns a step into calls.
+
+use std::fmt;
+
+use orgsmith_client::{Call, Error, Method, Replay, path_segment};
+use orgsmith_core::catalogue::Descriptor;
+use orgsmith_core::document::{Bindings, Slot, Template, Unbound, for_each_slot};
+use orgsmith_core::id::TargetId;
+use orgsmith_core::plan::{Action, Request, Step, Write};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+use super::worker::{Worker, is_fatal, version_of};
+use crate::collect::details::with_id;
+use crate::flows::{self, JobError};
+
+/// Waits between looks at a prompt whose audio is being transcoded.
+const TRANSCODING: [u64; 8] = [300, 500, 1000, 2000, 4000, 8000, 15_000, 30_000];
+
+/// What the target answered.
+pub(super) struct Sent {
+    pub(super) id: Option<TargetId>,
+    pub(super) version: Option<u64>,
+}
+
+/// Why a step is not done.
+pub(super) enum Failure {
+    /// The target said no.
+    Refused {
+        reason: Refusal,
+        stale: bool,
+        denied: bool,
+    },
+    /// No answer came.
+    Unknown(String),
+    /// The request never left.
+    NotSent {
+        reason: String,
+        fatal: Option<Error>,
+    },
+}
+
+/// What the target said, with the status it said it with.
+pub(super) struct Refusal {
+    status: Option<u16>,
+    text: String,
+}
+
+impl Refusal {
+    pub(super) fn status(&self) -> Option<u16> {
+        self.status
+    }
+}
+
+impl From<Refusal> for String {
+    fn from(refusal: Refusal) -> Self {
+        refusal.text
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl From<Unbound> for Failure {
+    fn from(unbound: Unbound) -> Self {
+        Self::NotSent {
+            reason: unbound.to_string(),
+            fatal: None,
+        }
+    }
+}
+
+impl From<JobError> for Failure {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Call(error) => failure(error, false),
+            JobError::Failed(_) => Self::Refused {
+                reason: Refusal {
+                    status: None,
+                    text: error.to_string(),
+                },
+                stale: false,
+                denied: false,
+            },
+            // The import may still end well; looking again tells.
+            JobError::Endless(_) | JobError::Nonsense(_) => Self::Unknown(error.to_string()),
+        }
+    }
+}
+
+/// Sends a step.
+pub(super) async fn send(
+    worker: &Worker<'_>,
+    step: &Step,
+    descriptor: &Descriptor,
+    version: Option<u64>,
+) -> Result<Sent, Failure> {
+    match &step.write {
+        Write::Request(request) => send_request(worker, step, request, version).await,
+        Write::FlowImport { source } => {
+            let id = flows::import(worker.execution.org, &blob(worker, source)?).await?;
+            Ok(Sent {
+                id: id.map(|id| TargetId::new(&id)),
+                version: None,
+            })
+        }
+        Write::PromptAudio { language, audio } => {
+            let id = own_id(worker, step)?;
+            let bytes = blob(worker, audio)?;
+            upload_audio(worker, id.as_str(), language, bytes).await?;
+            Ok(Sent {
+                id: Some(id),
+                version: None,
+            })
+        }
+        Write::ActionDraft { body } => send_draft(worker, step, descriptor, body, version).await,
+    }
+}
+
+async fn send_request(
+    worker: &Worker<'_>,
+    step: &Step,
+    request: &Request,
+    version: Option<u64>,
+) -> Result<Sent, Failure> {
+    let call = request_call(worker, request, version)?;
+    let result = worker.execution.org.client.send(call).await;
+    match result {
+        Ok(reply) => {
+            let creates = request.creates || step.action == Action::Adopt;
+            let id = reply
+                .body
+                .get("id")
+                .and_then(Value::as_str)
+                .filter(|_| creates);
+            if request.creates && id.is_none() {
+                return Err(Failure::Unknown(
+                    "the answer to the creation has no id".into(),
+                ));
+            }
+            let id = id.map(TargetId::new).or_else(|| worker.id(&step.object));
+            Ok(Sent {
+                id,
+                version: version_of(&reply.body),
+            })
+        }
+        Err(error) if step.action == Action::Delete && error.status() == Some(404) => Ok(Sent {
+            id: worker.id(&step.object),
+            version: None,
+        }),
+        Err(error) => Err(failure(error, request.versioned)),
+    }
+}
+
+/// Fills the slots of a request.
+fn request_call(
+    worker: &Worker<'_>,
+    request: &Request,
+    version: Option<u64>,
+) -> Result<Call, Failure> {
+    let mut path = request.path.clone();
+    for param in &request.params {
+        let value = param.bind(worker)?.into_value();
+        path = with_id(&path, value.as_str().unwrap_or_default());
+    }
+    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| Failure::NotSent {
+        reason: format!("{:?} is no HTTP method", request.method),
+        fatal: None,
+    })?;
+    let once = method == Method::POST || request.versioned || request.creates;
+    let mut call = Call::new(method, path).replay(if once { Replay::Never } else { Replay::Safe });
+    for (name, value) in &request.query {
+        call = call.query(name, joined(value.bind(worker)?.into_value()));
+    }
+    if let Some(template) = &request.body {
+        let mut body = template.bind(worker)?;
+        if let Some(version) = version.filter(|_| request.versioned) {
+            body.set("version", Value::from(version));
+        }
+        call = hide_secrets(worker, template, call).json(body.into_value());
+    }
+    Ok(call)
+}
+
+/// Keeps secrets out of what the client says of a call; services quote what they refuse.
+fn hide_secrets(worker: &Worker<'_>, template: &Template, call: Call) -> Call {
+    let mut call = call;
+    for_each_slot(template.value(), &mut |slot| {
+        if let Slot::Secret(name) = slot
+            && let Some(secret) = worker.secret(&name)
+        {
+            call = call.clone().hide(secret.expose().to_owned().into());
+        }
+    });
+    call
+}
+
+fn joined(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        Value::Array(list) => list.into_iter().map(joined).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+/// Changes a data action's contract: a draft is made, changed and published.
+async fn send_draft(
+    worker: &Worker<'_>,
+    step: &Step,
+    descriptor: &Descriptor,
+    body: &Template,
+    version: Option<u64>,
+) -> Result<Sent, Failure> {
+    let client = &worker.execution.org.client;
+    let id = own_id(worker, step)?;
+    let path = format!(
+        "/api/v2/integrations/actions/{}/draft",
+        path_segment(id.as_str())
+    );
+    let failed = |error| failure(error, true);
+    // A draft that an earlier try left behind is taken up again.
+    let draft = match client.send(Call::post(&path).json(json!({}))).await {
+        Ok(reply) => reply.body,
+        Err(error) if matches!(error.status(), Some(400 | 409)) => {
+            client.send(Call::get(&path)).await.map_err(failed)?.body
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let mut change = body.bind(worker)?;
+    change.set(
+        "version",
+        Value::from(version_of(&draft).or(version).unwrap_or(1)),
+    );
+    let mut change = change.into_value();
+    if let Value::Object(fields) = &mut change {
+        fields.retain(|name, _| name == "version" || is_draft_field(name, descriptor));
+    }
+    let call = Call::patch(&path).json(change).replay(Replay::Never);
+    let changed = client.send(call).await.map_err(failed)?.body;
+    let publish = json!({ "version": version_of(&changed).unwrap_or(1) });
+    let call = Call::post(format!("{path}/publish")).json(publish);
+    let published = client.send(call).await.map_err(failed)?.body;
+    Ok(Sent {
+        id: Some(id),
+        version: version_of(&published),
+    })
+}
+
+fn is_draft_field(name: &str, descriptor: &Descriptor) -> bool {
+    matches!(name, "category" | "name" | "config" | "contract" | "secure")
+        && descriptor.fields.iter().any(|field| field == name)
+}
+
+/// Uploads audio and waits until the target can play it.
+async fn upload_audio(
+    worker: &Worker<'_>,
+    prompt: &str,
+    language: &str,
+    bytes: Vec<u8>,
+) -> Result<(), Failure> {
+    let client = &worker.execution.org.client;
+    let failed = |error| failure(error, false);
+    let resource = format!(
+        "/api/v2/architect/prompts/{}/resources/{}",
+        path_segment(prompt),
+        path_segment(language)
+    );
+    // Uploading the same audio twice is uploading it once.
+    let call = Call::post(format!("{resource}/uploads")).replay(Replay::Safe);
+    let upload = client.send(call).await.map_err(failed)?.body;
+    let url = upload
+        .get("url")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let headers: Vec<(String, String)> = upload
+        .get("headers")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect();
+    client
+        .upload(url, &headers, "audio/wav", bytes)
+        .await
+        .map_err(failed)?;
+    for wait in TRANSCODING {
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        let state = client
+            .send(Call::get(&resource))
+            .await
+            .map_err(failed)?
+            .body;
+        match state.get("uploadStatus").and_then(Value::as_str) {
+            Some("transcoded") => return Ok(()),
+            Some("transcodeFailed") => {
+                let text = format!("the audio of {language} could not be transcoded");
+                let reason = Refusal { status: None, text };
+                return Err(Failure::Refused {
+                    reason,
+                    stale: false,
+                    denied: false,
+                });
+            }
+            _ => {}
+        }
+    }
+    Err(Failure::Unknown(format!(
+        "the audio of {language} is still not transcoded"
+    )))
+}
+
+fn own_id(worker: &Worker<'_>, step: &Step) -> Result<TargetId, Failure> {
+    worker
+        .id(&step.object)
+        .ok_or_else(|| Unbound::Ref(step.object.clone()).into())
+}
+
+fn blob(worker: &Worker<'_>, digest: &str) -> Result<Vec<u8>, Failure> {
+    let blob = worker
+        .execution
+        .plan
+        .blobs
+        .get(digest)
+        .and_then(|blob| blob.bytes());
+    blob.ok_or_else(|| Failure::NotSent {
+        reason: format!("the plan lacks the content {digest}"),
+        fatal: None,
+    })
+}
+
+/// Sorts a failed call: said no, said nothing, or never asked.
+fn failure(error: Error, versioned: bool) -> Failure {
+    if error.may_have_been_acted_on() && !is_clear_refusal(&error) {
+        return Failure::Unknown(error.to_string());
+    }
+    if is_fatal(&error) {
+        return Failure::NotSent {
+            reason: error.to_string(),
+            fatal: Some(error),
+        };
+    }
+    let status = error.status();
+    let says = |text: &str| {
+        error
+            .refusal()
+            .is_some_and(|refusal| refusal.message.contains(text))
+    };
+    let stale = versioned && (status == Some(409) || says("does not match the current version"));
+    let reason = Refusal {
+        status,
+        text: error.to_string(),
+    };
+    Failure::Refused {
+        reason,
+        stale,
+        denied: status == Some(403),
+    }
+}
+
+/// A refusal that arrived after a lost answer may be about what the lost one did.
+fn is_clear_refusal(error: &Error) -> bool {
+    match error {
+        Error::Refused { refusal, .. } => {
+            !refusal.after_lost || !matches!(refusal.status, 400 | 404 | 409)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,196 @@
+//! Architect jobs: flow sources come down and go up as files.
+
+use std::collections::HashMap;
+use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use orgsmith_client::{Call, Error};
+use serde_json::{Value, json};
+
+use crate::org::Org;
+
+/// Flows in one export job; the API documents no limit.
+const BATCH: usize = 50;
+/// Export jobs and their downloads under way at once.
+const JOBS: usize = 4;
+/// The first wait between two polls; each is half as long again, up to the last.
+const FIRST_POLL: Duration = Duration::from_millis(400);
+const LAST_POLL: Duration = Duration::from_secs(5);
+/// The longest a job may take; Architect gives up after as long.
+const PATIENCE: Duration = Duration::from_secs(16 * 60);
+/// The largest source of one flow that is unpacked.
+const MAX_SOURCE: u64 = 16 << 20;
+
+/// Says why a job did not do its work.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum JobError {
+    #[error(transparent)]
+    Call(#[from] Error),
+    #[error("Architect says: {0}")]
+    Failed(String),
+    #[error("the job {0} did not end within {minutes} minutes", minutes = PATIENCE.as_secs() / 60)]
+    Endless(String),
+    #[error("the answer makes no sense: {0}")]
+    Nonsense(String),
+}
+
+type Exported = HashMap<String, Result<Arc<[u8]>, JobError>>;
+
+/// Exports the published sources of flows, by id.
+pub(crate) async fn export(org: &Org, ids: &[String]) -> Exported {
+    let batches: Vec<Vec<String>> = ids.chunks(BATCH).map(<[String]>::to_vec).collect();
+    let results: Vec<Exported> = stream::iter(batches)
+        .map(|batch| async move {
+            match export_batch(org, &batch).await {
+                Ok(found) => found,
+                Err(JobError::Failed(_)) if batch.len() > 1 => one_by_one(org, &batch).await,
+                Err(error) => batch
+                    .into_iter()
+                    .map(|id| (id, Err(error.clone())))
+                    .collect(),
+            }
+        })
+        .buffer_unordered(JOBS)
+        .collect()
+        .await;
+    results.into_iter().flatten().collect()
+}
+
+/// Finds out which flow of a batch makes the job fail, and exports the others.
+async fn one_by_one(org: &Org, batch: &[String]) -> Exported {
+    let mut found = Exported::new();
+    for id in batch {
+        match export_batch(org, std::slice::from_ref(id)).await {
+            Ok(one) => found.extend(one),
+            Err(error) => {
+                found.insert(id.clone(), Err(error));
+            }
+        }
+    }
+    found
+}
+
+async fn export_batch(org: &Org, ids: &[String]) -> Result<Exported, JobError> {
+    let flows: Vec<Value> = ids
+        .iter()
+        .map(|id| json!({ "flow": { "id": id }, "fileName": id, "exportType": "Yaml" }))
+        .collect();
+    // The job changes nothing, so it may be registered twice.
+    let call = Call::post("/api/v2/flows/export/jobs")
+        .json(json!({ "flows": flows }))
+        .replay(orgsmith_client::Replay::Safe);
+    let job = text(&org.client.send(call).await?.body, "id")?;
+    let state = poll(org, &format!("/api/v2/flows/export/jobs/{job}"), &job).await?;
+    let archive = org.client.download(&text(&state, "downloadUrl")?).await?;
+    let mut files = unpack(&archive)?;
+    Ok(ids
+        .iter()
+        .map(|id| {
+            let source = files
+                .remove(id)
+                .ok_or_else(|| JobError::Nonsense("the archive lacks the flow's file".into()));
+            (id.clone(), source)
+        })
+        .collect())
+}
+
+/// Unpacks an archive of sources, by file name without its extension.
+fn unpack(archive: &[u8]) -> Result<HashMap<String, Arc<[u8]>>, JobError> {
+    let nonsense = |error: &dyn std::fmt::Display| JobError::Nonsense(error.to_string());
+    let mut zip = zip::ZipArchive::new(std::io::Cursor::new(archive)).map_err(|e| nonsense(&e))?;
+    let mut files = HashMap::new();
+    for index in 0..zip.len() {
+        let file = zip.by_index(index).map_err(|e| nonsense(&e))?;
+        let name = file.name().map_err(|e| nonsense(&e))?.into_owned();
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let stem = name.split('.').next().unwrap_or_default().to_owned();
+        let mut bytes = Vec::new();
+        file.take(MAX_SOURCE)
+            .read_to_end(&mut bytes)
+            .map_err(|e| nonsense(&e))?;
+        files.insert(stem, Arc::from(bytes));
+    }
+    Ok(files)
+}
+
+/// Uploads a source and waits until Architect has published it; returns the flow's id.
+///
+/// The job creates the flow or gives it a new version, by type and name: doing it twice is doing it
+/// once.
+pub(crate) async fn import(org: &Org, source: &[u8]) -> Result<Option<String>, JobError> {
+    let call = Call::post("/api/v2/flows/jobs")
+        .json(json!({}))
+        .replay(orgsmith_client::Replay::Safe);
+    let job = org.client.send(call).await?.body;
+    let id = text(&job, "id")?;
+    let headers: Vec<(String, String)> = job
+        .get("headers")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect();
+    let content_type = "application/octet-stream";
+    let url = text(&job, "presignedUrl")?;
+    org.client
+        .upload(&url, &headers, content_type, source.to_vec())
+        .await?;
+    let state = poll(
+        org,
+        &format!("/api/v2/flows/jobs/{id}?expand=messages"),
+        &id,
+    )
+    .await?;
+    Ok(state
+        .pointer("/flow/id")
+        .and_then(Value::as_str)
+        .map(str::to_owned))
+}
+
+async fn poll(org: &Org, path: &str, job: &str) -> Result<Value, JobError> {
+    let (path, expand) = match path.split_once("?expand=") {
+        Some((path, expand)) => (path, Some(expand)),
+        None => (path, None),
+    };
+    let mut wait = FIRST_POLL;
+    let mut waited = Duration::ZERO;
+    while waited < PATIENCE {
+        tokio::time::sleep(wait).await;
+        waited += wait;
+        wait = (wait * 3 / 2).min(LAST_POLL);
+        let call = expand
+            .iter()
+            .fold(Call::get(path), |call, expand| call.query("expand", expand));
+        let state = org.client.send(call).await?.body;
+        match state.get("status").and_then(Value::as_str) {
+            Some("Success") => return Ok(state),
+            Some("Failure") => return Err(JobError::Failed(messages(&state))),
+            _ => {}
+        }
+    }
+    Err(JobError::Endless(job.to_owned()))
+}
+
+fn messages(state: &Value) -> String {
+    let messages = state.get("messages").and_then(Value::as_array);
+    let texts: Vec<&str> = messages
+        .into_iter()
+        .flatten()
+        .filter(|message| message.get("type").and_then(Value::as_str) != Some("Warning"))
+        .filter_map(|message| message.get("text")?.as_str())
+        .collect();
+    if texts.is_empty() {
+        "no reason given".to_owned()
+    } else {
+        texts.join("; ")
+    }
+}
+
+fn text(body: &Value, field: &str) -> Result<String, JobError> {
+    match body.get(field).and_then(Value::as_str) {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(JobError::Nonsense(format!("{field} is missing"))),
+    }
+}
