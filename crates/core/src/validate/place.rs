@@ -198,7 +198,8 @@ fn kinds(reference: &Reference) -> Vec<&str> {
 fn stray(value: &Value, pointer: &str, places: &BTreeSet<String>, report: &mut Report<'_>) {
     match value {
         Value::Object(map) if map.contains_key("$ref") => {
-            if !places.contains(pointer) && !is_json_schema(map) {
+            let stray = !places.contains(pointer) && !is_json_schema(map);
+            if stray {
                 let message = "no other object is referred to here".to_owned();
                 report.error("reference-out-of-place", pointer, message);
             }
