@@ -16,5 +16,6 @@ pub mod journal;
 pub mod path;
 pub mod plan;
 pub mod secret;
+pub mod select;
 pub mod snapshot;
 pub mod validate;

@@ -147,7 +147,13 @@ fn check_place(
     let object = match (Slot::of(value), value) {
         (Some(Slot::Ref(object)), _) => object,
         (Some(Slot::Var(_)), _) | (None, Value::Null) => return,
-        (None, Value::String(text)) if reference.or_name || reference.literals.contains(text) => {
+        (None, Value::String(text)) if reference.or_name || literal(reference, text) => return,
+        (None, Value::Object(map))
+            if map
+                .get("id")
+                .and_then(Value::as_str)
+                .is_some_and(|id| literal(reference, id)) =>
+        {
             return;
         }
         (None, Value::Object(map)) if map.contains_key("$ref") => return, // said by the body's check
@@ -178,6 +184,11 @@ fn check_place(
     } else if !known.has(&object) {
         known.judge_absent(&object, pointer, report);
     }
+}
+
+/// Tells whether a text stands in the place of an id and means something else, such as `*`.
+fn literal(reference: &Reference, text: &str) -> bool {
+    reference.literals.iter().any(|literal| literal == text)
 }
 
 fn kinds(reference: &Reference) -> Vec<&str> {

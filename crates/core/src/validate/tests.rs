@@ -69,6 +69,10 @@ fn told(found: &[Problem]) -> Vec<String> {
 fn a_good_bundle_has_no_problems() {
     let found = problems([
         skill("Billing"),
+        document(
+            "routing_wrapupcode/Any",
+            json!({"name": "Any", "division": {"id": "*"}}),
+        ),
         queue(json!({
             "division": {"$ref": "auth_division/~home"},
             "bullseye": {"rings": [{"actions": {"skillsToRemove": [{"$ref": "routing_skill/Billing"}]}}]},

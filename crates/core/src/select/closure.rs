@@ -1,0 +1,133 @@
+//! What selected kinds and documents refer to, and what that refers to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::Read;
+use crate::bundle::Bundle;
+use crate::catalogue::{Catalogue, Descriptor, Driver};
+use crate::document::{Portable, Slot, for_each_slot};
+use crate::flow::{self, ObjectKind};
+use crate::flow_names::FlowNames;
+use crate::id::{Kind, ObjectRef};
+use crate::plan::FLOW_SOURCE;
+
+/// Returns the kinds that must be read for some to be read whole.
+pub(super) fn kinds<'k>(
+    catalogue: &'k Catalogue,
+    selected: impl Iterator<Item = &'k Kind>,
+    with_dependencies: bool,
+) -> BTreeMap<Kind, Read> {
+    let mut found: BTreeMap<Kind, Read> = BTreeMap::new();
+    let mut open: Vec<(Kind, Read)> = selected.map(|kind| (kind.clone(), Read::Whole)).collect();
+    while let Some((kind, read)) = open.pop() {
+        let Ok(descriptor) = catalogue.get(kind.as_str()) else {
+            continue;
+        };
+        if found.get(&kind).is_some_and(|known| *known >= read) {
+            continue;
+        }
+        found.insert(kind, read);
+        match read {
+            Read::Names => {
+                let needed = of_key(descriptor).map(|kind| (kind.clone(), Read::Names));
+                open.extend(needed);
+            }
+            Read::Whole => {
+                let of_others = if with_dependencies {
+                    Read::Whole
+                } else {
+                    Read::Names
+                };
+                open.extend(referred(descriptor).map(|kind| (kind, of_others)));
+                // A part that is read off other objects needs their rows.
+                let inverse = descriptor
+                    .parts
+                    .iter()
+                    .filter_map(|part| part.inverse.as_ref());
+                open.extend(inverse.map(|inverse| (inverse.kind.clone(), Read::Names)));
+            }
+        }
+    }
+    found
+}
+
+/// Returns the kinds whose keys are part of a kind's key.
+fn of_key(descriptor: &Descriptor) -> impl Iterator<Item = &Kind> {
+    let in_key = |path: &crate::path::FieldPath| {
+        descriptor
+            .key
+            .fields
+            .iter()
+            .any(|field| field == path || field.to_string() == format!("{path}.id"))
+    };
+    let references = descriptor
+        .references
+        .iter()
+        .filter(move |reference| in_key(&reference.path));
+    references.filter_map(|reference| reference.kind.as_ref())
+}
+
+fn referred(descriptor: &Descriptor) -> impl Iterator<Item = Kind> {
+    let declared = descriptor.references.iter();
+    let declared =
+        declared.flat_map(|reference| reference.kind.iter().chain(reference.kinds.values()));
+    let named: Vec<Kind> = if descriptor.driver == Driver::Flow {
+        let kinds = ObjectKind::ALL.iter().map(|kind| kind.kind());
+        kinds
+            .chain(["integration_action", "flow"])
+            .map(Kind::new)
+            .collect()
+    } else {
+        Vec::new()
+    };
+    declared.cloned().chain(named)
+}
+
+/// Adds to documents what they refer to, except what is excluded.
+pub(super) fn documents<'b>(
+    catalogue: &Catalogue,
+    bundle: &'b Bundle,
+    kept: &mut BTreeSet<&'b ObjectRef>,
+    excluded: &dyn Fn(&Portable) -> bool,
+) {
+    let objects = bundle.documents.iter();
+    let names = FlowNames::new(
+        catalogue,
+        objects.map(|(object, d)| (object, d.body.get("name"))),
+    );
+    let mut open: Vec<&ObjectRef> = kept.iter().copied().collect();
+    while let Some(object) = open.pop() {
+        let Some(document) = bundle.documents.get(object) else {
+            continue;
+        };
+        for other in refers_to(document, &names) {
+            if let Some((other, document)) = bundle.documents.get_key_value(&other)
+                && !excluded(document)
+                && kept.insert(other)
+            {
+                open.push(other);
+            }
+        }
+    }
+}
+
+fn refers_to(document: &Portable, names: &FlowNames<'_>) -> BTreeSet<ObjectRef> {
+    let mut found = BTreeSet::new();
+    for_each_slot(&Value::Object(document.body.clone()), &mut |slot| {
+        if let Slot::Ref(object) = slot {
+            found.insert(object);
+        }
+    });
+    let source = document.files.get(FLOW_SOURCE);
+    let source = source.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    if let Some(scan) = source.and_then(|text| flow::scan(text).ok()) {
+        found.extend(
+            scan.references
+                .iter()
+                .filter_map(|reference| names.find(&reference.target)),
+        );
+    }
+    found
+}

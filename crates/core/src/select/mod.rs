@@ -1,0 +1,226 @@
+//! Which objects of an org are meant: `--select kind=routing_queue,name=Sales*`.
+//!
+//! A [`Selection`] says first which kinds must be read, then which documents of a bundle stay. It
+//! knows keys as people write them, and the names of kinds as people shorten them.
+
+mod closure;
+mod pattern;
+mod term;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use term::BadTerm;
+
+use crate::bundle::Bundle;
+use crate::catalogue::{Catalogue, nearest};
+use crate::document::{Portable, Slot};
+use crate::id::{Kind, ObjectRef};
+use pattern::readable;
+use term::Term;
+
+/// Which objects are meant.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    select: Vec<Term>,
+    exclude: Vec<Term>,
+    with_dependencies: bool,
+}
+
+/// How much of a kind must be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Read {
+    /// Only the rows of its lists, which tell the keys of its objects: others refer to them.
+    Names,
+    /// Everything.
+    Whole,
+}
+
+/// Says that a term selects nothing.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("--select {term} selects nothing{}", .suggestion.as_deref().map(|s| format!(" (did you mean {s:?}?)")).unwrap_or_default())]
+pub struct NothingSelected {
+    /// The term, as it was written.
+    pub term: String,
+    /// The nearest object of the kinds that the term names.
+    pub suggestion: Option<String>,
+}
+
+impl Selection {
+    /// Reads the values of `--select` and `--exclude`.
+    ///
+    /// A term is `kind=…,name=…`; the parts of a term must all hold, of several terms one. Without a
+    /// `--select` everything is meant.
+    ///
+    /// # Errors
+    /// The first term that cannot be read, and what is allowed in its place.
+    pub fn parse<S: AsRef<str>>(
+        catalogue: &Catalogue,
+        select: &[S],
+        exclude: &[S],
+    ) -> Result<Self, BadTerm> {
+        let read = |terms: &[S]| {
+            let terms = terms
+                .iter()
+                .map(|text| Term::parse(catalogue, text.as_ref()));
+            terms.collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self {
+            select: read(select)?,
+            exclude: read(exclude)?,
+            with_dependencies: false,
+        })
+    }
+
+    /// Takes what the selected objects refer to along.
+    #[must_use]
+    pub fn with_dependencies(mut self, with: bool) -> Self {
+        self.with_dependencies = with;
+        self
+    }
+
+    /// Tells whether everything is meant.
+    pub fn is_everything(&self) -> bool {
+        self.select.is_empty() && self.exclude.is_empty()
+    }
+
+    /// Returns the selection as it was written, for the manifest of a bundle.
+    pub fn to_texts(&self) -> Vec<String> {
+        let excluded = self.exclude.iter().map(|term| format!("!{}", term.text));
+        let mut texts: Vec<String> = self
+            .select
+            .iter()
+            .map(|term| term.text.clone())
+            .chain(excluded)
+            .collect();
+        if self.with_dependencies && !texts.is_empty() {
+            texts.push("+dependencies".to_owned());
+        }
+        texts
+    }
+
+    /// Tells whether an object is meant; `division` is the name of its division, where it has one.
+    pub fn matches(&self, object: &ObjectRef, division: Option<&str>) -> bool {
+        let any = |terms: &[Term]| terms.iter().any(|term| term.matches(object, division));
+        (self.select.is_empty() || any(&self.select)) && !any(&self.exclude)
+    }
+
+    /// Returns the kinds that must be read, and how much of each.
+    ///
+    /// What a selected kind refers to is read at least by name, because a reference is written with
+    /// a key; with dependencies it is read whole.
+    pub fn kinds(&self, catalogue: &Catalogue) -> BTreeMap<Kind, Read> {
+        let selected = catalogue
+            .iter()
+            .map(|descriptor| &descriptor.kind)
+            .filter(|kind| {
+                self.select.is_empty() || self.select.iter().any(|term| term.may_be(kind))
+            })
+            .filter(|kind| !self.exclude.iter().any(|term| term.is_all_of(kind)));
+        closure::kinds(catalogue, selected, self.with_dependencies)
+    }
+
+    /// Returns the bundle with the selected documents only, and with what they need where
+    /// dependencies are taken along.
+    ///
+    /// # Errors
+    /// The first `--select` that selects nothing.
+    pub fn apply(&self, bundle: &Bundle, catalogue: &Catalogue) -> Result<Bundle, NothingSelected> {
+        let divisions = Divisions::new(bundle);
+        for term in &self.select {
+            let found = bundle
+                .documents
+                .values()
+                .any(|document| term.matches(&document.object, divisions.of(document).as_deref()));
+            if !found {
+                return Err(nothing(term, bundle));
+            }
+        }
+        let excluded = |document: &Portable| {
+            let division = divisions.of(document);
+            self.exclude
+                .iter()
+                .any(|term| term.matches(&document.object, division.as_deref()))
+        };
+        let mut kept: BTreeSet<&ObjectRef> = bundle
+            .documents
+            .values()
+            .filter(|document| self.matches(&document.object, divisions.of(document).as_deref()))
+            .map(|document| &document.object)
+            .collect();
+        if self.with_dependencies {
+            closure::documents(catalogue, bundle, &mut kept, &excluded);
+        }
+        let kinds: BTreeSet<&Kind> = kept.iter().map(|object| &object.kind).collect();
+        let gaps = bundle.gaps.iter().filter(|gap| {
+            kinds.contains(&gap.kind) || self.select.iter().any(|term| term.may_be(&gap.kind))
+        });
+        Ok(Bundle {
+            source: bundle.source.clone(),
+            selection: if self.is_everything() {
+                bundle.selection.clone()
+            } else {
+                self.to_texts()
+            },
+            gaps: if self.is_everything() {
+                bundle.gaps.clone()
+            } else {
+                gaps.cloned().collect()
+            },
+            documents: bundle
+                .documents
+                .iter()
+                .filter(|(object, _)| kept.contains(object))
+                .map(|(object, document)| (object.clone(), document.clone()))
+                .collect(),
+        })
+    }
+}
+
+/// Knows the names of divisions.
+struct Divisions<'b> {
+    bundle: &'b Bundle,
+}
+
+impl<'b> Divisions<'b> {
+    fn new(bundle: &'b Bundle) -> Self {
+        Self { bundle }
+    }
+
+    /// Returns the name of the division that a document is in.
+    fn of(&self, document: &Portable) -> Option<String> {
+        let Some(Slot::Ref(division)) = document.body.get("division").and_then(Slot::of) else {
+            return None;
+        };
+        // The home division is known by its name where the bundle tells it, else as `~home`.
+        let named = self.bundle.documents.get(&division);
+        let name = named
+            .and_then(|d| d.body.get("name"))
+            .and_then(|name| name.as_str());
+        Some(name.map_or_else(|| readable(&division.key), str::to_owned))
+    }
+}
+
+fn nothing(term: &Term, bundle: &Bundle) -> NothingSelected {
+    let candidates: Vec<(String, String)> = bundle
+        .documents
+        .keys()
+        .filter(|object| term.may_be(&object.kind))
+        .map(|object| {
+            (
+                object.key.parts().pop().unwrap_or_default(),
+                readable(&object.key),
+            )
+        })
+        .collect();
+    let wanted = term.wanted_name().unwrap_or_default();
+    let names = candidates
+        .iter()
+        .flat_map(|(last, whole)| [last.as_str(), whole.as_str()]);
+    NothingSelected {
+        term: term.text.clone(),
+        suggestion: nearest(wanted, names),
+    }
+}
+
+#[cfg(test)]
+mod tests;
