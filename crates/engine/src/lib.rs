@@ -9,8 +9,9 @@ pub mod collect;
 pub mod events;
 
 pub mod execute;
-mod flows;
+mod jobs;
 pub mod org;
+pub mod run;
 
 pub use collect::{CollectError, Scope, collect};
 pub use events::{Event, Events};
@@ -18,3 +19,4 @@ pub use execute::{
     ExecuteError, Execution, Journal, JournalError, Limits, Outcome, Secrets, Stop, execute,
 };
 pub use org::Org;
+pub use run::{Finished, RunError, Runner};

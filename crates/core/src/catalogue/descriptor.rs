@@ -82,6 +82,9 @@ pub struct Descriptor {
     /// Lists whose order the API does not keep.
     #[serde(default)]
     pub unordered: Vec<FieldPath>,
+    /// Elements of lists that nobody manages, such as the address that mirrors a user's e-mail.
+    #[serde(default)]
+    pub leave_out: Vec<LeaveOut>,
     /// Places inside the body that the server fills in and nobody manages.
     #[serde(default)]
     pub volatile: Vec<FieldPath>,
@@ -132,6 +135,8 @@ pub enum Driver {
     Credential,
     /// Data actions, whose contract changes only through a draft.
     Action,
+    /// Data tables, whose rows are also written by the file.
+    Datatable,
 }
 
 /// Whether and when a clone includes a kind.
@@ -145,6 +150,16 @@ pub enum ClonePhase {
     Outbound,
     /// Only mapped to its twin in the target: never created, changed or deleted.
     Mapped,
+}
+
+/// Elements of a list that nobody manages.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaveOut {
+    /// The elements: `addresses[]`.
+    pub path: FieldPath,
+    /// Field values that tell one.
+    pub when: BTreeMap<String, serde_json::Value>,
 }
 
 /// How an object is found by what people call it.

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 pub use descriptor::{
     Builtin, ClonePhase, DeleteSpec, Descriptor, Driver, Inverse, ItemBody, ItemWrite, KeySpec,
-    ListSpec, Paging, Part, ReadSpec, Reference, WireField, WriteSpec,
+    LeaveOut, ListSpec, Paging, Part, ReadSpec, Reference, WireField, WriteSpec,
 };
 
 use crate::id::Kind;

@@ -138,6 +138,11 @@ pub enum Write {
         /// The blob with the audio.
         audio: String,
     },
+    /// Rows are added to a data table by one file.
+    RowsImport {
+        /// The blob with the rows, as comma separated values.
+        rows: String,
+    },
     /// A data action's contract is changed through a draft, which is then published.
     ActionDraft {
         /// The body of the draft.

@@ -20,6 +20,9 @@ use crate::snapshot::{Snapshot, builtin_rule, portable};
 /// Deletes come when everything else is done.
 const DELETE_PHASE: u8 = 2;
 
+/// Up to this many new rows, a call per row is cheaper than a job for all.
+const ROWS_BY_CALL: usize = 2;
+
 /// Calls `visit` with every template of a step.
 pub(super) fn for_each_template(step: &Step, visit: &mut dyn FnMut(&Template)) {
     match &step.write {
@@ -36,7 +39,7 @@ pub(super) fn for_each_template(step: &Step, visit: &mut dyn FnMut(&Template)) {
                 .for_each(visit);
         }
         Write::ActionDraft { body } => visit(body),
-        Write::FlowImport { .. } | Write::PromptAudio { .. } => {}
+        Write::FlowImport { .. } | Write::PromptAudio { .. } | Write::RowsImport { .. } => {}
     }
 }
 
@@ -470,7 +473,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         self.push(
             item,
             Draft {
-                suffix: "update".into(),
+                suffix: suffix.to_owned(),
                 action: Action::Update,
                 changes: found.to_vec(),
                 reason: plural(found.len(), "field differs", "fields differ"),
@@ -565,7 +568,16 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 self.items_step(item, part, remove, chunk, suffix, action, changes, &reason);
             }
         }
-        if let Some(add) = &part.add {
+        let by_file = item.descriptor.driver == Driver::Datatable && found.add.len() > ROWS_BY_CALL;
+        if by_file {
+            let rows = self.blob(csv(&found.add).as_bytes());
+            let suffix = part.field.clone();
+            let changes = std::mem::take(&mut shown);
+            let write = Write::RowsImport { rows };
+            let reason = reason.clone();
+            self.push(item, Draft { suffix, action, changes, reason, expected: None, write });
+        }
+        if let Some(add) = part.add.as_ref().filter(|_| !by_file) {
             for (number, chunk) in found.add.chunks(add.cap.max(1)).enumerate() {
                 let suffix = format!("{}+{}", part.field, number + 1);
                 let changes = std::mem::take(&mut shown);
@@ -883,6 +895,29 @@ impl<'m, 'p> StepMaker<'m, 'p> {
     }
 }
 
+/// Writes rows as comma separated values: the key first, then every column that a row has.
+fn csv(rows: &[Value]) -> String {
+    let columns: BTreeSet<&String> =
+        rows.iter().filter_map(Value::as_object).flat_map(|row| row.keys()).collect();
+    let key = "key".to_owned();
+    let order: Vec<&String> =
+        std::iter::once(&key).chain(columns.into_iter().filter(|column| **column != key)).collect();
+    let cell = |text: &str| {
+        let plain = !text.contains([',', '"', '\n', '\r']) && text.trim() == text;
+        if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
+    };
+    let mut lines = vec![order.iter().map(|column| cell(column)).collect::<Vec<_>>().join(",")];
+    for row in rows {
+        let cells = order.iter().map(|column| match row.get(column.as_str()) {
+            Some(Value::String(text)) => cell(text),
+            Some(other) => cell(&other.to_string()),
+            None => String::new(),
+        });
+        lines.push(cells.collect::<Vec<_>>().join(","));
+    }
+    lines.join("\r\n") + "\r\n"
+}
+
 fn step_id(object: &ObjectRef, suffix: &str) -> StepId {
     StepId::new(&format!("{object}:{suffix}"))
 }
@@ -933,31 +968,19 @@ fn defer(
         .filter(|field| call.omit.contains(field))
         .cloned()
         .collect();
-    let mut body = Value::Object(own);
-    let is_cut = |value: &Value| matches!(Slot::of(value), Some(Slot::Ref(o)) if cuts.contains(&o));
-    let mut whole_fields = BTreeSet::new();
+    let body = Value::Object(own);
     for reference in &descriptor.references {
-        let mut found = false;
-        reference
-            .path
-            .for_each(&body, &mut |value| found |= is_cut(value));
-        if !found {
-            continue;
-        }
-        later.insert(reference.path.root().to_owned());
-        if reference.path.in_list() {
-            // An element without its reference would mean something else.
-            whole_fields.insert(reference.path.root().to_owned());
-        } else {
-            reference
-                .path
-                .retain(&mut body, &mut |value| !is_cut(value));
-        }
+        reference.path.for_each(&body, &mut |value| {
+            // The whole field waits: without its reference the rest of it may mean something else.
+            if matches!(Slot::of(value), Some(Slot::Ref(object)) if cuts.contains(&object)) {
+                later.insert(reference.path.root().to_owned());
+            }
+        });
     }
     let Value::Object(mut now) = body else {
         return (Map::new(), later);
     };
-    now.retain(|field, _| !whole_fields.contains(field) && !call.omit.contains(field));
+    now.retain(|field, _| !later.contains(field));
     (now, later)
 }
 

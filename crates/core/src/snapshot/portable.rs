@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Names;
 use crate::bundle::Gap;
-use crate::catalogue::{Descriptor, Part, Reference};
+use crate::catalogue::{Descriptor, LeaveOut, Part, Reference};
 use crate::document::{Captured, Portable, Slot};
 use crate::id::{Kind, ObjectRef};
 use crate::path::FieldPath;
@@ -104,9 +104,7 @@ pub fn reduced(descriptor: &Descriptor, body: &Value) -> Map<String, Value> {
     }
     let mut body = Value::Object(kept);
     drop_nulls(&mut body);
-    for path in &descriptor.volatile {
-        path.retain(&mut body, &mut |_| false);
-    }
+    drop_unmanaged_places(descriptor, &mut body);
     for reference in descriptor
         .references
         .iter()
@@ -198,10 +196,22 @@ fn managed(descriptor: &Descriptor, body: &Value) -> Value {
     }
     let mut body = Value::Object(kept);
     drop_nulls(&mut body);
-    for path in &descriptor.volatile {
-        path.retain(&mut body, &mut |_| false);
-    }
+    drop_unmanaged_places(descriptor, &mut body);
     body
+}
+
+/// Removes what the server fills in, and list elements that nobody manages.
+fn drop_unmanaged_places(descriptor: &Descriptor, body: &mut Value) {
+    for path in &descriptor.volatile {
+        path.retain(body, &mut |_| false);
+    }
+    for LeaveOut { path, when } in &descriptor.leave_out {
+        path.retain(body, &mut |element| {
+            !when
+                .iter()
+                .all(|(field, value)| element.get(field) == Some(value))
+        });
+    }
 }
 
 /// Keeps the managed fields of a part's items, and leaves out values that say nothing.

@@ -109,7 +109,10 @@ fn a_user_carries_skills_and_places_but_no_id() {
                     "notes": "second floor",
                     "locationDefinition": {"id": "p-1", "name": "Lisbon"},
                 }],
-                "addresses": [{"mediaType": "PHONE", "address": "+351210000000"}],
+                "addresses": [
+                    {"mediaType": "EMAIL", "type": "PRIMARY", "address": "Ana@Example.com"},
+                    {"mediaType": "PHONE", "address": "+351210000000", "display": "+351 21 000 0000"},
+                ],
             }),
         ),
     ]);
@@ -121,6 +124,7 @@ fn a_user_carries_skills_and_places_but_no_id() {
             "email": "Ana@Example.com",
             "division": {"$ref": "auth_division/~home"},
             "state": "active",
+            "addresses": [{"mediaType": "PHONE", "address": "+351210000000"}],
             "skills": [{"id": {"$ref": "routing_skill/Billing"}, "proficiency": 3}],
             "locations": [{"id": {"$ref": "location/Lisbon"}, "notes": "second floor"}],
         })

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::lists::{Failure, listing};
 use super::{CONCURRENCY, Collector};
-use crate::flows;
+use crate::jobs;
 use crate::org::Org;
 
 /// Fills in what the rows of a kind do not say.
@@ -41,7 +41,7 @@ pub(super) async fn fill(
         Driver::Flow => sources(org, descriptor, &mut filled, collector).await,
         Driver::Prompt => audio(org, descriptor, &mut filled, collector).await,
         Driver::Credential => secrets(org, descriptor, &mut filled, collector).await,
-        Driver::Crud | Driver::Action => {}
+        Driver::Crud | Driver::Action | Driver::Datatable => {}
     }
     filled
 }
@@ -159,13 +159,13 @@ async fn sources(
         .iter()
         .map(|flow| flow.id.as_str().to_owned())
         .collect();
-    let mut exported = flows::export(org, &ids).await;
+    let mut exported = jobs::export_flows(org, &ids).await;
     for flow in flows.iter_mut() {
         match exported.remove(flow.id.as_str()) {
             Some(Ok(source)) => {
                 flow.files.insert(FLOW_SOURCE.to_owned(), source);
             }
-            Some(Err(flows::JobError::Call(error))) => {
+            Some(Err(jobs::JobError::Call(error))) => {
                 collector.failed(&descriptor.kind, Some(label(flow)), Failure::Call(error));
             }
             Some(Err(error)) => {

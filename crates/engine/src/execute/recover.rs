@@ -40,8 +40,11 @@ pub(super) async fn probe(worker: &Worker<'_>, step: &Step, descriptor: &Descrip
     let creates = match &step.write {
         Write::Request(request) => request.creates,
         // An import makes a flow, or a new version of it; doing it again does no harm.
-        Write::FlowImport { .. } | Write::PromptAudio { .. } => false,
-        Write::ActionDraft { .. } => false,
+        // So does every other file, and a draft is taken up where it was left.
+        Write::FlowImport { .. }
+        | Write::PromptAudio { .. }
+        | Write::RowsImport { .. }
+        | Write::ActionDraft { .. } => false,
     };
     if creates {
         return look_up(worker, step, descriptor).await;
@@ -148,7 +151,7 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
     let versioned = match &step.write {
         Write::Request(request) => request.versioned,
         Write::ActionDraft { .. } => true,
-        Write::FlowImport { .. } | Write::PromptAudio { .. } => false,
+        Write::FlowImport { .. } | Write::PromptAudio { .. } | Write::RowsImport { .. } => false,
     };
     if !versioned {
         return Probe::NotDone;
@@ -165,7 +168,7 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
     let wanted = match &step.write {
         Write::Request(request) => request.body.as_ref(),
         Write::ActionDraft { body } => Some(body),
-        Write::FlowImport { .. } | Write::PromptAudio { .. } => None,
+        Write::FlowImport { .. } | Write::PromptAudio { .. } | Write::RowsImport { .. } => None,
     };
     let holds = wanted
         .and_then(|wanted| wanted.bind(worker).ok())

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::worker::{Worker, is_fatal, version_of};
 use crate::collect::details::with_id;
-use crate::flows::{self, JobError};
+use crate::jobs::{self, JobError, headers};
 
 /// Waits between looks at a prompt whose audio is being transcoded.
 const TRANSCODING: [u64; 8] = [300, 500, 1000, 2000, 4000, 8000, 15_000, 30_000];
@@ -101,7 +101,7 @@ pub(super) async fn send(
     match &step.write {
         Write::Request(request) => send_request(worker, step, request, version).await,
         Write::FlowImport { source } => {
-            let id = flows::import(worker.execution.org, &blob(worker, source)?).await?;
+            let id = jobs::import_flow(worker.execution.org, &blob(worker, source)?).await?;
             Ok(Sent {
                 id: id.map(|id| TargetId::new(&id)),
                 version: None,
@@ -115,6 +115,12 @@ pub(super) async fn send(
                 id: Some(id),
                 version: None,
             })
+        }
+        Write::RowsImport { rows } => {
+            let id = own_id(worker, step)?;
+            let rows = blob(worker, rows)?;
+            jobs::import_rows(worker.execution.org, id.as_str(), rows).await?;
+            Ok(Sent { id: Some(id), version: None })
         }
         Write::ActionDraft { body } => send_draft(worker, step, descriptor, body, version).await,
     }
@@ -275,13 +281,7 @@ async fn upload_audio(
         .get("url")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let headers: Vec<(String, String)> = upload
-        .get("headers")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-        .collect();
+    let headers = headers(&upload, "headers");
     client
         .upload(url, &headers, "audio/wav", bytes)
         .await

@@ -55,6 +55,13 @@ pub fn driver_calls(driver: Driver) -> (&'static [Call], &'static [Call]) {
                 ("POST", "/api/v2/flows/actions/unlock"),
             ],
         ),
+        Driver::Datatable => (
+            &[],
+            &[
+                ("POST", "/api/v2/flows/datatables/{datatableId}/import/csv/jobs"),
+                ("GET", "/api/v2/flows/datatables/{datatableId}/import/jobs/{importJobId}"),
+            ],
+        ),
         Driver::Prompt => (
             &[],
             &[(

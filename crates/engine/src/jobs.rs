@@ -1,4 +1,4 @@
-//! Architect jobs: flow sources come down and go up as files.
+//! Architect's jobs: flow sources and table rows come down and go up as files.
 
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use orgsmith_client::{Call, Error};
+use orgsmith_client::{Call, Error, Replay, path_segment};
 use serde_json::{Value, json};
 
 use crate::org::Org;
@@ -39,7 +39,7 @@ pub(crate) enum JobError {
 type Exported = HashMap<String, Result<Arc<[u8]>, JobError>>;
 
 /// Exports the published sources of flows, by id.
-pub(crate) async fn export(org: &Org, ids: &[String]) -> Exported {
+pub(crate) async fn export_flows(org: &Org, ids: &[String]) -> Exported {
     let batches: Vec<Vec<String>> = ids.chunks(BATCH).map(<[String]>::to_vec).collect();
     let results: Vec<Exported> = stream::iter(batches)
         .map(|batch| async move {
@@ -80,7 +80,7 @@ async fn export_batch(org: &Org, ids: &[String]) -> Result<Exported, JobError> {
     // The job changes nothing, so it may be registered twice.
     let call = Call::post("/api/v2/flows/export/jobs")
         .json(json!({ "flows": flows }))
-        .replay(orgsmith_client::Replay::Safe);
+        .replay(Replay::Safe);
     let job = text(&org.client.send(call).await?.body, "id")?;
     let state = poll(org, &format!("/api/v2/flows/export/jobs/{job}"), &job).await?;
     let archive = org.client.download(&text(&state, "downloadUrl")?).await?;
@@ -119,19 +119,13 @@ fn unpack(archive: &[u8]) -> Result<HashMap<String, Arc<[u8]>>, JobError> {
 ///
 /// The job creates the flow or gives it a new version, by type and name: doing it twice is doing it
 /// once.
-pub(crate) async fn import(org: &Org, source: &[u8]) -> Result<Option<String>, JobError> {
+pub(crate) async fn import_flow(org: &Org, source: &[u8]) -> Result<Option<String>, JobError> {
     let call = Call::post("/api/v2/flows/jobs")
         .json(json!({}))
-        .replay(orgsmith_client::Replay::Safe);
+        .replay(Replay::Safe);
     let job = org.client.send(call).await?.body;
     let id = text(&job, "id")?;
-    let headers: Vec<(String, String)> = job
-        .get("headers")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-        .collect();
+    let headers = headers(&job, "headers");
     let content_type = "application/octet-stream";
     let url = text(&job, "presignedUrl")?;
     org.client
@@ -147,6 +141,32 @@ pub(crate) async fn import(org: &Org, source: &[u8]) -> Result<Option<String>, J
         .pointer("/flow/id")
         .and_then(Value::as_str)
         .map(str::to_owned))
+}
+
+/// Adds rows to a data table by a file of comma separated values, or replaces those of the same key.
+pub(crate) async fn import_rows(org: &Org, table: &str, rows: Vec<u8>) -> Result<(), JobError> {
+    let jobs = format!("/api/v2/flows/datatables/{}/import", path_segment(table));
+    let call = Call::post(format!("{jobs}/csv/jobs"))
+        .json(json!({ "importMode": "Append" }))
+        .replay(Replay::Safe);
+    let job = org.client.send(call).await?.body;
+    let id = text(&job, "id")?;
+    let url = text(&job, "uploadURI")?;
+    org.client.upload(&url, &headers(&job, "uploadHeaders"), "text/csv", rows).await?;
+    let state = poll(org, &format!("{jobs}/jobs/{}", path_segment(&id)), &id).await?;
+    match state.get("countRecordsFailed").and_then(Value::as_u64) {
+        Some(failed) if failed > 0 => {
+            Err(JobError::Failed(format!("{failed} rows were refused: {}", messages(&state))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the headers that go with an upload.
+pub(crate) fn headers(answer: &Value, field: &str) -> Vec<(String, String)> {
+    let headers = answer.get(field).and_then(Value::as_object);
+    let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+    headers.into_iter().flatten().filter_map(text).collect()
 }
 
 async fn poll(org: &Org, path: &str, job: &str) -> Result<Value, JobError> {
@@ -165,8 +185,8 @@ async fn poll(org: &Org, path: &str, job: &str) -> Result<Value, JobError> {
             .fold(Call::get(path), |call, expand| call.query("expand", expand));
         let state = org.client.send(call).await?.body;
         match state.get("status").and_then(Value::as_str) {
-            Some("Success") => return Ok(state),
-            Some("Failure") => return Err(JobError::Failed(messages(&state))),
+            Some("Success" | "Succeeded") => return Ok(state),
+            Some("Failure" | "Failed") => return Err(JobError::Failed(messages(&state))),
             _ => {}
         }
     }
@@ -181,6 +201,9 @@ fn messages(state: &Value) -> String {
         .filter(|message| message.get("type").and_then(Value::as_str) != Some("Warning"))
         .filter_map(|message| message.get("text")?.as_str())
         .collect();
+    if let Some(text) = state.pointer("/errorInformation/message").and_then(Value::as_str) {
+        return text.to_owned();
+    }
     if texts.is_empty() {
         "no reason given".to_owned()
     } else {

@@ -1,0 +1,328 @@
+//! A run: a plan carried out under the org's lock, with its journal in the state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::id::{ObjectRef, OrgName, RunId, SourceId, StepId, TargetId};
+use orgsmith_core::journal::{Entry, Record, StepState};
+use orgsmith_core::plan::{Action, FORMAT, Plan};
+use orgsmith_store::state::{
+    Acquired, Error as StateError, Illegal, Lease, Mapping, Owner, Run, RunStatus, State, replay,
+};
+
+use crate::events::{Event, Events};
+use crate::execute::{Execution, Journal, JournalError, Limits, Outcome, Secrets, Stop, execute};
+use crate::org::Org;
+
+/// How long a lock is good for without a sign of life.
+const LEASE: Duration = Duration::from_secs(60);
+/// How often a sign of life is given.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Says why a run could not begin, or be taken up again.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Another process writes to the org.
+    #[error("{org} is locked by {owner}, until {seconds} s from now at the earliest")]
+    Locked {
+        /// The org.
+        org: OrgName,
+        /// Who holds the lock.
+        owner: Owner,
+        /// Seconds until the lock ends without a sign of life.
+        seconds: u64,
+    },
+    /// There is no such run.
+    #[error("there is no run {0}; `orgsmith runs` lists them")]
+    NoSuchRun(RunId),
+    /// The run was of another org.
+    #[error("the run {run} wrote to {org}")]
+    OtherOrg {
+        /// The run.
+        run: RunId,
+        /// Its org.
+        org: OrgName,
+    },
+    /// The plan in the state cannot be read.
+    #[error("the plan of the run cannot be read: {0}")]
+    BadPlan(String),
+    /// The journal in the state contradicts itself.
+    #[error("the journal of the run cannot be followed")]
+    BadJournal(#[from] Illegal),
+    /// The state failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Carries out plans in one org.
+pub struct Runner<'r> {
+    /// The org that is written to.
+    pub org: &'r Org,
+    /// Knows the kinds.
+    pub catalogue: &'r Catalogue,
+    /// Keeps the journal, the lock and the ids.
+    pub state: Arc<dyn State>,
+    /// Who we are, for others who want the lock.
+    pub owner: Owner,
+    /// How much at once.
+    pub limits: Limits,
+    /// Ends a run early.
+    pub stop: Stop,
+    /// Told what happens.
+    pub events: &'r Events,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The run.
+    pub run: RunId,
+    /// How it ended.
+    pub status: RunStatus,
+    /// What came of its steps.
+    pub outcome: Outcome,
+}
+
+impl Runner<'_> {
+    /// Carries out a plan that was checked and approved.
+    ///
+    /// `source_ids` are the ids the objects have in the source, where it is an org.
+    ///
+    /// # Errors
+    /// The org is locked, or the state failed. What goes wrong with a step is in the outcome.
+    pub async fn start(
+        &self,
+        plan: &Plan,
+        secrets: &Secrets,
+        source_ids: &BTreeMap<ObjectRef, SourceId>,
+    ) -> Result<Finished, RunError> {
+        let guard = self.lock().await?;
+        let id = RunId::new(&uuid::Uuid::new_v4().to_string());
+        let now = now_ms();
+        let run = Run {
+            id: id.clone(),
+            org: self.org.name.clone(),
+            source: plan.source.org.org_name.clone(),
+            plan_digest: plan.digest(),
+            created_ms: now,
+            updated_ms: now,
+            status: RunStatus::Running,
+        };
+        let text = serde_json::to_string(plan).map_err(|error| RunError::BadPlan(error.to_string()))?;
+        self.state.create_run(&guard.lease, &run, &text).await?;
+        let result = self.carry_out(&guard, id, plan, BTreeMap::new(), secrets, source_ids).await;
+        guard.release().await;
+        result
+    }
+
+    /// Takes a run up again where it ended.
+    ///
+    /// # Errors
+    /// There is no such run, the org is locked, or the state failed.
+    pub async fn resume(&self, run: &RunId, secrets: &Secrets) -> Result<Finished, RunError> {
+        let plan = load_plan(&*self.state, run, &self.org.name).await?;
+        let guard = self.lock().await?;
+        let states = replay(&self.state.journal(run).await?)?;
+        self.state.set_status(&guard.lease, run, RunStatus::Running, now_ms()).await?;
+        let none = BTreeMap::new();
+        let result = self.carry_out(&guard, run.clone(), &plan, states, secrets, &none).await;
+        guard.release().await;
+        result
+    }
+
+    async fn carry_out(
+        &self,
+        guard: &Guard,
+        run: RunId,
+        plan: &Plan,
+        states: BTreeMap<StepId, StepState>,
+        secrets: &Secrets,
+        source_ids: &BTreeMap<ObjectRef, SourceId>,
+    ) -> Result<Finished, RunError> {
+        let done = states.values().filter(|state| state.is_done()).count();
+        self.events.tell(Event::RunStarted {
+            run: run.as_str().to_owned(),
+            org: self.org.name.clone(),
+            steps: plan.steps.len() - done,
+        });
+        let journal = Journalist { state: &*self.state, lease: &guard.lease, run: run.clone() };
+        let outcome = execute(Execution {
+            org: self.org,
+            catalogue: self.catalogue,
+            plan,
+            journal: &journal,
+            states,
+            secrets,
+            limits: self.limits.clone(),
+            stop: self.stop.clone(),
+            events: self.events,
+        })
+        .await;
+        let status = status_of(plan, &outcome);
+        let mappings = self.mappings(plan, &run, &outcome, source_ids);
+        self.state.put_mappings(&guard.lease, &mappings).await?;
+        for step in plan.steps.iter().filter(|step| step.action == Action::Delete) {
+            if outcome.states.get(&step.id).is_some_and(StepState::is_done) {
+                self.state.forget_mapping(&guard.lease, &step.object).await?;
+            }
+        }
+        self.state.set_status(&guard.lease, &run, status, now_ms()).await?;
+        self.events.tell(Event::RunEnded {
+            run: run.as_str().to_owned(),
+            done: outcome.done(),
+            open: plan.steps.len() - outcome.done(),
+            calls: self.org.client.stats().sent,
+        });
+        Ok(Finished { run, status, outcome })
+    }
+
+    /// Returns the ids of everything the plan speaks of, as far as they are known.
+    fn mappings(
+        &self,
+        plan: &Plan,
+        run: &RunId,
+        outcome: &Outcome,
+        source_ids: &BTreeMap<ObjectRef, SourceId>,
+    ) -> Vec<Mapping> {
+        let mut ids: BTreeMap<&ObjectRef, &TargetId> = plan.bindings.iter().collect();
+        ids.extend(&outcome.ids);
+        let at_ms = now_ms();
+        ids.into_iter()
+            .map(|(object, target_id)| Mapping {
+                source_org: OrgName::new(&plan.source.org.org_name),
+                target_org: self.org.name.clone(),
+                object: object.clone(),
+                source_id: source_ids.get(object).cloned(),
+                target_id: target_id.clone(),
+                run: run.clone(),
+                at_ms,
+            })
+            .collect()
+    }
+
+    async fn lock(&self) -> Result<Guard, RunError> {
+        let ttl = millis(LEASE);
+        match self.state.acquire(&self.org.name, &self.owner, ttl, now_ms()).await? {
+            Acquired::Lease(lease) => Ok(Guard::new(self.state.clone(), lease)),
+            Acquired::Held { owner, expires_ms } => Err(RunError::Locked {
+                org: self.org.name.clone(),
+                owner,
+                seconds: expires_ms.saturating_sub(now_ms()).div_ceil(1000),
+            }),
+        }
+    }
+}
+
+/// Returns the plan of a run.
+///
+/// # Errors
+/// There is no such run in the org, or its plan is of a newer format.
+pub async fn load_plan(state: &dyn State, run: &RunId, org: &OrgName) -> Result<Plan, RunError> {
+    let known = state.run(run).await?.ok_or_else(|| RunError::NoSuchRun(run.clone()))?;
+    if known.org != *org {
+        return Err(RunError::OtherOrg { run: run.clone(), org: known.org });
+    }
+    let text = state.plan(run).await?.ok_or_else(|| RunError::NoSuchRun(run.clone()))?;
+    let plan: Plan =
+        serde_json::from_str(&text).map_err(|error| RunError::BadPlan(error.to_string()))?;
+    if plan.format > FORMAT {
+        return Err(RunError::BadPlan(format!("made by a newer orgsmith: format {}", plan.format)));
+    }
+    Ok(plan)
+}
+
+fn status_of(plan: &Plan, outcome: &Outcome) -> RunStatus {
+    let done = outcome.done();
+    if done == plan.steps.len() {
+        RunStatus::Done
+    } else if outcome.stopped || outcome.error.is_some() {
+        RunStatus::Interrupted
+    } else if done > 0 {
+        RunStatus::Partial
+    } else {
+        RunStatus::Failed
+    }
+}
+
+/// Writes the journal of one run.
+struct Journalist<'j> {
+    state: &'j dyn State,
+    lease: &'j Lease,
+    run: RunId,
+}
+
+impl Journal for Journalist<'_> {
+    fn append(&self, step: StepId, entry: Entry) -> BoxFuture<'_, Result<(), JournalError>> {
+        async move {
+            let record = Record { run: self.run.clone(), step, entry };
+            self.state.append(self.lease, std::slice::from_ref(&record)).await.map_err(|error| {
+                match error {
+                    StateError::Fenced { holder, .. } => JournalError::Fenced {
+                        holder: holder.map_or_else(|| "nobody".to_owned(), |owner| owner.to_string()),
+                    },
+                    error => JournalError::Broken(chain(&error)),
+                }
+            })
+        }
+        .boxed()
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+/// Holds the lock and gives signs of life.
+struct Guard {
+    state: Arc<dyn State>,
+    lease: Lease,
+    over: Arc<AtomicBool>,
+    heart: tokio::task::JoinHandle<()>,
+}
+
+impl Guard {
+    fn new(state: Arc<dyn State>, lease: Lease) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let heart = tokio::spawn({
+            let (state, lease, over) = (state.clone(), lease.clone(), over.clone());
+            async move {
+                while !over.load(Ordering::Relaxed) {
+                    tokio::time::sleep(HEARTBEAT).await;
+                    // A lock that was lost shows at the next write, which is refused.
+                    if let Err(error) = state.renew(&lease, millis(LEASE), now_ms()).await {
+                        tracing::warn!(org = %lease.org(), %error, "the lock could not be renewed");
+                    }
+                }
+            }
+        });
+        Self { state, lease, over, heart }
+    }
+
+    async fn release(self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.heart.abort();
+        if let Err(error) = self.state.release(&self.lease).await {
+            tracing::warn!(org = %self.lease.org(), %error, "the lock could not be released");
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Returns the time in milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map(millis).unwrap_or_default()
+}
