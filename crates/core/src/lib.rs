@@ -7,6 +7,7 @@
 
 pub mod bundle;
 pub mod catalogue;
+pub mod checks;
 pub mod diff;
 pub mod document;
 pub mod flow;

@@ -17,6 +17,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub(crate) use body::open_variable;
 pub use normalise::normalise;
 
 use crate::bundle::Bundle;
