@@ -5,3 +5,4 @@
 //! is read here; times come in as milliseconds since 1970. ARCHITECTURE.md has the map.
 
 pub mod bundle;
+pub mod state;

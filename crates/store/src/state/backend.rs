@@ -1,0 +1,131 @@
+//! The trait that every backend implements.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use orgsmith_core::id::{ObjectRef, OrgName, RunId, TargetId};
+use orgsmith_core::journal::Record;
+
+use super::error::Error;
+use super::values::{
+    Acquired, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, SnapshotHead, SnapshotId,
+};
+
+/// What a state answers, some time.
+pub type Reply<'a, T> = BoxFuture<'a, Result<T, Error>>;
+
+/// Keeps the state of runs.
+///
+/// What a method has written is durable when it returns. A future that is dropped may or may not
+/// have written. Methods with a [`Lease`] answer [`Error::Fenced`] once the lease is released or
+/// somebody else has it; that it has merely expired is no reason, because nobody else writes.
+pub trait State: Send + Sync {
+    /// Takes the lease of an org, if nobody holds it or it expired at `now_ms` or before.
+    ///
+    /// A holder that asks again is told that it is held: it has a lease to renew.
+    fn acquire<'a>(
+        &'a self,
+        org: &'a OrgName,
+        owner: &'a Owner,
+        ttl_ms: u64,
+        now_ms: u64,
+    ) -> Reply<'a, Acquired>;
+
+    /// Makes a lease expire `ttl_ms` after `now_ms`.
+    fn renew<'a>(&'a self, lease: &'a Lease, ttl_ms: u64, now_ms: u64) -> Reply<'a, ()>;
+
+    /// Gives a lease back.
+    fn release<'a>(&'a self, lease: &'a Lease) -> Reply<'a, ()>;
+
+    /// Checks that a lease is still ours, before a request leaves.
+    fn check<'a>(&'a self, lease: &'a Lease) -> Reply<'a, ()>;
+
+    /// Tells who holds the lease of an org, expired or not, and when it expires.
+    fn holder<'a>(&'a self, org: &'a OrgName) -> Reply<'a, Option<(Owner, u64)>>;
+
+    /// Creates a run with its plan, in the org of the lease.
+    fn create_run<'a>(&'a self, lease: &'a Lease, run: &'a Run, plan: &'a str) -> Reply<'a, ()>;
+
+    /// Sets the status of a run.
+    fn set_status<'a>(
+        &'a self,
+        lease: &'a Lease,
+        run: &'a RunId,
+        status: RunStatus,
+        now_ms: u64,
+    ) -> Reply<'a, ()>;
+
+    /// Returns a run.
+    fn run<'a>(&'a self, run: &'a RunId) -> Reply<'a, Option<Run>>;
+
+    /// Returns the plan of a run, as it was given.
+    fn plan<'a>(&'a self, run: &'a RunId) -> Reply<'a, Option<Arc<str>>>;
+
+    /// Lists runs, of one org or of all, newest first.
+    fn runs<'a>(&'a self, org: Option<&'a OrgName>) -> Reply<'a, Vec<Run>>;
+
+    /// Appends records to the journals of runs of the lease's org: all of them or none.
+    fn append<'a>(&'a self, lease: &'a Lease, records: &'a [Record]) -> Reply<'a, ()>;
+
+    /// Returns the journal of a run, in the order it was written.
+    fn journal<'a>(&'a self, run: &'a RunId) -> Reply<'a, Vec<Record>>;
+
+    /// Writes down ids in the lease's org, in place of older ones of the same objects.
+    fn put_mappings<'a>(&'a self, lease: &'a Lease, mappings: &'a [Mapping]) -> Reply<'a, ()>;
+
+    /// Forgets an object of the lease's org, which was deleted there.
+    fn forget_mapping<'a>(&'a self, lease: &'a Lease, object: &'a ObjectRef) -> Reply<'a, ()>;
+
+    /// Returns mappings, sorted by source, target and object.
+    fn mappings<'a>(&'a self, filter: &'a MappingFilter) -> Reply<'a, Vec<Mapping>>;
+
+    /// Says which object of an org is meant, whatever its name.
+    fn pin<'a>(
+        &'a self,
+        org: &'a OrgName,
+        object: &'a ObjectRef,
+        id: &'a TargetId,
+    ) -> Reply<'a, ()>;
+
+    /// Takes a pin back; no pin is no error.
+    fn unpin<'a>(&'a self, org: &'a OrgName, object: &'a ObjectRef) -> Reply<'a, ()>;
+
+    /// Returns the pins of an org.
+    fn pins<'a>(&'a self, org: &'a OrgName) -> Reply<'a, BTreeMap<ObjectRef, TargetId>>;
+
+    /// Keeps a snapshot.
+    fn save_snapshot<'a>(
+        &'a self,
+        org: &'a OrgName,
+        label: &'a str,
+        taken_ms: u64,
+        content: &'a [u8],
+    ) -> Reply<'a, SnapshotId>;
+
+    /// Returns the content of a snapshot.
+    fn snapshot<'a>(&'a self, id: &'a SnapshotId) -> Reply<'a, Option<Vec<u8>>>;
+
+    /// Lists the snapshots of an org, the last saved first.
+    fn snapshots<'a>(&'a self, org: &'a OrgName) -> Reply<'a, Vec<SnapshotHead>>;
+
+    /// Returns the snapshot of an org that was saved last.
+    fn latest_snapshot<'a>(
+        &'a self,
+        org: &'a OrgName,
+    ) -> Reply<'a, Option<(SnapshotHead, Vec<u8>)>> {
+        Box::pin(async move {
+            let Some(head) = self.snapshots(org).await?.into_iter().next() else {
+                return Ok(None);
+            };
+            let content = self.snapshot(&head.id).await?;
+            Ok(content.map(|content| (head, content)))
+        })
+    }
+
+    /// Returns a setting.
+    fn setting<'a>(&'a self, name: &'a str) -> Reply<'a, Option<String>>;
+
+    /// Sets a setting, or removes it.
+    fn put_setting<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> Reply<'a, ()>;
+}

@@ -1,0 +1,235 @@
+//! A state in a database, by one SQL text for every database.
+//!
+//! The text keeps to what SQLite and PostgreSQL share: `$1` placeholders, TEXT, BIGINT for times
+//! and numbers, `ON CONFLICT … RETURNING`. A transaction that writes under a lease starts by
+//! writing to the row of the lease: that checks the fence and locks the row on both, and keeps
+//! SQLite from having to turn a reading transaction into a writing one, which may fail.
+
+mod fail;
+mod leases;
+mod migrate;
+mod objects;
+mod runs;
+mod sqlite;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use orgsmith_core::id::{ObjectRef, OrgName, RunId, TargetId};
+use orgsmith_core::journal::Record;
+use sqlx::any::Any;
+use sqlx::{AnyPool, Transaction};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::backend::{Reply, State};
+use super::error::Error;
+use super::values::{
+    Acquired, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, SnapshotHead, SnapshotId,
+};
+use fail::Fail;
+use leases::hold;
+
+/// Keeps the state in a database.
+#[derive(Debug)]
+pub struct Sql {
+    pool: AnyPool,
+    fail: Fail,
+    appends: mpsc::Sender<writer::Request>,
+    writer: JoinHandle<()>,
+}
+
+impl Sql {
+    /// Opens or creates a state in a SQLite file, which only its owner can read.
+    ///
+    /// Needs a tokio runtime, on which appends are written.
+    ///
+    /// # Errors
+    /// The file cannot be made, is no database, is read-only, or was made by a newer orgsmith.
+    pub async fn sqlite(path: &Path) -> Result<Self, Error> {
+        let (pool, fail) = sqlite::connect(path).await?;
+        migrate::migrate(&pool, &fail).await?;
+        Ok(Self::start(pool, fail))
+    }
+
+    fn start(pool: AnyPool, fail: Fail) -> Self {
+        let (appends, requests) = mpsc::channel(1024);
+        let writer = tokio::spawn(writer::write(pool.clone(), fail.clone(), requests));
+        Self {
+            pool,
+            fail,
+            appends,
+            writer,
+        }
+    }
+
+    /// Closes the database once everything that was begun is written.
+    pub async fn close(self) {
+        let Self {
+            pool,
+            fail: _,
+            appends,
+            writer,
+        } = self;
+        drop(appends);
+        // It can only have panicked, and then it has said so.
+        let _ = writer.await;
+        pool.close().await;
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Any>, Error> {
+        self.pool.begin().await.map_err(|error| self.fail.on(error))
+    }
+
+    /// Begins a transaction in which a lease is ours until it ends.
+    async fn fenced(&self, lease: &Lease) -> Result<Transaction<'static, Any>, Error> {
+        let mut tx = self.begin().await?;
+        hold(&mut tx, lease, &self.fail).await?;
+        Ok(tx)
+    }
+
+    async fn commit(&self, tx: Transaction<'static, Any>) -> Result<(), Error> {
+        tx.commit().await.map_err(|error| self.fail.on(error))
+    }
+
+    async fn append_records(&self, lease: &Lease, records: &[Record]) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        let request = writer::Request {
+            lease: lease.clone(),
+            records: records.to_vec(),
+            reply,
+        };
+        let sent = self.appends.send(request).await;
+        sent.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+}
+
+/// Takes a number into the database, which has no unsigned ones.
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Takes a number out of the database.
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or_default()
+}
+
+impl State for Sql {
+    fn acquire<'a>(
+        &'a self,
+        org: &'a OrgName,
+        owner: &'a Owner,
+        ttl_ms: u64,
+        now_ms: u64,
+    ) -> Reply<'a, Acquired> {
+        Box::pin(self.take_lease(org, owner, ttl_ms, now_ms))
+    }
+
+    fn renew<'a>(&'a self, lease: &'a Lease, ttl_ms: u64, now_ms: u64) -> Reply<'a, ()> {
+        Box::pin(self.extend_lease(lease, ttl_ms, now_ms))
+    }
+
+    fn release<'a>(&'a self, lease: &'a Lease) -> Reply<'a, ()> {
+        Box::pin(self.give_lease_back(lease))
+    }
+
+    fn check<'a>(&'a self, lease: &'a Lease) -> Reply<'a, ()> {
+        Box::pin(self.check_lease(lease))
+    }
+
+    fn holder<'a>(&'a self, org: &'a OrgName) -> Reply<'a, Option<(Owner, u64)>> {
+        Box::pin(self.lease_holder(org))
+    }
+
+    fn create_run<'a>(&'a self, lease: &'a Lease, run: &'a Run, plan: &'a str) -> Reply<'a, ()> {
+        Box::pin(self.insert_run(lease, run, plan))
+    }
+
+    fn set_status<'a>(
+        &'a self,
+        lease: &'a Lease,
+        run: &'a RunId,
+        status: RunStatus,
+        now_ms: u64,
+    ) -> Reply<'a, ()> {
+        Box::pin(self.update_status(lease, run, status, now_ms))
+    }
+
+    fn run<'a>(&'a self, run: &'a RunId) -> Reply<'a, Option<Run>> {
+        Box::pin(self.select_run(run))
+    }
+
+    fn plan<'a>(&'a self, run: &'a RunId) -> Reply<'a, Option<Arc<str>>> {
+        Box::pin(self.select_plan(run))
+    }
+
+    fn runs<'a>(&'a self, org: Option<&'a OrgName>) -> Reply<'a, Vec<Run>> {
+        Box::pin(self.select_runs(org))
+    }
+
+    fn append<'a>(&'a self, lease: &'a Lease, records: &'a [Record]) -> Reply<'a, ()> {
+        Box::pin(self.append_records(lease, records))
+    }
+
+    fn journal<'a>(&'a self, run: &'a RunId) -> Reply<'a, Vec<Record>> {
+        Box::pin(self.select_journal(run))
+    }
+
+    fn put_mappings<'a>(&'a self, lease: &'a Lease, mappings: &'a [Mapping]) -> Reply<'a, ()> {
+        Box::pin(self.upsert_mappings(lease, mappings))
+    }
+
+    fn forget_mapping<'a>(&'a self, lease: &'a Lease, object: &'a ObjectRef) -> Reply<'a, ()> {
+        Box::pin(self.delete_mapping(lease, object))
+    }
+
+    fn mappings<'a>(&'a self, filter: &'a MappingFilter) -> Reply<'a, Vec<Mapping>> {
+        Box::pin(self.select_mappings(filter))
+    }
+
+    fn pin<'a>(
+        &'a self,
+        org: &'a OrgName,
+        object: &'a ObjectRef,
+        id: &'a TargetId,
+    ) -> Reply<'a, ()> {
+        Box::pin(self.upsert_pin(org, object, id))
+    }
+
+    fn unpin<'a>(&'a self, org: &'a OrgName, object: &'a ObjectRef) -> Reply<'a, ()> {
+        Box::pin(self.delete_pin(org, object))
+    }
+
+    fn pins<'a>(&'a self, org: &'a OrgName) -> Reply<'a, BTreeMap<ObjectRef, TargetId>> {
+        Box::pin(self.select_pins(org))
+    }
+
+    fn save_snapshot<'a>(
+        &'a self,
+        org: &'a OrgName,
+        label: &'a str,
+        taken_ms: u64,
+        content: &'a [u8],
+    ) -> Reply<'a, SnapshotId> {
+        Box::pin(self.insert_snapshot(org, label, taken_ms, content))
+    }
+
+    fn snapshot<'a>(&'a self, id: &'a SnapshotId) -> Reply<'a, Option<Vec<u8>>> {
+        Box::pin(self.select_snapshot(id))
+    }
+
+    fn snapshots<'a>(&'a self, org: &'a OrgName) -> Reply<'a, Vec<SnapshotHead>> {
+        Box::pin(self.select_snapshots(org))
+    }
+
+    fn setting<'a>(&'a self, name: &'a str) -> Reply<'a, Option<String>> {
+        Box::pin(self.select_setting(name))
+    }
+
+    fn put_setting<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> Reply<'a, ()> {
+        Box::pin(self.upsert_setting(name, value))
+    }
+}

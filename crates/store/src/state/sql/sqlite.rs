@@ -1,0 +1,148 @@
+//! How a SQLite file is opened.
+
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+use std::sync::Arc;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyConnection, AnyPool, Connection};
+
+use super::fail::Fail;
+use crate::state::Error;
+
+/// What every connection is told. With WAL readers do not wait for the writer; with FULL a commit
+/// is on the disk when it returns, also on macOS, where that takes more than an fsync.
+const SETUP: [&str; 6] = [
+    "PRAGMA busy_timeout = 10000",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA fullfsync = ON",
+    "PRAGMA checkpoint_fullfsync = ON",
+    "PRAGMA foreign_keys = ON",
+];
+
+/// Makes the file if there is none, and connects to it.
+pub(super) async fn connect(path: &Path) -> Result<(AnyPool, Fail), Error> {
+    let failed = |source| Error::File {
+        path: path.to_owned(),
+        source: Arc::new(source),
+    };
+    let fail = Fail {
+        place: path.display().to_string().into(),
+    };
+    let path = std::path::absolute(path).map_err(failed)?;
+    prepare(&path).map_err(failed)?;
+    let url = url(&path).ok_or_else(|| {
+        let why = "the path is not UTF-8";
+        failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, why))
+    })?;
+    sqlx::any::install_default_drivers();
+    // Once without the pool, which would try a damaged file again until its time is up.
+    let first = async {
+        let mut connection = AnyConnection::connect(&url).await?;
+        set_up(&mut connection).await?;
+        connection.close().await
+    };
+    first.await.map_err(|error| fail.on(error))?;
+    let pool = AnyPoolOptions::new()
+        .max_connections(4)
+        .after_connect(|connection, _| Box::pin(set_up(connection)))
+        .connect(&url)
+        .await
+        .map_err(|error| fail.on(error))?;
+    Ok((pool, fail))
+}
+
+async fn set_up(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    for statement in SETUP {
+        sqlx::raw_sql(statement).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Makes the file with the right mode before the database does; its log files take it over.
+fn prepare(path: &Path) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let file = match options.open(path) {
+        Ok(file) => file,
+        // Whether a file that is there may be written is for the database to say.
+        Err(_) if path.is_file() => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if file.metadata()?.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    drop(file);
+    Ok(())
+}
+
+/// Writes a path as an address: every byte that could mean something else is encoded.
+fn url(path: &Path) -> Option<String> {
+    let mut url = String::from("sqlite:");
+    for byte in path.to_str()?.bytes() {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' => url.push(char::from(byte)),
+            byte => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    Some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Sql, State};
+
+    /// Opens a state whose only connection was told something more.
+    async fn told(path: &Path, statement: &'static str) -> Sql {
+        drop(Sql::sqlite(path).await.expect("a state"));
+        let fail = Fail {
+            place: "state.db".into(),
+        };
+        let pool = AnyPoolOptions::new()
+            .max_connections(1)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    set_up(connection).await?;
+                    sqlx::raw_sql(statement).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .connect(&url(path).expect("UTF-8"))
+            .await
+            .expect("connected");
+        Sql::start(pool, fail)
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_and_a_read_only_file_are_said_clearly() {
+        let temp = tempfile::tempdir().expect("a directory");
+        let path = temp.path().join("state.db");
+        let full = told(&path, "PRAGMA max_page_count = 1").await;
+        let big = "x".repeat(1 << 20);
+        let error = full.put_setting("a", Some(&big)).await;
+        let error = error.expect_err("there is no room");
+        assert!(matches!(error, Error::Full { .. }), "{error:?}");
+        assert_eq!(full.setting("a").await.expect("read"), None);
+        full.close().await;
+
+        let frozen = told(&path, "PRAGMA query_only = ON").await;
+        let error = frozen.put_setting("a", Some("1")).await;
+        let error = error.expect_err("it cannot be written");
+        assert!(matches!(error, Error::ReadOnly { .. }), "{error:?}");
+        frozen.close().await;
+    }
+}
