@@ -86,6 +86,9 @@ pub struct OrgSpec {
     /// Permission domains that the org has no product for: roles lose them silently.
     #[serde(default)]
     pub missing_products: Vec<String>,
+    /// How long its asynchronous jobs take.
+    #[serde(default)]
+    pub jobs: Jobs,
 }
 
 impl OrgSpec {
@@ -100,6 +103,7 @@ impl OrgSpec {
             limits: None,
             max_objects: BTreeMap::new(),
             missing_products: Vec::new(),
+            jobs: Jobs::default(),
         }
     }
 
@@ -234,6 +238,28 @@ pub struct ServiceLimit {
 pub struct Relax {
     /// Read-only fields in a request are ignored, as the real API mostly does.
     pub read_only: bool,
+}
+
+/// Says how long asynchronous jobs take: flows, data tables, prompt audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Jobs {
+    /// How many polls say that a job still runs before one says that it has ended.
+    pub polls: u32,
+    /// How long the work itself takes, in milliseconds; nobody sees its result before.
+    pub work_ms: u64,
+    /// The most flows that one export job takes.
+    pub flows_per_export: usize,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self {
+            polls: 1,
+            work_ms: 0,
+            flows_per_export: 50,
+        }
+    }
 }
 
 /// Delays the sight of writes below one path.

@@ -139,8 +139,21 @@ impl Cx<'_> {
 
     /// Hands out a URL that takes a file for a subject.
     pub(crate) fn upload(&mut self, subject: &str, then: Uploaded) -> String {
-        let subject = subject.to_owned();
-        self.slot(Slot::Upload { subject, then })
+        self.upload_with(subject, Vec::new(), then)
+    }
+
+    /// Hands out a URL that takes a file from a request with these headers, names in small letters.
+    pub(crate) fn upload_with(
+        &mut self,
+        subject: &str,
+        headers: Vec<(&'static str, String)>,
+        then: Uploaded,
+    ) -> String {
+        self.slot(Slot::Upload {
+            subject: subject.to_owned(),
+            headers,
+            then,
+        })
     }
 
     /// Hands out a URL that gives a file.

@@ -59,6 +59,8 @@ pub(crate) struct Kind {
     pub(crate) write_only: &'static [&'static str],
     /// Fields that the contract requires in a body and the service does not.
     pub(crate) optional: &'static [&'static str],
+    /// Whether lists show soft-deleted objects.
+    pub(crate) lists_deleted: bool,
     pub(crate) check: Option<Check>,
     pub(crate) view: Option<View>,
     /// Tidies up what pointed to an object that is gone.
@@ -88,6 +90,7 @@ impl Kind {
         list_omits: &[],
         write_only: &[],
         optional: &[],
+        lists_deleted: false,
         check: None,
         view: None,
         deleted: None,

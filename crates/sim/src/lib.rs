@@ -30,6 +30,8 @@ mod crud;
 mod cx;
 mod error;
 mod faults;
+mod flowyaml;
+mod jobs;
 mod kind;
 mod ledger;
 mod limits;
@@ -46,7 +48,7 @@ mod world;
 mod worldfile;
 
 pub use clock::ClockMode;
-pub use config::{ClientSpec, Config, Lag, Limits, OrgSpec, Relax, ServiceLimit};
+pub use config::{ClientSpec, Config, Jobs, Lag, Limits, OrgSpec, Relax, ServiceLimit};
 pub use faults::{FaultAction, FaultRule};
 pub use ledger::Entry;
 pub use sim::{SeedError, Sim, StartError};

@@ -89,6 +89,12 @@ async fn answer(shared: Shared, request: Request<Received>) -> Result<Response<B
         query: parts.uri.query().unwrap_or("").to_owned(),
         authorization: header(header::AUTHORIZATION),
         content_type: header(header::CONTENT_TYPE),
+        headers: parts
+            .headers
+            .iter()
+            .filter(|(name, _)| name.as_str().starts_with("x-"))
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            .collect(),
         body,
     };
     if incoming.path.starts_with("/sim/") {

@@ -28,6 +28,8 @@ pub(crate) struct Incoming {
     pub(crate) query: String,
     pub(crate) authorization: Option<String>,
     pub(crate) content_type: Option<String>,
+    /// The other headers that storage may ask for, names in small letters.
+    pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Bytes,
 }
 
@@ -382,7 +384,20 @@ impl State {
                 headers: Vec::new(),
                 body: content,
             },
-            ("PUT" | "POST", Some(Slot::Upload { subject, then })) => {
+            (
+                "PUT" | "POST",
+                Some(Slot::Upload {
+                    subject,
+                    headers,
+                    then,
+                }),
+            ) => {
+                let missing = headers
+                    .iter()
+                    .find(|(name, value)| incoming.headers.get(*name) != Some(value));
+                if let Some((name, _)) = missing {
+                    return plain(403, &format!("The URL is signed with the header {name}."));
+                }
                 let mut cx = Cx {
                     org,
                     now,
@@ -482,6 +497,7 @@ impl State {
             caller,
             touched: None,
         };
+        crate::jobs::settle(&mut cx);
         let answer = registry().serve(&mut cx, &req);
         trace.object = cx.touched;
         answer

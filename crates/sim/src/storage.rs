@@ -30,6 +30,10 @@ pub(crate) enum Slot {
         content: Bytes,
         content_type: String,
     },
-    /// Takes a file, once or more.
-    Upload { subject: String, then: Uploaded },
+    /// Takes a file, once or more, from a request that has these headers.
+    Upload {
+        subject: String,
+        headers: Vec<(&'static str, String)>,
+        then: Uploaded,
+    },
 }

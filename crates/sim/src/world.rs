@@ -30,6 +30,8 @@ pub(crate) struct Org {
     pub(crate) audits: Vec<Value>,
     /// Asynchronous jobs, by id.
     pub(crate) jobs: BTreeMap<String, Value>,
+    /// The ids of those that have work before them, oldest start first.
+    pub(crate) running: Vec<String>,
     pub(crate) storage: Storage,
     /// How full the windows of the single services are, by path prefix.
     pub(crate) services: BTreeMap<String, Window>,
@@ -58,6 +60,7 @@ impl Org {
             singles: BTreeMap::new(),
             audits: Vec::new(),
             jobs: BTreeMap::new(),
+            running: Vec::new(),
             storage: Storage::default(),
             services: BTreeMap::new(),
             ids,

@@ -5,18 +5,28 @@
 
 use jiff::Timestamp;
 
+use crate::jobs::Work;
 use crate::routes::Registry;
 use crate::world::Org;
 
 mod authorization;
+mod dependencies;
+mod flows;
 mod organizations;
 mod routing;
 
 /// Makes every family known.
 pub(crate) fn register(registry: &mut Registry) {
     authorization::register(registry);
+    dependencies::register(registry);
+    flows::register(registry);
     organizations::register(registry);
     routing::register(registry);
+}
+
+/// Gives what does the work of a family of jobs.
+pub(crate) fn work_of(family: &str) -> Option<Work> {
+    flows::work_of(family)
 }
 
 /// Gives a new org what every org is born with.
