@@ -10,10 +10,11 @@
 //!
 //! The same bundle gives the same bytes, as a directory and as a zip. The tree is the truth: a
 //! person may write it by hand or edit it, and a manifest that no longer agrees is a note, not an
-//! error. [`path`] says how a key becomes a path, [`yaml`] what YAML is written and read, and
-//! [`format`] how both make a bundle.
+//! error. The module `path` says how a key becomes a path, [`yaml`] what YAML is written and read,
+//! `format` and `decode` how both make a bundle.
 
 mod check;
+mod decode;
 mod dir;
 mod error;
 mod format;
@@ -37,7 +38,7 @@ use tree::Tree;
 /// # Errors
 /// The path cannot be read, or [`Error::Problems`] with every file that is wrong.
 pub fn read(path: &Path) -> Result<Loaded, Error> {
-    format::decode(&load(path)?)
+    decode::decode(&load(path)?)
 }
 
 /// Returns the digest that a bundle has once it is written.
@@ -128,7 +129,7 @@ fn load(path: &Path) -> Result<Tree, Error> {
 }
 
 fn refreshed(mut tree: Tree) -> Result<(Tree, BundleDigest), Error> {
-    let loaded = format::decode(&tree)?;
+    let loaded = decode::decode(&tree)?;
     let digest = format::put_manifest(&mut tree, &loaded.bundle, &loaded.source)?;
     Ok((tree, digest))
 }
