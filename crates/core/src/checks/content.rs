@@ -15,7 +15,7 @@ use crate::validate::open_variable;
 pub(super) fn check(plan: &Plan, ids: &Ids, findings: &mut Vec<Finding>) -> BTreeSet<String> {
     let creators = Creators::new(plan);
     let mut secrets = BTreeSet::new();
-    let mut clean: HashSet<&str> = HashSet::new();
+    let mut searched: HashSet<&str> = HashSet::new();
     for (index, step) in plan.steps.iter().enumerate() {
         for (place, template) in templates(step) {
             for_each_slot(template.value(), &mut |slot| match slot {
@@ -42,26 +42,36 @@ pub(super) fn check(plan: &Plan, ids: &Ids, findings: &mut Vec<Finding>) -> BTre
             }
         }
         check_parameters(step, findings);
-        for digest in blob_of(step) {
-            match plan.blobs.get(digest) {
-                None => {
-                    let message =
-                        format!("it sends the content {digest}, which the plan does not hold");
-                    findings.push(error("missing-content", Some(step), message));
-                }
-                // Several steps may send one content; it is searched once.
-                Some(Blob::Text(text)) if clean.insert(digest) => {
-                    if let Some(found) = in_text(text, ids) {
-                        let line = text[..found.at(text)].matches('\n').count() + 1;
-                        let message = format!("the content {digest}, line {line}: {found}");
-                        findings.push(error(found.rule(), Some(step), message));
-                    }
-                }
-                Some(Blob::Text(_) | Blob::Base64(_)) => {}
-            }
-        }
+        check_blob(plan, step, ids, &mut searched, findings);
     }
     secrets
+}
+
+/// Checks the content that a step sends; what several steps send is searched once.
+fn check_blob<'p>(
+    plan: &'p Plan,
+    step: &'p Step,
+    ids: &Ids,
+    searched: &mut HashSet<&'p str>,
+    findings: &mut Vec<Finding>,
+) {
+    let Some(digest) = blob_of(step) else {
+        return;
+    };
+    match plan.blobs.get(digest) {
+        None => {
+            let message = format!("it sends the content {digest}, which the plan does not hold");
+            findings.push(error("missing-content", Some(step), message));
+        }
+        Some(Blob::Text(text)) if searched.insert(digest) => {
+            if let Some(found) = in_text(text, ids) {
+                let line = text[..found.at(text)].matches('\n').count() + 1;
+                let message = format!("the content {digest}, line {line}: {found}");
+                findings.push(error(found.rule(), Some(step), message));
+            }
+        }
+        Some(Blob::Text(_) | Blob::Base64(_)) => {}
+    }
 }
 
 /// Returns what a step fills and sends, each with the name of its place.
