@@ -8,6 +8,7 @@
 pub mod bundle;
 pub mod catalogue;
 pub mod checks;
+pub mod compare;
 pub mod diff;
 pub mod document;
 pub mod flow;
@@ -16,6 +17,7 @@ pub mod id;
 pub mod journal;
 pub mod path;
 pub mod plan;
+pub mod render;
 pub mod secret;
 pub mod select;
 pub mod snapshot;
