@@ -10,6 +10,7 @@ use crate::routes::Registry;
 use crate::world::Org;
 
 mod authorization;
+mod datatables;
 mod dependencies;
 mod flows;
 mod organizations;
@@ -18,6 +19,7 @@ mod routing;
 /// Makes every family known.
 pub(crate) fn register(registry: &mut Registry) {
     authorization::register(registry);
+    datatables::register(registry);
     dependencies::register(registry);
     flows::register(registry);
     organizations::register(registry);
@@ -26,10 +28,11 @@ pub(crate) fn register(registry: &mut Registry) {
 
 /// Gives what does the work of a family of jobs.
 pub(crate) fn work_of(family: &str) -> Option<Work> {
-    flows::work_of(family)
+    flows::work_of(family).or_else(|| datatables::work_of(family))
 }
 
 /// Gives a new org what every org is born with.
 pub(crate) fn furnish(org: &mut Org, now: Timestamp) {
     authorization::furnish(org, now);
+    datatables::furnish(org, now);
 }
