@@ -23,12 +23,14 @@ pub(crate) struct Permits(Vec<String>);
 
 impl Permits {
     pub(crate) fn new(patterns: &[String]) -> Self {
-        Self(patterns.iter().map(|p| p.to_lowercase()).collect())
+        Self(patterns.to_vec())
     }
 
     pub(crate) fn allow(&self, permission: &str) -> bool {
         let permission = permission.to_lowercase();
-        self.0.iter().any(|pattern| glob(pattern, &permission))
+        self.0
+            .iter()
+            .any(|pattern| glob(&pattern.to_lowercase(), &permission))
     }
 
     pub(crate) fn patterns(&self) -> &[String] {

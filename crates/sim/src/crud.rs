@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::clock::spell;
 use crate::cx::{Caller, Cx};
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Division, Kind, Version};
@@ -40,7 +39,11 @@ pub(crate) fn serve(cx: &mut Cx<'_>, req: &Req, kind: &'static Kind, verb: Verb)
 
 /// Creates an object from the body of a request.
 pub(crate) fn create(cx: &mut Cx<'_>, req: &Req, kind: &'static Kind) -> Answer {
-    let id = insert(cx, req, kind, body_fields(&req.body))?;
+    let mut fields = body_fields(&req.body);
+    if let Some(prepare) = kind.prepare {
+        prepare(&mut fields);
+    }
+    let id = insert(cx, req, kind, fields)?;
     Ok(Reply::ok(cx.show(kind.name, &id)))
 }
 
@@ -144,6 +147,9 @@ pub(crate) fn update(
     cx.check_division(&old)?;
     let mut given = body_fields(&req.body);
     check_version(kind, &old, &given)?;
+    if let Some(prepare) = kind.prepare {
+        prepare(&mut given);
+    }
     drop_server_fields(cx, kind, &mut given);
     let mut fields = combine(&old, given);
     for name in kind.fixed {
@@ -185,6 +191,9 @@ fn delete(cx: &mut Cx<'_>, req: &Req, kind: &'static Kind) -> Answer {
     let id = req.id().to_owned();
     let fields = cx.find_live(kind.name, &id)?.fields.clone();
     cx.check_division(&fields)?;
+    if let Some(may_delete) = kind.may_delete {
+        may_delete(cx, req, &fields)?;
+    }
     check_unused(cx, req, kind, &id)?;
     if kind.deletion.soft {
         let mut gone = fields.clone();
@@ -364,7 +373,11 @@ fn shows(kind: &Kind, field: &str) -> bool {
         .is_some_and(|model| model.field(field).is_some())
 }
 
-/// Gives the time as the value of a field.
-pub(crate) fn moment(cx: &Cx<'_>) -> Value {
-    spell(cx.now).into()
+/// Turns a field that is an id into a reference under another name, as creates by id ask for.
+pub(crate) fn reference_from(fields: &mut Fields, id_field: &str, name: &str) {
+    if let Some(Value::String(id)) = fields.get(id_field) {
+        let reference = serde_json::json!({ "id": id });
+        fields.remove(id_field);
+        fields.insert(name.to_owned(), reference);
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Option<Value>,
+    pub(crate) text: Option<String>,
 }
 
 impl Reply {
@@ -18,11 +19,25 @@ impl Reply {
         Self {
             status,
             body: Some(body),
+            text: None,
+        }
+    }
+
+    /// Gives a body that is plain text.
+    pub(crate) fn text(body: &str) -> Self {
+        Self {
+            status: 200,
+            body: None,
+            text: Some(body.to_owned()),
         }
     }
 
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, body: None }
+        Self {
+            status,
+            body: None,
+            text: None,
+        }
     }
 }
 

@@ -18,6 +18,9 @@ use crate::world::Org;
 /// Checks, and may complete, the fields about to be written; `old` is what they replace.
 pub(crate) type Check = fn(&mut Cx<'_>, &Req, &mut Fields, Option<&Fields>) -> Result<(), Refusal>;
 
+/// Tells whether an object may be deleted in its present state.
+pub(crate) type MayDelete = fn(&Cx<'_>, &Req, &Fields) -> Result<(), Refusal>;
+
 /// Adds computed fields to what is shown of an object.
 pub(crate) type View = fn(&Org, &str, &mut Fields);
 
@@ -61,7 +64,11 @@ pub(crate) struct Kind {
     pub(crate) optional: &'static [&'static str],
     /// Whether lists show soft-deleted objects.
     pub(crate) lists_deleted: bool,
+    /// Brings the fields of a body into the form in which they are kept.
+    pub(crate) prepare: Option<fn(&mut Fields)>,
     pub(crate) check: Option<Check>,
+    /// Refuses to delete an object because of its own state.
+    pub(crate) may_delete: Option<MayDelete>,
     pub(crate) view: Option<View>,
     /// Tidies up what pointed to an object that is gone.
     pub(crate) deleted: Option<fn(&mut Org, &str)>,
@@ -91,7 +98,9 @@ impl Kind {
         write_only: &[],
         optional: &[],
         lists_deleted: false,
+        prepare: None,
         check: None,
+        may_delete: None,
         view: None,
         deleted: None,
     };
@@ -212,6 +221,8 @@ pub(crate) enum Filter {
     Prefix(&'static str),
     /// The value with `*` for anything, ignoring case.
     Wildcard(&'static str),
+    /// The value in the way that the parameter `filterType` names.
+    ByType(&'static str),
     /// A reference that the object holds at this path.
     Reference(&'static str),
     /// Taken and without effect on which objects are listed.

@@ -38,6 +38,7 @@ mod limits;
 mod page;
 mod refs;
 mod routes;
+mod search;
 mod server;
 mod sim;
 mod state;

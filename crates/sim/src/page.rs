@@ -81,9 +81,10 @@ pub(crate) fn select<'o>(
                     .and_then(id_of)
                     .is_some_and(|id| divisions.contains(&id)))
             && (kind.division == Division::None || cx.check_division(fields).is_ok())
+            && (kind.lists_deleted || text(fields, "state") != "deleted")
             && filters
                 .iter()
-                .all(|(filter, value)| matches(*filter, fields, value))
+                .all(|(filter, value)| matches(req, *filter, fields, value))
     };
     let ghosts = cx.org.store.ghosts(kind.name, cx.now);
     let mut found: Vec<(&Object, &Fields)> = cx
@@ -106,7 +107,7 @@ pub(crate) fn select<'o>(
     Ok(found)
 }
 
-fn matches(filter: Filter, fields: &Fields, wanted: &str) -> bool {
+fn matches(req: &Req, filter: Filter, fields: &Fields, wanted: &str) -> bool {
     let lower = |field: &str| match fields.get(field) {
         Some(Value::String(text)) => text.to_lowercase(),
         Some(other) => other.to_string(),
@@ -116,6 +117,11 @@ fn matches(filter: Filter, fields: &Fields, wanted: &str) -> bool {
         Filter::Exact(field) => lower(field) == wanted,
         Filter::Contains(field) => lower(field).contains(wanted),
         Filter::Prefix(field) => lower(field).starts_with(wanted),
+        Filter::ByType(field) => match req.query("filterType").as_deref() {
+            Some("Equals") => lower(field) == wanted,
+            Some("Contains") => lower(field).contains(wanted),
+            _ => lower(field).starts_with(wanted),
+        },
         Filter::Wildcard(field) => glob(wanted, &lower(field)),
         Filter::Reference(path) => Ref::to(path, "")
             .find(fields)

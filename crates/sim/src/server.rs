@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt, stream};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming as Received};
@@ -128,8 +128,13 @@ fn respond(outgoing: Outgoing, truncate: bool) -> Response<Body> {
     }
     let body = if truncate {
         let half = body.slice(..body.len() / 2);
-        let frames = [Ok(Frame::data(half)), Err(Reset)];
-        BodyExt::boxed(StreamBody::new(stream::iter(frames)))
+        // The pause lets the first half go out.
+        let broken = stream::once(async {
+            tokio::task::yield_now().await;
+            Err(Reset)
+        });
+        let frames = stream::iter([Ok(Frame::data(half))]).chain(broken);
+        BodyExt::boxed(StreamBody::new(frames))
     } else {
         Full::new(body)
             .map_err(|never: Infallible| match never {})

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use orgsmith_contract::{Direction, Route, contract};
+use orgsmith_contract::{Route, contract};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -308,13 +308,18 @@ impl State {
             self.tokens.by_value.remove(value);
         }
         match outcome {
-            Ok(Reply {
-                status,
-                body: Some(body),
-            }) => Outgoing::json(status, &body),
-            Ok(Reply { status, body: None }) => Outgoing {
-                status,
-                ..Outgoing::default()
+            Ok(Reply { status, body, text }) => match (body, text) {
+                (Some(body), _) => Outgoing::json(status, &body),
+                (None, Some(text)) => Outgoing {
+                    status,
+                    content_type: Some("text/plain".to_owned()),
+                    headers: Vec::new(),
+                    body: text.into(),
+                },
+                (None, None) => Outgoing {
+                    status,
+                    ..Outgoing::default()
+                },
             },
             Err(refusal) => refused(&refusal, context),
         }
@@ -537,10 +542,7 @@ fn request(
     let how = Bodies {
         kind: registry().kind_of(route.operation),
         id: route.params.last().map(|(_, id)| id.as_str()),
-        direction: match caller {
-            Caller::Seed => Direction::Response,
-            Caller::Client { .. } => Direction::Request,
-        },
+        seed: matches!(caller, Caller::Seed),
         relax_read_only,
     };
     check_body(route.operation, &mut body, &how)?;

@@ -68,7 +68,8 @@ pub(crate) struct Bodies<'k> {
     pub(crate) kind: Option<&'k Kind>,
     /// The id in the path of an update.
     pub(crate) id: Option<&'k str>,
-    pub(crate) direction: Direction,
+    /// Whether the world is being furnished: read-only fields are taken as they are.
+    pub(crate) seed: bool,
     pub(crate) relax_read_only: bool,
 }
 
@@ -92,19 +93,20 @@ pub(crate) fn check_body(
         };
     }
     // Seeds may choose the id, which no create model lets a client do.
-    let seed_id = match (how.direction, body.as_object_mut()) {
-        (Direction::Response, Some(fields)) if operation.method == "POST" => fields.remove("id"),
+    let seed_id = match body.as_object_mut() {
+        Some(fields) if how.seed && operation.method == "POST" => fields.remove("id"),
         _ => None,
     };
     let mut read_only = Vec::new();
     let mut details = Vec::new();
     let mut first: Option<Refusal> = None;
-    for found in contract().check(ty, body, how.direction) {
+    for found in contract().check(ty, body, Direction::Request) {
         let field = found.pointer.trim_start_matches('/');
         let code = match &found.problem {
             ProblemKind::Missing if how.kind.is_some_and(|k| k.optional.contains(&field)) => {
                 continue;
             }
+            ProblemKind::ReadOnly if how.seed => continue,
             ProblemKind::ReadOnly if tolerated(body, &found.pointer, how) => {
                 read_only.push(found.pointer.clone());
                 continue;

@@ -33,6 +33,8 @@ pub(crate) struct Org {
     /// The ids of those that have work before them, oldest start first.
     pub(crate) running: Vec<String>,
     pub(crate) storage: Storage,
+    /// Who holds which role in which division.
+    pub(crate) grants: BTreeMap<Grant, Timestamp>,
     /// How full the windows of the single services are, by path prefix.
     pub(crate) services: BTreeMap<String, Window>,
     ids: Ids,
@@ -62,6 +64,7 @@ impl Org {
             jobs: BTreeMap::new(),
             running: Vec::new(),
             storage: Storage::default(),
+            grants: BTreeMap::new(),
             services: BTreeMap::new(),
             ids,
         };
@@ -253,6 +256,16 @@ impl Org {
             "selfUri": "/api/v2/organizations/me",
         })
     }
+}
+
+/// Represents a role held by a subject in a division.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Grant {
+    /// A user, a group or an OAuth client.
+    pub(crate) subject: String,
+    pub(crate) role: String,
+    /// A division, or `*` for all.
+    pub(crate) division: String,
 }
 
 /// Makes ids that look random and are the same in every run.

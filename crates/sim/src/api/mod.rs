@@ -9,21 +9,41 @@ use crate::jobs::Work;
 use crate::routes::Registry;
 use crate::world::Org;
 
+mod actions;
+mod architect;
+mod audits;
 mod authorization;
 mod datatables;
 mod dependencies;
 mod flows;
+mod groups;
+mod integrations;
+mod locations;
 mod organizations;
+mod outbound;
+mod queues;
 mod routing;
+mod telephony;
+mod users;
 
 /// Makes every family known.
 pub(crate) fn register(registry: &mut Registry) {
+    actions::register(registry);
+    architect::register(registry);
+    audits::register(registry);
     authorization::register(registry);
     datatables::register(registry);
+    groups::register(registry);
+    integrations::register(registry);
+    locations::register(registry);
     dependencies::register(registry);
     flows::register(registry);
     organizations::register(registry);
+    outbound::register(registry);
+    queues::register(registry);
     routing::register(registry);
+    telephony::register(registry);
+    users::register(registry);
 }
 
 /// Gives what does the work of a family of jobs.
@@ -35,4 +55,5 @@ pub(crate) fn work_of(family: &str) -> Option<Work> {
 pub(crate) fn furnish(org: &mut Org, now: Timestamp) {
     authorization::furnish(org, now);
     datatables::furnish(org, now);
+    actions::furnish(org, now);
 }
