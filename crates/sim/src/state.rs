@@ -17,7 +17,7 @@ use crate::faults::{FaultAction, Faults};
 use crate::ledger::{Entry, Ledger, without_secrets};
 use crate::routes::{Req, registry};
 use crate::storage::{self, Slot};
-use crate::validate::{Bodies, check_body, check_query};
+use crate::validate::{Bodies, check_body, check_query, trim_answer};
 use crate::world::Org;
 
 /// Represents a request as it came in.
@@ -503,8 +503,14 @@ impl State {
             touched: None,
         };
         crate::jobs::settle(&mut cx);
-        let answer = registry().serve(&mut cx, &req);
+        let mut answer = registry().serve(&mut cx, &req);
         trace.object = cx.touched;
+        if let Ok(Reply {
+            body: Some(body), ..
+        }) = &mut answer
+        {
+            trim_answer(req.operation, body);
+        }
         answer
     }
 }
@@ -541,6 +547,7 @@ fn request(
     check_query(route.operation, &query)?;
     let how = Bodies {
         kind: registry().kind_of(route.operation),
+        path,
         id: route.params.last().map(|(_, id)| id.as_str()),
         seed: matches!(caller, Caller::Seed),
         relax_read_only,

@@ -12,7 +12,7 @@ use crate::page::cut;
 use crate::refs::Ref;
 use crate::routes::{Registry, Req, registry};
 use crate::search;
-use crate::store::{Fields, Object};
+use crate::store::{Fields, Object, text};
 use crate::world::Org;
 
 const KINDS: &[Kind] = &[Kind {
@@ -105,8 +105,19 @@ fn find(cx: &mut Cx<'_>, req: &Req) -> Answer {
     })
 }
 
-/// What a `PUT` leaves out stays as it is.
+/// What a `PUT` leaves out stays as it is; a deleted group can only be made active again.
 fn put(cx: &mut Cx<'_>, req: &Req) -> Answer {
+    let id = req.id().to_owned();
+    let old = cx.find("group", &id)?.fields.clone();
+    if text(&old, "state") == "deleted" && req.body["state"] == "active" {
+        crud::check_version(kind(), &old, &crud::body_fields(&req.body))?;
+        let mut fields = old.clone();
+        fields.insert("state".into(), "active".into());
+        crud::check_key(cx, kind(), Some(&id), &fields)?;
+        crud::bump(kind(), &old, &mut fields);
+        cx.replace(kind(), &id, fields);
+        return Ok(Reply::ok(cx.show("group", &id)));
+    }
     crud::serve(cx, req, kind(), crud::Verb::Merge)
 }
 

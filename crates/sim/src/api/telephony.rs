@@ -254,7 +254,10 @@ fn numbers(cx: &mut Cx<'_>, req: &Req) -> Answer {
         };
         for number in start..=end {
             let number = format!("+{number}");
-            let owner = owners.iter().find(|(held, ..)| *held == number);
+            let owner = owners
+                .binary_search_by(|(held, ..)| held.cmp(&number))
+                .ok()
+                .map(|at| &owners[at]);
             if number.contains(&part) && !(only_free && owner.is_some()) {
                 found.push((number, pool, owner));
             }

@@ -575,8 +575,12 @@ async fn groups_have_their_quirks() {
         0
     );
     world.api.delete(&uri).await.ok();
-    assert_eq!(world.api.get(&uri).await.ok()["state"], "deleted");
+    let gone = world.api.get(&uri).await.ok();
+    assert_eq!(gone["state"], "deleted");
     assert_eq!(world.api.get(GROUPS).await.ok()["total"], 0);
+    let restore = json!({"state": "active", "version": gone["version"]});
+    let restored = world.api.put(&uri, restore).await.ok();
+    assert_eq!(restored["state"], "active");
 }
 
 #[tokio::test]

@@ -456,6 +456,8 @@ async fn skill_groups_count_who_meets_their_conditions() {
         (column(&page, "name"), page.get("total")),
         (vec!["G".to_owned()], None)
     );
+    // Conditions are told only by the read of one group.
+    assert!(page["entities"][0].get("skillConditions").is_none());
 }
 
 #[tokio::test]

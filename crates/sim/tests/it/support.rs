@@ -1,5 +1,6 @@
 //! A client of a simulator, small enough to see every request.
 
+use orgsmith_contract::{Direction, contract};
 use orgsmith_sim::{Config, Limits, Sim};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -66,7 +67,12 @@ impl Api {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Got {
-        read(self.send(method, path, body).await.expect("an answer")).await
+        let answer = self.send(method.clone(), path, body).await;
+        let got = read(answer.expect("an answer")).await;
+        if (200..300).contains(&got.status) {
+            conforms(method.as_str(), path, &got.body);
+        }
+        got
     }
 
     pub async fn get(&self, path: &str) -> Got {
@@ -116,6 +122,20 @@ impl Got {
         let got = (self.status, self.body["code"].as_str().unwrap_or(""));
         assert_eq!(got, (status, code), "{}", self.body);
         self.body
+    }
+}
+
+/// Asserts that the contract knows every field of a successful answer.
+#[track_caller]
+fn conforms(method: &str, path: &str, body: &Value) {
+    let path = path.split('?').next().unwrap_or(path);
+    let operation = contract().route(method, path).map(|route| route.operation);
+    if let (Some(ty), false) = (
+        operation.and_then(|op| op.response.as_ref()),
+        body.is_null(),
+    ) {
+        let problems = contract().check(ty, body, Direction::Response);
+        assert!(problems.is_empty(), "{method} {path}: {problems:?}");
     }
 }
 
