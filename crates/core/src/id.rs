@@ -149,6 +149,14 @@ impl fmt::Display for ObjectRef {
 #[error("{0:?} is not a reference of the form kind/key")]
 pub struct NotAReference(pub String);
 
+/// Tells a kind's name from anything else, such as the `#` of a pointer into a JSON schema.
+fn is_kind_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
 impl FromStr for ObjectRef {
     type Err = NotAReference;
 
