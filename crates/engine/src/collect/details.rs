@@ -89,7 +89,8 @@ async fn one(
     (captured, failures)
 }
 
-async fn read_part(org: &Org, part: &Part, captured: &Captured) -> Result<Option<Value>, Failure> {
+/// Reads a part of an object; nothing where the object's own body carries it.
+pub(crate) async fn read_part(org: &Org, part: &Part, captured: &Captured) -> Result<Option<Value>, Failure> {
     let Some(spec) = &part.list else {
         return Ok(None);
     };

@@ -4,20 +4,19 @@
 //! in which a new object may be invisible; a change is looked up in the object. Only what is known
 //! not to have happened is sent again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use orgsmith_client::Error;
-use orgsmith_core::catalogue::{Catalogue, Descriptor};
-use orgsmith_core::document::Bindings;
-use orgsmith_core::document::Captured;
-use orgsmith_core::id::{Kind, TargetId};
+use orgsmith_core::catalogue::{Catalogue, Descriptor, Part};
+use orgsmith_core::document::{Bindings, Captured, Files};
+use orgsmith_core::id::{Kind, SourceId, TargetId};
 use orgsmith_core::plan::{Action, Expected, Step, Write};
 use orgsmith_core::snapshot::{Names, Snapshot};
 use serde_json::Value;
 
 use super::worker::{Worker, version_of};
-use crate::collect::details::read_one;
+use crate::collect::details::{read_one, read_part};
 use crate::collect::lists::{Failure, list};
 
 /// What the target shows of a step.
@@ -153,12 +152,12 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
         Write::ActionDraft { .. } => true,
         Write::FlowImport { .. } | Write::PromptAudio { .. } | Write::RowsImport { .. } => false,
     };
-    if !versioned {
-        return Probe::NotDone;
-    }
     let Some(id) = worker.id(&step.object) else {
         return Probe::Undecided("it has no id in the target".into());
     };
+    if !versioned {
+        return added(worker, step, descriptor, id).await;
+    }
     let live = match read_one(worker.execution.org, descriptor, id.as_str()).await {
         Ok(Some(live)) => live,
         Ok(None) => return Probe::Undecided("the API cannot show it".into()),
@@ -183,6 +182,65 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
         }
         _ => Probe::NotDone,
     }
+}
+
+/// Finds out whether items were added; adding some of them twice is refused. Everything else may be
+/// sent again.
+async fn added(
+    worker: &Worker<'_>,
+    step: &Step,
+    descriptor: &Descriptor,
+    id: TargetId,
+) -> Probe {
+    let Write::Request(request) = &step.write else { return Probe::NotDone };
+    let part = descriptor.parts.iter().find(|part| {
+        part.add.as_ref().is_some_and(|add| add.path == request.path && add.method == request.method)
+    });
+    let Some((part, body)) = part.filter(|_| request.query.is_empty()).zip(request.body.as_ref())
+    else {
+        return Probe::NotDone;
+    };
+    let Ok(wanted) = body.bind(worker) else { return Probe::NotDone };
+    let live = if part.list.is_some() {
+        let captured = Captured {
+            id: SourceId::new(id.as_str()),
+            body: Value::Null,
+            files: Files::default(),
+        };
+        let unconditional = Part { when: None, ..part.clone() };
+        read_part(worker.execution.org, &unconditional, &captured).await.map(Option::unwrap_or_default)
+    } else {
+        let live = read_one(worker.execution.org, descriptor, id.as_str()).await;
+        let field = |live: Option<Value>| live.and_then(|live| live.get(&part.field).cloned());
+        live.map(|live| field(live).unwrap_or_default()).map_err(Failure::Call)
+    };
+    let have: BTreeSet<String> = match live {
+        Ok(live) => identities(part, &live),
+        Err(Failure::Call(error)) => return Probe::Failed(error),
+        Err(Failure::Answer(reason)) => return Probe::Undecided(reason),
+    };
+    if identities(part, &wanted.into_value()).iter().all(|item| have.contains(item)) {
+        Probe::Done { id: Some(id), version: None }
+    } else {
+        Probe::NotDone
+    }
+}
+
+/// Returns what identifies the items in a body: one item, a list of them, or a list of ids.
+fn identities(part: &Part, body: &Value) -> BTreeSet<String> {
+    let items: Vec<&Value> = match body {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(map) if map.len() == 1 && map.values().all(Value::is_array) => {
+            map.values().filter_map(Value::as_array).flatten().collect()
+        }
+        item => vec![item],
+    };
+    let identity = |item: &Value| {
+        let field = part.identity.first().and_then(|field| item.get(field));
+        let id = field.or_else(|| item.get("id")).unwrap_or(item);
+        id.get("id").unwrap_or(id).as_str().map(str::to_owned)
+    };
+    items.into_iter().filter_map(identity).collect()
 }
 
 /// Tells whether an object has what a request asked for, as far as both speak of it.

@@ -1,0 +1,4 @@
+//! The engine against the simulator.
+
+mod clone;
+mod lab;
