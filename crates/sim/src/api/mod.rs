@@ -20,6 +20,7 @@ mod groups;
 mod integrations;
 mod locations;
 mod organizations;
+mod prompts;
 mod outbound;
 mod queues;
 mod routing;
@@ -39,6 +40,7 @@ pub(crate) fn register(registry: &mut Registry) {
     dependencies::register(registry);
     flows::register(registry);
     organizations::register(registry);
+    prompts::register(registry);
     outbound::register(registry);
     queues::register(registry);
     routing::register(registry);
@@ -48,7 +50,9 @@ pub(crate) fn register(registry: &mut Registry) {
 
 /// Gives what does the work of a family of jobs.
 pub(crate) fn work_of(family: &str) -> Option<Work> {
-    flows::work_of(family).or_else(|| datatables::work_of(family))
+    flows::work_of(family)
+        .or_else(|| datatables::work_of(family))
+        .or_else(|| prompts::work_of(family))
 }
 
 /// Gives a new org what every org is born with.

@@ -21,7 +21,11 @@ mod import;
 mod resolve;
 
 /// The kinds that a flow keeps from being deleted.
-const KEPT: &[(&str, &str)] = &[("flow", "flow"), ("datatable", "datatable")];
+const KEPT: &[(&str, &str)] = &[
+    ("flow", "flow"),
+    ("datatable", "datatable"),
+    ("user_prompt", "user_prompt"),
+];
 
 const KINDS: &[Kind] = &[Kind {
     name: "flow",
