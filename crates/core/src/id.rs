@@ -162,7 +162,7 @@ impl FromStr for ObjectRef {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once('/') {
-            Some((kind, key)) if !kind.is_empty() && !key.is_empty() => Ok(Self {
+            Some((kind, key)) if is_kind_name(kind) && !key.is_empty() => Ok(Self {
                 kind: Kind::new(kind),
                 key: Key::from_encoded(key),
             }),
