@@ -152,12 +152,15 @@ pub(crate) async fn import_rows(org: &Org, table: &str, rows: Vec<u8>) -> Result
     let job = org.client.send(call).await?.body;
     let id = text(&job, "id")?;
     let url = text(&job, "uploadURI")?;
-    org.client.upload(&url, &headers(&job, "uploadHeaders"), "text/csv", rows).await?;
+    org.client
+        .upload(&url, &headers(&job, "uploadHeaders"), "text/csv", rows)
+        .await?;
     let state = poll(org, &format!("{jobs}/jobs/{}", path_segment(&id)), &id).await?;
     match state.get("countRecordsFailed").and_then(Value::as_u64) {
-        Some(failed) if failed > 0 => {
-            Err(JobError::Failed(format!("{failed} rows were refused: {}", messages(&state))))
-        }
+        Some(failed) if failed > 0 => Err(JobError::Failed(format!(
+            "{failed} rows were refused: {}",
+            messages(&state)
+        ))),
         _ => Ok(()),
     }
 }
@@ -201,7 +204,10 @@ fn messages(state: &Value) -> String {
         .filter(|message| message.get("type").and_then(Value::as_str) != Some("Warning"))
         .filter_map(|message| message.get("text")?.as_str())
         .collect();
-    if let Some(text) = state.pointer("/errorInformation/message").and_then(Value::as_str) {
+    if let Some(text) = state
+        .pointer("/errorInformation/message")
+        .and_then(Value::as_str)
+    {
         return text.to_owned();
     }
     if texts.is_empty() {

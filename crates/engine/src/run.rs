@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::checks::{Approval, CheckedPlan, NotApproved};
 use orgsmith_core::id::{ObjectRef, OrgName, RunId, SourceId, StepId, TargetId};
 use orgsmith_core::journal::{Entry, Record, StepState};
 use orgsmith_core::plan::{Action, FORMAT, Plan};
@@ -48,6 +49,9 @@ pub enum RunError {
         /// Its org.
         org: OrgName,
     },
+    /// The approval is of another plan.
+    #[error(transparent)]
+    NotApproved(#[from] NotApproved),
     /// The plan in the state cannot be read.
     #[error("the plan of the run cannot be read: {0}")]
     BadPlan(String),
@@ -89,7 +93,7 @@ pub struct Finished {
 }
 
 impl Runner<'_> {
-    /// Carries out a plan that was checked and approved.
+    /// Carries out a plan that was checked, and approved by somebody.
     ///
     /// `source_ids` are the ids the objects have in the source, where it is an org.
     ///
@@ -97,10 +101,13 @@ impl Runner<'_> {
     /// The org is locked, or the state failed. What goes wrong with a step is in the outcome.
     pub async fn start(
         &self,
-        plan: &Plan,
+        checked: &CheckedPlan,
+        approval: &Approval,
         secrets: &Secrets,
         source_ids: &BTreeMap<ObjectRef, SourceId>,
     ) -> Result<Finished, RunError> {
+        checked.approve(approval)?;
+        let plan = checked.plan();
         let guard = self.lock().await?;
         let id = RunId::new(&uuid::Uuid::new_v4().to_string());
         let now = now_ms();
@@ -108,14 +115,17 @@ impl Runner<'_> {
             id: id.clone(),
             org: self.org.name.clone(),
             source: plan.source.org.org_name.clone(),
-            plan_digest: plan.digest(),
+            plan_digest: checked.digest().to_owned(),
             created_ms: now,
             updated_ms: now,
             status: RunStatus::Running,
         };
-        let text = serde_json::to_string(plan).map_err(|error| RunError::BadPlan(error.to_string()))?;
+        let text =
+            serde_json::to_string(plan).map_err(|error| RunError::BadPlan(error.to_string()))?;
         self.state.create_run(&guard.lease, &run, &text).await?;
-        let result = self.carry_out(&guard, id, plan, BTreeMap::new(), secrets, source_ids).await;
+        let result = self
+            .carry_out(&guard, id, plan, BTreeMap::new(), secrets, source_ids)
+            .await;
         guard.release().await;
         result
     }
@@ -128,9 +138,13 @@ impl Runner<'_> {
         let plan = load_plan(&*self.state, run, &self.org.name).await?;
         let guard = self.lock().await?;
         let states = replay(&self.state.journal(run).await?)?;
-        self.state.set_status(&guard.lease, run, RunStatus::Running, now_ms()).await?;
+        self.state
+            .set_status(&guard.lease, run, RunStatus::Running, now_ms())
+            .await?;
         let none = BTreeMap::new();
-        let result = self.carry_out(&guard, run.clone(), &plan, states, secrets, &none).await;
+        let result = self
+            .carry_out(&guard, run.clone(), &plan, states, secrets, &none)
+            .await;
         guard.release().await;
         result
     }
@@ -150,7 +164,11 @@ impl Runner<'_> {
             org: self.org.name.clone(),
             steps: plan.steps.len() - done,
         });
-        let journal = Journalist { state: &*self.state, lease: &guard.lease, run: run.clone() };
+        let journal = Journalist {
+            state: &*self.state,
+            lease: &guard.lease,
+            run: run.clone(),
+        };
         let outcome = execute(Execution {
             org: self.org,
             catalogue: self.catalogue,
@@ -166,19 +184,31 @@ impl Runner<'_> {
         let status = status_of(plan, &outcome);
         let mappings = self.mappings(plan, &run, &outcome, source_ids);
         self.state.put_mappings(&guard.lease, &mappings).await?;
-        for step in plan.steps.iter().filter(|step| step.action == Action::Delete) {
+        for step in plan
+            .steps
+            .iter()
+            .filter(|step| step.action == Action::Delete)
+        {
             if outcome.states.get(&step.id).is_some_and(StepState::is_done) {
-                self.state.forget_mapping(&guard.lease, &step.object).await?;
+                self.state
+                    .forget_mapping(&guard.lease, &step.object)
+                    .await?;
             }
         }
-        self.state.set_status(&guard.lease, &run, status, now_ms()).await?;
+        self.state
+            .set_status(&guard.lease, &run, status, now_ms())
+            .await?;
         self.events.tell(Event::RunEnded {
             run: run.as_str().to_owned(),
             done: outcome.done(),
             open: plan.steps.len() - outcome.done(),
             calls: self.org.client.stats().sent,
         });
-        Ok(Finished { run, status, outcome })
+        Ok(Finished {
+            run,
+            status,
+            outcome,
+        })
     }
 
     /// Returns the ids of everything the plan speaks of, as far as they are known.
@@ -207,7 +237,11 @@ impl Runner<'_> {
 
     async fn lock(&self) -> Result<Guard, RunError> {
         let ttl = millis(LEASE);
-        match self.state.acquire(&self.org.name, &self.owner, ttl, now_ms()).await? {
+        match self
+            .state
+            .acquire(&self.org.name, &self.owner, ttl, now_ms())
+            .await?
+        {
             Acquired::Lease(lease) => Ok(Guard::new(self.state.clone(), lease)),
             Acquired::Held { owner, expires_ms } => Err(RunError::Locked {
                 org: self.org.name.clone(),
@@ -223,15 +257,27 @@ impl Runner<'_> {
 /// # Errors
 /// There is no such run in the org, or its plan is of a newer format.
 pub async fn load_plan(state: &dyn State, run: &RunId, org: &OrgName) -> Result<Plan, RunError> {
-    let known = state.run(run).await?.ok_or_else(|| RunError::NoSuchRun(run.clone()))?;
+    let known = state
+        .run(run)
+        .await?
+        .ok_or_else(|| RunError::NoSuchRun(run.clone()))?;
     if known.org != *org {
-        return Err(RunError::OtherOrg { run: run.clone(), org: known.org });
+        return Err(RunError::OtherOrg {
+            run: run.clone(),
+            org: known.org,
+        });
     }
-    let text = state.plan(run).await?.ok_or_else(|| RunError::NoSuchRun(run.clone()))?;
+    let text = state
+        .plan(run)
+        .await?
+        .ok_or_else(|| RunError::NoSuchRun(run.clone()))?;
     let plan: Plan =
         serde_json::from_str(&text).map_err(|error| RunError::BadPlan(error.to_string()))?;
     if plan.format > FORMAT {
-        return Err(RunError::BadPlan(format!("made by a newer orgsmith: format {}", plan.format)));
+        return Err(RunError::BadPlan(format!(
+            "made by a newer orgsmith: format {}",
+            plan.format
+        )));
     }
     Ok(plan)
 }
@@ -259,15 +305,21 @@ struct Journalist<'j> {
 impl Journal for Journalist<'_> {
     fn append(&self, step: StepId, entry: Entry) -> BoxFuture<'_, Result<(), JournalError>> {
         async move {
-            let record = Record { run: self.run.clone(), step, entry };
-            self.state.append(self.lease, std::slice::from_ref(&record)).await.map_err(|error| {
-                match error {
+            let record = Record {
+                run: self.run.clone(),
+                step,
+                entry,
+            };
+            self.state
+                .append(self.lease, std::slice::from_ref(&record))
+                .await
+                .map_err(|error| match error {
                     StateError::Fenced { holder, .. } => JournalError::Fenced {
-                        holder: holder.map_or_else(|| "nobody".to_owned(), |owner| owner.to_string()),
+                        holder: holder
+                            .map_or_else(|| "nobody".to_owned(), |owner| owner.to_string()),
                     },
                     error => JournalError::Broken(chain(&error)),
-                }
-            })
+                })
         }
         .boxed()
     }
@@ -306,7 +358,12 @@ impl Guard {
                 }
             }
         });
-        Self { state, lease, over, heart }
+        Self {
+            state,
+            lease,
+            over,
+            heart,
+        }
     }
 
     async fn release(self) {
@@ -324,5 +381,8 @@ fn millis(duration: Duration) -> u64 {
 
 /// Returns the time in milliseconds since 1970.
 pub fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map(millis).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map(millis)
+        .unwrap_or_default()
 }

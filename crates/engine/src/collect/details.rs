@@ -90,7 +90,11 @@ async fn one(
 }
 
 /// Reads a part of an object; nothing where the object's own body carries it.
-pub(crate) async fn read_part(org: &Org, part: &Part, captured: &Captured) -> Result<Option<Value>, Failure> {
+pub(crate) async fn read_part(
+    org: &Org,
+    part: &Part,
+    captured: &Captured,
+) -> Result<Option<Value>, Failure> {
     let Some(spec) = &part.list else {
         return Ok(None);
     };

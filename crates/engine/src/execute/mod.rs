@@ -62,7 +62,7 @@ impl Stop {
 }
 
 /// Where every intention is written down before it becomes a request.
-pub trait Journal: Send + Sync {
+pub(crate) trait Journal: Send + Sync {
     /// Appends an entry and returns when it is safe on disk.
     ///
     /// # Errors
@@ -103,25 +103,24 @@ pub enum ExecuteError {
 }
 
 /// What is needed to carry out a plan.
-pub struct Execution<'e> {
-    /// The org that is written to.
-    pub org: &'e Org,
+pub(crate) struct Execution<'e> {
+    pub(crate) org: &'e Org,
     /// Knows the kinds.
-    pub catalogue: &'e Catalogue,
+    pub(crate) catalogue: &'e Catalogue,
     /// The plan, checked and approved.
-    pub plan: &'e Plan,
+    pub(crate) plan: &'e Plan,
     /// Where intentions are written down.
-    pub journal: &'e dyn Journal,
+    pub(crate) journal: &'e dyn Journal,
     /// Where each step stands, from an earlier try of the run.
-    pub states: BTreeMap<StepId, StepState>,
+    pub(crate) states: BTreeMap<StepId, StepState>,
     /// The values of secrets.
-    pub secrets: &'e Secrets,
+    pub(crate) secrets: &'e Secrets,
     /// How much at once.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
     /// Ends the run early.
-    pub stop: Stop,
+    pub(crate) stop: Stop,
     /// Told what happens.
-    pub events: &'e Events,
+    pub(crate) events: &'e Events,
 }
 
 /// How a run ended.
@@ -154,6 +153,6 @@ impl Outcome {
 }
 
 /// Carries out a plan, as far as it goes.
-pub async fn execute(execution: Execution<'_>) -> Outcome {
+pub(crate) async fn execute(execution: Execution<'_>) -> Outcome {
     dispatcher::run(execution).await
 }

@@ -186,41 +186,56 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
 
 /// Finds out whether items were added; adding some of them twice is refused. Everything else may be
 /// sent again.
-async fn added(
-    worker: &Worker<'_>,
-    step: &Step,
-    descriptor: &Descriptor,
-    id: TargetId,
-) -> Probe {
-    let Write::Request(request) = &step.write else { return Probe::NotDone };
+async fn added(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor, id: TargetId) -> Probe {
+    let Write::Request(request) = &step.write else {
+        return Probe::NotDone;
+    };
     let part = descriptor.parts.iter().find(|part| {
-        part.add.as_ref().is_some_and(|add| add.path == request.path && add.method == request.method)
+        part.add
+            .as_ref()
+            .is_some_and(|add| add.path == request.path && add.method == request.method)
     });
-    let Some((part, body)) = part.filter(|_| request.query.is_empty()).zip(request.body.as_ref())
+    let Some((part, body)) = part
+        .filter(|_| request.query.is_empty())
+        .zip(request.body.as_ref())
     else {
         return Probe::NotDone;
     };
-    let Ok(wanted) = body.bind(worker) else { return Probe::NotDone };
+    let Ok(wanted) = body.bind(worker) else {
+        return Probe::NotDone;
+    };
     let live = if part.list.is_some() {
         let captured = Captured {
             id: SourceId::new(id.as_str()),
             body: Value::Null,
             files: Files::default(),
         };
-        let unconditional = Part { when: None, ..part.clone() };
-        read_part(worker.execution.org, &unconditional, &captured).await.map(Option::unwrap_or_default)
+        let unconditional = Part {
+            when: None,
+            ..part.clone()
+        };
+        read_part(worker.execution.org, &unconditional, &captured)
+            .await
+            .map(Option::unwrap_or_default)
     } else {
         let live = read_one(worker.execution.org, descriptor, id.as_str()).await;
         let field = |live: Option<Value>| live.and_then(|live| live.get(&part.field).cloned());
-        live.map(|live| field(live).unwrap_or_default()).map_err(Failure::Call)
+        live.map(|live| field(live).unwrap_or_default())
+            .map_err(Failure::Call)
     };
     let have: BTreeSet<String> = match live {
         Ok(live) => identities(part, &live),
         Err(Failure::Call(error)) => return Probe::Failed(error),
         Err(Failure::Answer(reason)) => return Probe::Undecided(reason),
     };
-    if identities(part, &wanted.into_value()).iter().all(|item| have.contains(item)) {
-        Probe::Done { id: Some(id), version: None }
+    if identities(part, &wanted.into_value())
+        .iter()
+        .all(|item| have.contains(item))
+    {
+        Probe::Done {
+            id: Some(id),
+            version: None,
+        }
     } else {
         Probe::NotDone
     }

@@ -120,7 +120,10 @@ pub(super) async fn send(
             let id = own_id(worker, step)?;
             let rows = blob(worker, rows)?;
             jobs::import_rows(worker.execution.org, id.as_str(), rows).await?;
-            Ok(Sent { id: Some(id), version: None })
+            Ok(Sent {
+                id: Some(id),
+                version: None,
+            })
         }
         Write::ActionDraft { body } => send_draft(worker, step, descriptor, body, version).await,
     }

@@ -367,7 +367,9 @@ impl<'e> Worker<'e> {
         let versioned = match &step.write {
             Write::Request(request) => request.versioned,
             Write::ActionDraft { .. } => true,
-            Write::FlowImport { .. } | Write::PromptAudio { .. } | Write::RowsImport { .. } => false,
+            Write::FlowImport { .. } | Write::PromptAudio { .. } | Write::RowsImport { .. } => {
+                false
+            }
         };
         if !versioned {
             return Ok(None);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use orgsmith_client::{Client, Credentials, Endpoint};
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::checks::{Approval, Brake, check};
 use orgsmith_core::id::{ObjectRef, OrgName, SourceId};
 use orgsmith_core::plan::{Options, Plan, Planner};
 use orgsmith_core::secret::Secret;
@@ -16,6 +17,9 @@ use orgsmith_engine::{Events, Finished, Limits, Org, Runner, Scope, Secrets, Sto
 use orgsmith_sim::{Config, Sim};
 use orgsmith_store::state::{Memory, Owner, State};
 use serde_json::json;
+
+/// The value of every secret; it must show nowhere but in the requests.
+pub const PLANTED: &str = "planted-secret-value";
 
 /// A simulator with orgs, and a state to run in.
 pub struct Lab {
@@ -36,7 +40,10 @@ impl Lab {
         for name in &names {
             numbers(&sim, name);
         }
-        Self { sim, state: Arc::new(Memory::new()) }
+        Self {
+            sim,
+            state: Arc::new(Memory::new()),
+        }
     }
 
     /// Returns an org that can be talked to.
@@ -52,32 +59,58 @@ impl Lab {
             .seed(7)
             .build()
             .expect("a client");
-        Org { name: OrgName::new(name), region: None, client }
+        Org {
+            name: OrgName::new(name),
+            region: None,
+            client,
+        }
     }
 
     /// Reads a whole org.
     pub async fn read(&self, name: &str) -> Snapshot {
-        let scope = Scope { deleted: true, ..Scope::default() };
-        collect(&self.org(name), Catalogue::builtin(), &scope, &Events::none())
-            .await
-            .expect("an org that can be reached")
+        let scope = Scope {
+            deleted: true,
+            ..Scope::default()
+        };
+        collect(
+            &self.org(name),
+            Catalogue::builtin(),
+            &scope,
+            &Events::none(),
+        )
+        .await
+        .expect("an org that can be reached")
     }
 
     /// Reads an org as a target for a bundle.
     pub async fn read_for(&self, name: &str, desired: &Bundle) -> Snapshot {
         let scope = Scope {
-            in_full: Some(desired.documents.keys().cloned().collect::<BTreeSet<ObjectRef>>()),
+            in_full: Some(
+                desired
+                    .documents
+                    .keys()
+                    .cloned()
+                    .collect::<BTreeSet<ObjectRef>>(),
+            ),
             deleted: true,
             ..Scope::default()
         };
-        collect(&self.org(name), Catalogue::builtin(), &scope, &Events::none())
-            .await
-            .expect("an org that can be reached")
+        collect(
+            &self.org(name),
+            Catalogue::builtin(),
+            &scope,
+            &Events::none(),
+        )
+        .await
+        .expect("an org that can be reached")
     }
 
     /// Exports an org.
     pub async fn export(&self, name: &str) -> Bundle {
-        self.read(name).await.to_bundle(Catalogue::builtin(), &BTreeMap::new()).0
+        self.read(name)
+            .await
+            .to_bundle(Catalogue::builtin(), &BTreeMap::new())
+            .0
     }
 
     /// Plans a bundle against an org.
@@ -95,12 +128,27 @@ impl Lab {
             catalogue: Catalogue::builtin(),
             state: self.state.clone(),
             owner: Owner::new("the test"),
-            limits: Limits { parallelism: 10, visibility: Some(Duration::ZERO) },
+            limits: Limits {
+                parallelism: 10,
+                visibility: Some(Duration::ZERO),
+            },
             stop: Stop::default(),
             events: &events,
         };
         let ids: BTreeMap<ObjectRef, SourceId> = BTreeMap::new();
-        runner.start(plan, &secrets(plan), &ids).await.expect("a run")
+        let checked = check(plan.clone(), [], Brake::On).expect("a good plan");
+        let approval = Approval {
+            digest: checked.digest().to_owned(),
+        };
+        let secrets: Secrets = checked
+            .secrets()
+            .iter()
+            .map(|name| (name.clone(), Secret::new(PLANTED.to_owned())))
+            .collect();
+        runner
+            .start(&checked, &approval, &secrets, &ids)
+            .await
+            .expect("a run")
     }
 
     /// Plans and carries out, and expects every step to be done.
@@ -119,7 +167,11 @@ pub fn told(plan: &Plan, finished: &Finished) -> String {
         let state = finished.outcome.states.get(&step.id)?;
         (!state.is_done()).then(|| format!("{}: {state:?}", step.id))
     });
-    format!("{:?}\n{}", finished.outcome.error, open.collect::<Vec<_>>().join("\n"))
+    format!(
+        "{:?}\n{}",
+        finished.outcome.error,
+        open.collect::<Vec<_>>().join("\n")
+    )
 }
 
 /// Gives an org the numbers that the gold image speaks of.
@@ -129,26 +181,24 @@ fn numbers(sim: &Sim, org: &str) {
         ("München", "+498999998000", "+498999998019"),
     ] {
         let pool = json!({ "name": name, "startPhoneNumber": start, "endPhoneNumber": end });
-        sim.seed(org, "POST", "/api/v2/telephony/providers/edges/didpools", pool)
-            .expect("a pool");
+        sim.seed(
+            org,
+            "POST",
+            "/api/v2/telephony/providers/edges/didpools",
+            pool,
+        )
+        .expect("a pool");
     }
-}
-
-/// Returns a value for every secret that a plan names.
-fn secrets(plan: &Plan) -> Secrets {
-    let text = serde_json::to_string(plan).expect("a plan");
-    let mut found = Secrets::new();
-    for piece in text.split("\"$secret\":\"").skip(1) {
-        let name = piece.split('"').next().unwrap_or_default();
-        found.insert(name.to_owned(), Secret::new("planted-secret-value".to_owned()));
-    }
-    found
 }
 
 /// Reads a bundle of the repository's examples.
 pub fn example(name: &str) -> Bundle {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);
-    let mut bundle = orgsmith_store::bundle::read(&path).expect("an example").bundle;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples")
+        .join(name);
+    let mut bundle = orgsmith_store::bundle::read(&path)
+        .expect("an example")
+        .bundle;
     orgsmith_core::validate::normalise(Catalogue::builtin(), &mut bundle);
     bundle
 }
