@@ -2,8 +2,10 @@
 
 mod architect;
 mod control;
+mod datatables;
 mod flows;
 mod people;
+mod prompts;
 mod protocol;
 mod routing;
 mod services;
