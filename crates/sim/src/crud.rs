@@ -56,7 +56,7 @@ pub(crate) fn insert(
 ) -> Result<String, Refusal> {
     drop_server_fields(cx, kind, &mut fields);
     if kind.division != Division::None {
-        settle_division(cx, &mut fields)?;
+        settle_division(cx, kind, &mut fields)?;
     }
     complete(kind, &mut fields);
     if let Some(check) = kind.check {
@@ -159,7 +159,7 @@ pub(crate) fn update(
         };
     }
     match kind.division {
-        Division::Movable => settle_division(cx, &mut fields)?,
+        Division::Movable | Division::Starrable => settle_division(cx, kind, &mut fields)?,
         Division::Object => {
             if let Some(division) = old.get("division") {
                 fields.insert("division".into(), division.clone());
@@ -308,8 +308,13 @@ pub(crate) fn check_key(
 }
 
 /// Puts the object into the division that it names, or into the home division.
-pub(crate) fn settle_division(cx: &Cx<'_>, fields: &mut Fields) -> Result<(), Refusal> {
+pub(crate) fn settle_division(
+    cx: &Cx<'_>,
+    kind: &Kind,
+    fields: &mut Fields,
+) -> Result<(), Refusal> {
     let division = match fields.get("division").and_then(id_of) {
+        Some("*") if kind.division == Division::Starrable => "*".to_owned(),
         Some(id) if cx.org.store.get("division", id).is_some() => id.to_owned(),
         Some(id) => {
             return Err(

@@ -163,6 +163,8 @@ pub(crate) enum Division {
     Object,
     /// As `Object`, and an update moves it as well.
     Movable,
+    /// As `Movable`, and it may belong to all divisions at once: `{id: "*"}`.
+    Starrable,
 }
 
 /// Says what a delete does.

@@ -55,10 +55,11 @@ static TYPES: [Type; 5] = [
     Type {
         id: "custom-rest-actions",
         name: "Web Services Data Actions",
-        credentials: &[(
-            "basicAuth",
-            &["basicAuth", "userDefined", "userDefinedOAuth"],
-        )],
+        credentials: &[
+            ("basicAuth", &["basicAuth"]),
+            ("userDefined", &["userDefined"]),
+            ("userDefinedOAuth", &["userDefinedOAuth"]),
+        ],
         most: 100,
     },
     Type {

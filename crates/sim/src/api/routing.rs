@@ -52,7 +52,7 @@ const KINDS: &[Kind] = &[
         name: "wrapup_code",
         path: "/api/v2/routing/wrapupcodes",
         audit: ("ContactCenter", "WrapupCode"),
-        division: Division::Movable,
+        division: Division::Starrable,
         deleted: Some(leave_queues),
         ..Kind::PLAIN
     },
@@ -257,7 +257,7 @@ fn set_member_divisions(cx: &mut Cx<'_>, req: &Req) -> Answer {
     };
     let mut ids = texts(group.fields.get("$memberDivisions"));
     for division in texts(req.body.get("addDivisionIds")) {
-        if cx.org.store.get("division", &division).is_none() {
+        if division != "*" && cx.org.store.get("division", &division).is_none() {
             return Err(Refusal::bad_request(format!(
                 "There is no division with id {division}."
             )));

@@ -52,7 +52,7 @@ const MESSAGE: (&str, Option<&str>) = ("INBOUNDSHORTMESSAGE", Some("INQUEUESHORT
 const TYPES: [FlowType; 20] = [
     flow("BOT", "botFlow", "i3BotFlow", "BOTFLOW"),
     flow("COMMONMODULE", "commonModule", "i3CommonModuleFlow", "COMMONMODULEFLOW"),
-    flow("DIGITALBOT", "digitalBotFlow", "i3DigitalBotFlow", "DIGITALBOTFLOW"),
+    flow("DIGITALBOT", "digitalBot", "i3DigitalBotFlow", "DIGITALBOTFLOW"),
     flow("EMAILSEND", "emailSend", "i3EmailSendFlow", "EMAILSENDFLOW"),
     medium(flow("INBOUNDCALL", "inboundCall", "i3InboundFlow", "INBOUNDCALLFLOW"), CALL.0, CALL.1),
     medium(flow("INBOUNDCHAT", "inboundChat", "i3InboundChatFlow", "INBOUNDCHATFLOW"), "INBOUNDCHAT", None),

@@ -177,7 +177,7 @@ pub(crate) fn publish(
             if let Some(division) = &division {
                 fields.insert("division".into(), json!({"id": division}));
             }
-            if let Err(refusal) = crud::settle_division(cx, &mut fields) {
+            if let Err(refusal) = crud::settle_division(cx, kind(), &mut fields) {
                 problems.push(refusal.message);
             }
             crud::complete(kind(), &mut fields);
