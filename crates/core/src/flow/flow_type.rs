@@ -58,7 +58,7 @@ type Row = (
 const TABLE: [Row; 20] = [
     (FlowType::Bot, "BOT", "botFlow", "bot", Some("BOTFLOW")),
     (FlowType::CommonModule, "COMMONMODULE", "commonModule", "commonmodule", Some("COMMONMODULEFLOW")),
-    (FlowType::DigitalBot, "DIGITALBOT", "digitalBotFlow", "digitalbot", Some("DIGITALBOTFLOW")),
+    (FlowType::DigitalBot, "DIGITALBOT", "digitalBot", "digitalbot", Some("DIGITALBOTFLOW")),
     (FlowType::EmailSend, "EMAILSEND", "emailSend", "emailsend", Some("EMAILSENDFLOW")),
     (FlowType::InboundCall, "INBOUNDCALL", "inboundCall", "inboundcall", Some("INBOUNDCALLFLOW")),
     (FlowType::InboundChat, "INBOUNDCHAT", "inboundChat", "inboundchat", Some("INBOUNDCHATFLOW")),

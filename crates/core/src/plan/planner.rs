@@ -159,6 +159,7 @@ impl<'c> Planner<'c> {
             maker.prune(self.catalogue, desired, snapshot);
         }
         let (mut steps, blobs, mut counts) = maker.finish();
+        pull_forward(&mut steps);
         order(&mut steps);
         for (kind, captured) in &snapshot.objects {
             if let Some(counts) = counts.get_mut(kind) {
@@ -584,6 +585,28 @@ fn creation_references(item: &Item<'_>) -> Vec<(ObjectRef, Option<u32>)> {
         });
     }
     found
+}
+
+/// Moves a step into an earlier phase where a step of that phase needs it: a contact list that a
+/// flow names cannot wait for the campaigns.
+fn pull_forward(steps: &mut [super::Step]) {
+    let place: HashMap<crate::id::StepId, usize> = steps
+        .iter()
+        .enumerate()
+        .map(|(index, step)| (step.id.clone(), index))
+        .collect();
+    let mut changed: Vec<usize> = (0..steps.len()).collect();
+    while let Some(index) = changed.pop() {
+        let phase = steps[index].phase;
+        for before in steps[index].after.clone() {
+            if let Some(before) = place.get(&before)
+                && steps[*before].phase > phase
+            {
+                steps[*before].phase = phase;
+                changed.push(*before);
+            }
+        }
+    }
 }
 
 /// Puts every step behind those it needs; otherwise by phase, kind and key.

@@ -575,7 +575,17 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             let changes = std::mem::take(&mut shown);
             let write = Write::RowsImport { rows };
             let reason = reason.clone();
-            self.push(item, Draft { suffix, action, changes, reason, expected: None, write });
+            self.push(
+                item,
+                Draft {
+                    suffix,
+                    action,
+                    changes,
+                    reason,
+                    expected: None,
+                    write,
+                },
+            );
         }
         if let Some(add) = part.add.as_ref().filter(|_| !by_file) {
             for (number, chunk) in found.add.chunks(add.cap.max(1)).enumerate() {
@@ -897,16 +907,30 @@ impl<'m, 'p> StepMaker<'m, 'p> {
 
 /// Writes rows as comma separated values: the key first, then every column that a row has.
 fn csv(rows: &[Value]) -> String {
-    let columns: BTreeSet<&String> =
-        rows.iter().filter_map(Value::as_object).flat_map(|row| row.keys()).collect();
+    let columns: BTreeSet<&String> = rows
+        .iter()
+        .filter_map(Value::as_object)
+        .flat_map(|row| row.keys())
+        .collect();
     let key = "key".to_owned();
-    let order: Vec<&String> =
-        std::iter::once(&key).chain(columns.into_iter().filter(|column| **column != key)).collect();
+    let order: Vec<&String> = std::iter::once(&key)
+        .chain(columns.into_iter().filter(|column| **column != key))
+        .collect();
     let cell = |text: &str| {
         let plain = !text.contains([',', '"', '\n', '\r']) && text.trim() == text;
-        if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
+        if plain {
+            text.to_owned()
+        } else {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        }
     };
-    let mut lines = vec![order.iter().map(|column| cell(column)).collect::<Vec<_>>().join(",")];
+    let mut lines = vec![
+        order
+            .iter()
+            .map(|column| cell(column))
+            .collect::<Vec<_>>()
+            .join(","),
+    ];
     for row in rows {
         let cells = order.iter().map(|column| match row.get(column.as_str()) {
             Some(Value::String(text)) => cell(text),
