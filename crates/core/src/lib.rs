@@ -21,4 +21,5 @@ pub mod render;
 pub mod secret;
 pub mod select;
 pub mod snapshot;
+pub mod testing;
 pub mod validate;

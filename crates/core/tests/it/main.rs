@@ -3,3 +3,4 @@
 mod kinds;
 mod lint;
 mod lint_catches;
+mod planner;
