@@ -53,7 +53,12 @@ pub fn portable(
     for reference in &descriptor.references {
         let mut resolve = |value: &mut Value| {
             let (kind, id) = match target_of(reference, value) {
-                Place::Literal => return true,
+                Place::Literal => {
+                    if let Value::Object(map) = value {
+                        map.retain(|field, _| field == "id");
+                    }
+                    return true;
+                }
                 Place::Empty => return false,
                 Place::Points { kind, id } => (kind, id),
             };

@@ -10,7 +10,7 @@ use orgsmith_core::document::Captured;
 use orgsmith_core::plan::FLOW_SOURCE;
 use serde_json::{Value, json};
 
-use super::lists::{Failure, listing};
+use super::lists::{Failure, listing, query_of};
 use super::{CONCURRENCY, Collector};
 use crate::jobs;
 use crate::org::Org;
@@ -63,10 +63,7 @@ async fn one(
     let mut failures = Vec::new();
     if let Some(read) = descriptor.read.as_ref().filter(|read| read.each) {
         let path = with_id(&read.path, captured.id.as_str());
-        let call = read
-            .query
-            .iter()
-            .fold(Call::get(path), |call, (k, v)| call.query(k, v));
+        let call = query_of(&read.query).fold(Call::get(path), |call, (k, v)| call.query(k, v));
         match org.client.send(call).await {
             Ok(reply) => captured.body = reply.body,
             Err(error) => {
@@ -100,10 +97,7 @@ pub(crate) async fn read_part(
     };
     let path = with_id(&spec.path, captured.id.as_str());
     if part.single {
-        let call = spec
-            .query
-            .iter()
-            .fold(Call::get(path), |call, (k, v)| call.query(k, v));
+        let call = query_of(&spec.query).fold(Call::get(path), |call, (k, v)| call.query(k, v));
         let reply = org.client.send(call).await.map_err(Failure::Call)?;
         return Ok(Some(reply.body));
     }
@@ -299,9 +293,6 @@ pub(crate) async fn read_one(
         return Ok(None);
     };
     let call = Call::get(with_id(&read.path, id));
-    let call = read
-        .query
-        .iter()
-        .fold(call, |call, (k, v)| call.query(k, v));
+    let call = query_of(&read.query).fold(call, |call, (k, v)| call.query(k, v));
     Ok(Some(org.client.send(call).await?.body))
 }

@@ -1,5 +1,7 @@
 //! Lists: every object of a kind, as far as a row tells.
 
+use std::collections::BTreeMap;
+
 use orgsmith_client::{Call, Error, ListError, Listing, PageStyle};
 use orgsmith_core::catalogue::{Descriptor, ListSpec, Paging};
 use orgsmith_core::document::Captured;
@@ -72,10 +74,7 @@ async fn singleton(org: &Org, descriptor: &Descriptor) -> Result<Option<Captured
     let Some(read) = &descriptor.read else {
         return Ok(None);
     };
-    let call = read
-        .query
-        .iter()
-        .fold(Call::get(&read.path), |call, (k, v)| call.query(k, v));
+    let call = query_of(&read.query).fold(Call::get(&read.path), |call, (k, v)| call.query(k, v));
     let reply = org.client.send(call).await?;
     let id = SourceId::new(descriptor.kind.as_str());
     Ok(Some(Captured {
@@ -83,6 +82,13 @@ async fn singleton(org: &Org, descriptor: &Descriptor) -> Result<Option<Captured
         body: reply.body,
         files: Default::default(),
     }))
+}
+
+/// Returns the parameters of a query; several values of one parameter are sent one by one.
+pub(crate) fn query_of(query: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    query
+        .iter()
+        .flat_map(|(name, values)| values.split(',').map(move |value| (name.as_str(), value)))
 }
 
 /// Describes a listing to the client.
@@ -96,9 +102,7 @@ pub(super) fn listing(spec: &ListSpec, path: &str) -> Listing {
     if spec.page_size > 0 {
         listing = listing.page_size(spec.page_size);
     }
-    spec.query
-        .iter()
-        .fold(listing, |listing, (name, value)| listing.query(name, value))
+    query_of(&spec.query).fold(listing, |listing, (name, value)| listing.query(name, value))
 }
 
 fn is_kept(spec: &ListSpec, row: &Value) -> bool {

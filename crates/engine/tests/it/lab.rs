@@ -136,7 +136,8 @@ impl Lab {
             events: &events,
         };
         let ids: BTreeMap<ObjectRef, SourceId> = BTreeMap::new();
-        let checked = check(plan.clone(), [], Brake::On).expect("a good plan");
+        let checked =
+            check(plan.clone(), [], Brake::On).unwrap_or_else(|rejected| panic!("{rejected}"));
         let approval = Approval {
             digest: checked.digest().to_owned(),
         };
