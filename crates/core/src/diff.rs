@@ -67,7 +67,8 @@ fn compare(path: String, wanted: &Value, live: Option<&Value>, found: &mut Vec<C
 pub struct ItemChanges {
     /// Items that the target lacks.
     pub add: Vec<Value>,
-    /// Items that the target has with other values: what it has, what is wanted.
+    /// Items that the target has with other values: what it has, what is wanted; both with their
+    /// defaults.
     pub change: Vec<(Value, Value)>,
     /// Items that only the target has.
     pub remove: Vec<Value>,
@@ -89,8 +90,10 @@ impl ItemChanges {
             match have.get(identity) {
                 None => found.add.push((*item).clone()),
                 Some(live) => {
-                    if item_differs(part, item, live) {
-                        found.change.push(((*live).clone(), (*item).clone()));
+                    // A call that changes an item must say also what is the default.
+                    let (live, item) = (with_defaults(part, live), with_defaults(part, item));
+                    if item_differs(&item, &live) {
+                        found.change.push((live, item));
                     }
                 }
             }
@@ -140,19 +143,25 @@ impl ItemChanges {
     }
 }
 
-/// Compares two items; a field that is left out has its default, or is not managed.
-fn item_differs(part: &Part, desired: &Value, live: &Value) -> bool {
+/// Returns an item with what it leaves out because it says nothing new.
+fn with_defaults(part: &Part, item: &Value) -> Value {
+    let mut full = item.clone();
+    if let Value::Object(map) = &mut full
+        && Slot::of(item).is_none()
+    {
+        for (field, value) in &part.defaults {
+            map.entry(field.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    full
+}
+
+/// Compares two items; a field that is left out is not managed.
+fn item_differs(desired: &Value, live: &Value) -> bool {
     let (Value::Object(desired), Value::Object(live)) = (desired, live) else {
         return desired != live;
     };
-    let with_defaults = |item: &Map<String, Value>| {
-        let mut item = item.clone();
-        for (field, value) in &part.defaults {
-            item.entry(field.clone()).or_insert_with(|| value.clone());
-        }
-        item
-    };
-    !changes(&with_defaults(desired), &with_defaults(live), &|_| false).is_empty()
+    !changes(desired, live, &|_| false).is_empty()
 }
 
 fn label(part: &Part, item: &Value) -> String {
