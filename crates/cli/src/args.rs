@@ -1,0 +1,156 @@
+//! What can be written on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+
+/// Clones whole Genesys Cloud orgs: export, compare, plan, apply.
+#[derive(Debug, Parser)]
+#[command(
+    name = "orgsmith",
+    version,
+    about,
+    disable_help_subcommand = true,
+    propagate_version = false,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "New here? `orgsmith demo` shows the whole road on a simulated org.\n\
+                  Exit codes: `orgsmith help exit-codes`."
+)]
+pub(crate) struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The project file [default: orgsmith.yaml here or in a folder above].
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ORGSMITH_CONFIG",
+        hide_env = true
+    )]
+    pub(crate) config: Option<PathBuf>,
+    /// Where runs are remembered [default: .orgsmith/state.db beside the project file].
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ORGSMITH_STATE",
+        hide_env = true
+    )]
+    pub(crate) state: Option<PathBuf>,
+    /// The form of the result on standard output.
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FORM",
+        default_value = "text",
+        hide_default_value = true
+    )]
+    pub(crate) output: Format,
+    /// Writes every event and the result to a file, one JSON object a line.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) json_into: Option<PathBuf>,
+    /// Says more: -v shows fields, -vv whole values.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Uses no colour (also NO_COLOR).
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// Logs to standard error, such as `debug` or `orgsmith_client=trace`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "ORGSMITH_LOG",
+        hide_env = true
+    )]
+    pub(crate) log: Option<String>,
+}
+
+/// The form of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For pull requests.
+    Markdown,
+    /// For browsers.
+    Html,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Export(commands::export::Export),
+    Diff(commands::diff::Diff),
+    Plan(commands::plan::Plan),
+    Apply(commands::apply::Apply),
+    Clone(commands::clone::Clone),
+    Sync(commands::sync::Sync),
+    Runs(commands::runs::Runs),
+    Resume(commands::resume::Resume),
+    Map(commands::map::Map),
+    Bundle(commands::bundle::Bundle),
+    Validate(commands::validate::Validate),
+    Kinds(commands::kinds::Kinds),
+    Org(commands::org::Org),
+    Sim(commands::sim::Sim),
+    Demo(commands::demo::Demo),
+    Completions(commands::completions::Completions),
+    Help(commands::help::Help),
+}
+
+/// Which objects are meant.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Which objects")]
+pub(crate) struct Selected {
+    /// Only these: kind=…,name=…,division=…,family=… (again for more; `*` matches anything).
+    #[arg(long, value_name = "TERM")]
+    pub(crate) select: Vec<String>,
+    /// Not these; same terms.
+    #[arg(long, value_name = "TERM")]
+    pub(crate) exclude: Vec<String>,
+    /// Takes along what the selected objects refer to.
+    #[arg(long)]
+    pub(crate) with_dependencies: bool,
+}
+
+/// How a plan is carried out.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Carrying it out")]
+pub(crate) struct Carry {
+    /// Approves the plan in advance.
+    #[arg(short, long, visible_alias = "auto-approve")]
+    pub(crate) yes: bool,
+    /// Lifts the change brake (more than 30 % of a kind updated or deleted).
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Steps under way at once.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) parallelism: u16,
+    /// Stops at the first step that fails; without it, steps that do not need it go on.
+    #[arg(long, overrides_with = "continue_on_error")]
+    pub(crate) stop_on_error: bool,
+    /// Goes on with steps that do not need the one that failed (the default).
+    #[arg(long, hide = true)]
+    pub(crate) continue_on_error: bool,
+    /// Values of secrets: a YAML file of names and values, readable by you alone.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets_file: Option<PathBuf>,
+}

@@ -1,0 +1,120 @@
+//! `orgsmith apply`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use orgsmith_core::plan::{FORMAT, Plan};
+use orgsmith_engine::collect;
+
+use super::{road, stale};
+use crate::args::{Carry, Selected};
+use crate::error::{Exit, Failure};
+use crate::session::{Connected, Session};
+use crate::source::Source;
+
+/// Makes an org match a source: plans, asks, and writes. Never deletes (see `sync`).
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// An org, a bundle directory or a zip.
+    #[arg(required_unless_present = "plan", conflicts_with = "plan")]
+    source: Option<String>,
+    /// The org that is written to.
+    #[arg(long, value_name = "ORG", required_unless_present = "plan")]
+    to: Option<String>,
+    /// Carries out a plan that `plan --out` saved; refused when the target moved since.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    carry: Carry,
+    #[command(flatten)]
+    selected: Selected,
+}
+
+impl Apply {
+    pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
+        if let Some(path) = &self.plan {
+            return self.saved(session, path).await;
+        }
+        let (Some(source), Some(to)) = (&self.source, &self.to) else {
+            return Err(Failure::Usage("name a source and --to ORG, or --plan FILE".into()).into());
+        };
+        apply(session, source, to, &self.selected, &self.carry, false).await
+    }
+
+    async fn saved(&self, session: &Session<'_>, path: &Path) -> anyhow::Result<Exit> {
+        let plan = load(path)?;
+        let name = &plan.target.org.org_name;
+        if let Some(to) = self.to.as_ref().filter(|to| *to != name) {
+            return Err(Failure::Usage(format!("the plan is for {name}, not for {to}")).into());
+        }
+        let target = session.connect(name)?;
+        let region = target.org.region.clone();
+        if region != plan.target.org.region {
+            return Err(Failure::Stale(vec![format!("{name} is in another region now")]).into());
+        }
+        let calls = fresh(session, &plan, &target).await?;
+        let planned = road::Planned::from_file(plan, calls);
+        let finished = road::carry_out(session, &planned, &target, &self.carry, true).await?;
+        road::conclude(session.out, &planned.plan, finished.as_ref())
+    }
+}
+
+/// Plans, asks, and writes.
+pub(crate) async fn apply(
+    session: &Session<'_>,
+    source: &str,
+    to: &str,
+    selected: &Selected,
+    carry: &Carry,
+    prune: bool,
+) -> anyhow::Result<Exit> {
+    let target = session.connect(to)?;
+    let source = Source::parse(source, session)?;
+    let wanted = source.read(session, selected).await?;
+    let planned = road::plan(session, &wanted, &target, prune).await?;
+    let finished = road::carry_out(session, &planned, &target, carry, false).await?;
+    road::conclude(session.out, &planned.plan, finished.as_ref())
+}
+
+/// Refuses a plan whose target has moved; returns the calls it took to find out.
+async fn fresh(session: &Session<'_>, plan: &Plan, target: &Connected) -> anyhow::Result<u64> {
+    let catalogue = session.catalogue();
+    let pins = session.pins(&target.org.name).await?;
+    let scope = stale::scope(plan, &pins);
+    let snapshot = collect(&target.org, catalogue, &scope, &session.out.events()).await?;
+    let changes = stale::changes(catalogue, plan, &snapshot, &pins);
+    if changes.is_empty() {
+        Ok(target.org.client.stats().sent)
+    } else {
+        Err(Failure::Stale(changes).into())
+    }
+}
+
+fn load(path: &Path) -> anyhow::Result<Plan> {
+    let shown = path.display();
+    let bad = |message: String| anyhow::Error::new(Failure::BadPlan(message));
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| bad(format!("could not read the plan {shown}: {error}")))?;
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+        bad(format!(
+            "{shown}:{}:{}: not JSON: {error}",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    let format = value.get("format").and_then(serde_json::Value::as_u64);
+    match format {
+        None => {
+            return Err(bad(format!(
+                "{shown} is no plan; `orgsmith plan … --out` saves one"
+            )));
+        }
+        Some(format) if format > u64::from(FORMAT) => {
+            return Err(bad(format!(
+                "{shown} was made by a newer orgsmith: plan format {format}, this one reads {FORMAT}; update orgsmith"
+            )));
+        }
+        Some(_) => {}
+    }
+    serde_json::from_value(value).map_err(|error| bad(format!("{shown} is no plan: {error}")))
+}

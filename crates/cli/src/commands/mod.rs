@@ -1,0 +1,51 @@
+//! The commands, one file each, and the road they share.
+
+pub(crate) mod apply;
+pub(crate) mod bundle;
+pub(crate) mod clone;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod diff;
+pub(crate) mod export;
+pub(crate) mod help;
+pub(crate) mod kinds;
+pub(crate) mod map;
+mod minimum;
+pub(crate) mod org;
+pub(crate) mod plan;
+pub(crate) mod resume;
+mod road;
+pub(crate) mod runs;
+pub(crate) mod sim;
+mod stale;
+pub(crate) mod sync;
+pub(crate) mod validate;
+
+use crate::args::{Cli, Command};
+use crate::error::Exit;
+use crate::output::Out;
+use crate::session::block_on;
+
+/// Runs a command. What needs no org starts no runtime and reads no project file.
+pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Export(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Diff(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Plan(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Apply(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Clone(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Sync(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Runs(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Resume(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Map(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Org(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Sim(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Demo(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Bundle(command) => command.run(out),
+        Command::Validate(command) => command.run(out),
+        Command::Kinds(command) => command.run(out),
+        Command::Completions(command) => command.run(out),
+        Command::Help(command) => command.run(out),
+    }
+}

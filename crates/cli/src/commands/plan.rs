@@ -1,0 +1,114 @@
+//! `orgsmith plan`
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use orgsmith_core::render::plan_json;
+
+use super::road;
+use crate::args::Selected;
+use crate::error::Exit;
+use crate::session::Session;
+use crate::source::Source;
+
+/// Shows what would have to be written to make an org match a source. Changes nothing.
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// An org, a bundle directory or a zip.
+    source: String,
+    /// The org that would be written to.
+    #[arg(long, value_name = "ORG")]
+    to: String,
+    /// Saves the plan, for `apply --plan`.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Also deletes what only the target has, of the kinds in the source.
+    #[arg(long)]
+    prune: bool,
+    /// Exits with 2 when there is something to do.
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Does not check the change brake.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    selected: Selected,
+}
+
+impl Plan {
+    pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
+        let target = session.connect(&self.to)?;
+        let source = Source::parse(&self.source, session)?;
+        let wanted = source.read(session, &self.selected).await?;
+        let planned = road::plan(session, &wanted, &target, self.prune).await?;
+        if let Some(path) = &self.out {
+            save(path, &plan_json(&planned.plan))?;
+        }
+        let next = (!planned.plan.is_empty()).then(|| self.next());
+        road::show(session.out, &planned.plan, &target, next.as_deref())?;
+        // What `apply` would refuse is better known now.
+        road::checked(session.out, &planned, self.force)?;
+        let differs = self.detailed_exitcode && !planned.plan.is_empty();
+        Ok(if differs { Exit::Differences } else { Exit::Ok })
+    }
+
+    /// Returns the command that carries the plan out.
+    fn next(&self) -> String {
+        if let Some(path) = &self.out {
+            return format!(
+                "orgsmith apply --plan {}",
+                quoted(&path.display().to_string())
+            );
+        }
+        let verb = if self.prune { "sync" } else { "apply" };
+        let mut command = format!(
+            "orgsmith {verb} {} --to {}",
+            quoted(&self.source),
+            quoted(&self.to)
+        );
+        for (flag, terms) in [
+            ("--select", &self.selected.select),
+            ("--exclude", &self.selected.exclude),
+        ] {
+            for term in terms {
+                command.push_str(&format!(" {flag} {}", quoted(term)));
+            }
+        }
+        for (flag, set) in [
+            ("--with-dependencies", self.selected.with_dependencies),
+            ("--prune", self.prune),
+        ] {
+            if set {
+                command.push_str(&format!(" {flag}"));
+            }
+        }
+        command
+    }
+}
+
+/// Quotes a word for a shell, where it needs that.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// Writes a file that appears whole or not at all, readable by its owner alone.
+fn save(path: &Path, text: &str) -> anyhow::Result<()> {
+    let doing = || format!("writing the plan {}", path.display());
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(doing)?;
+    file.write_all(text.as_bytes()).with_context(doing)?;
+    file.write_all(b"\n").with_context(doing)?;
+    file.as_file().sync_all().with_context(doing)?;
+    file.persist(path).with_context(doing)?;
+    Ok(())
+}

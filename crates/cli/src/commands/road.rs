@@ -1,0 +1,392 @@
+//! The road that plan, apply, sync and clone share: read, plan, check, approve, carry out, say.
+
+use std::collections::BTreeMap;
+
+use orgsmith_core::checks::{Approval, Brake, CheckedPlan, Rejected, check, foreign_ids};
+use orgsmith_core::id::{ObjectRef, RunId, SourceId};
+use orgsmith_core::journal::StepState;
+use orgsmith_core::plan::{Action, Options, Plan, Planner, Rate};
+use orgsmith_core::render::{Detail, Screen, Text, plan_json, plan_markdown, plan_screen};
+use orgsmith_engine::{Finished, Runner, Scope, Secrets, collect};
+use serde_json::json;
+
+use crate::args::{Carry, Format};
+use crate::error::{Exit, Failure};
+use crate::output::{BOLD, CYAN, Out, RED, styled, text};
+use crate::secrets;
+use crate::session::{Connected, Session};
+use crate::source::{Wanted, kinds_of};
+
+/// The most bytes of a comment on a pull request that services take.
+const MARKDOWN_LIMIT: usize = 60_000;
+
+/// A plan, and what its checks need besides.
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    /// Ids of the source org that must not be sent.
+    foreign: Vec<String>,
+    source_ids: BTreeMap<ObjectRef, SourceId>,
+    /// API calls that reading the target took.
+    pub(crate) calls: u64,
+}
+
+impl Planned {
+    /// Wraps a plan from a file, whose source org is not known.
+    pub(crate) fn from_file(plan: Plan, calls: u64) -> Self {
+        Self {
+            plan,
+            foreign: Vec::new(),
+            source_ids: BTreeMap::new(),
+            calls,
+        }
+    }
+}
+
+/// Returns how fast calls to an org may be sent.
+pub(crate) fn rate(target: &Connected) -> Rate {
+    Rate {
+        tokens: u32::try_from(target.settings.tokens).unwrap_or(u32::MAX),
+        per_minute: target.settings.quota_per_minute,
+    }
+}
+
+/// Reads the target as far as the wanted state speaks of it, and decides.
+pub(crate) async fn plan(
+    session: &Session<'_>,
+    wanted: &Wanted,
+    target: &Connected,
+    prune: bool,
+) -> anyhow::Result<Planned> {
+    let catalogue = session.catalogue();
+    let pins = session.pins(&target.org.name).await?;
+    let scope = Scope {
+        kinds: kinds_of(catalogue, &wanted.bundle),
+        // What is pruned must be seen as a whole, so that a change in between is noticed.
+        in_full: (!prune).then(|| wanted.bundle.documents.keys().cloned().collect()),
+        deleted: true,
+        pins: pins.clone(),
+    };
+    let before = target.org.client.stats().sent;
+    let snapshot = collect(&target.org, catalogue, &scope, &session.out.events()).await?;
+    let options = Options {
+        rate: rate(target),
+        prune,
+        pins,
+    };
+    let plan = Planner::new(catalogue, options).plan(&wanted.bundle, &snapshot);
+    let foreign = match &wanted.snapshot {
+        Some(source) => foreign_ids(source, &snapshot).map(str::to_owned).collect(),
+        None => Vec::new(),
+    };
+    Ok(Planned {
+        plan,
+        foreign,
+        source_ids: wanted.source_ids.clone(),
+        calls: target.org.client.stats().sent - before,
+    })
+}
+
+fn screen(out: &Out, plan: &Plan, rate: Rate, next: Option<&str>) -> Text {
+    let detail = match out.verbose() {
+        0 => Detail::Objects,
+        1 => Detail::Fields,
+        _ => Detail::Full,
+    };
+    plan_screen(plan, &Screen { detail, rate, next })
+}
+
+/// Writes a plan as the result, in the form that the user chose.
+pub(crate) fn show(
+    out: &Out,
+    plan: &Plan,
+    target: &Connected,
+    next: Option<&str>,
+) -> anyhow::Result<()> {
+    let screen = || screen(out, plan, rate(target), next);
+    match out.format() {
+        Format::Text => out.data(text::ansi(&screen())),
+        Format::Json => out.data(plan_json(plan)),
+        Format::Markdown => out.data(plan_markdown(plan, MARKDOWN_LIMIT)),
+        Format::Html => {
+            let title = format!("Plan for {}", plan.target.org.org_name);
+            out.data(text::html(&screen(), &title))
+        }
+    }
+}
+
+/// Shows a plan as talk, before a person is asked about it.
+fn show_before_asking(out: &Out, plan: &Plan, target: &Connected) {
+    out.say(text::ansi(&screen(out, plan, rate(target), None)).trim_end());
+}
+
+/// Checks a plan; what speaks against it is shown.
+pub(crate) fn checked(out: &Out, planned: &Planned, force: bool) -> anyhow::Result<CheckedPlan> {
+    let brake = if force { Brake::Forced } else { Brake::On };
+    let foreign = planned.foreign.iter().map(String::as_str);
+    check(planned.plan.clone(), foreign, brake).map_err(|rejected| refused(out, &rejected))
+}
+
+fn refused(out: &Out, rejected: &Rejected) -> anyhow::Error {
+    for finding in &rejected.findings {
+        out.say(format!(
+            "{} {}: {}",
+            styled(RED.bold(), "refused:"),
+            finding.rule,
+            finding.message
+        ));
+    }
+    let count = rejected.findings.len();
+    if rejected.is_change_brake() {
+        Failure::Brake("the change brake stops the plan; nothing was changed".to_owned()).into()
+    } else {
+        Failure::Checks(format!(
+            "{count} finding{}",
+            if count == 1 { "" } else { "s" }
+        ))
+        .into()
+    }
+}
+
+/// Checks, shows, asks, and carries out a plan.
+///
+/// Returns nothing where there was nothing to do.
+pub(crate) async fn carry_out(
+    session: &Session<'_>,
+    planned: &Planned,
+    target: &Connected,
+    carry: &Carry,
+    saved: bool,
+) -> anyhow::Result<Option<Finished>> {
+    let out = session.out;
+    show_before_asking(out, &planned.plan, target);
+    if planned.plan.is_empty() {
+        return Ok(None);
+    }
+    let checked = checked(out, planned, carry.force)?;
+    // A saved plan was seen when it was saved; a protected org is asked for all the same.
+    if !carry.yes && (!saved || target.settings.protected) {
+        // Nobody is asked in vain.
+        resolve(session, &checked, carry)?;
+        ask(out, &planned.plan, target)?;
+    }
+    carry_out_checked(session, planned, &checked, target, carry)
+        .await
+        .map(Some)
+}
+
+/// Carries out a plan that is checked and approved.
+pub(crate) async fn carry_out_checked(
+    session: &Session<'_>,
+    planned: &Planned,
+    checked: &CheckedPlan,
+    target: &Connected,
+    carry: &Carry,
+) -> anyhow::Result<Finished> {
+    let secrets = resolve(session, checked, carry)?;
+    let approval = Approval {
+        digest: planned.plan.digest(),
+    };
+    run(session, target, carry, async |runner: &Runner<'_>| {
+        runner
+            .start(checked, &approval, &secrets, &planned.source_ids)
+            .await
+    })
+    .await
+}
+
+/// Finds the values of the secrets that a plan names.
+pub(crate) fn resolve(
+    session: &Session<'_>,
+    checked: &CheckedPlan,
+    carry: &Carry,
+) -> anyhow::Result<Secrets> {
+    let file = carry.secrets_file.as_deref();
+    secrets::resolve(checked.secrets(), file, &session.config, session.out)
+}
+
+/// Takes a run up again.
+pub(crate) async fn resume(
+    session: &Session<'_>,
+    target: &Connected,
+    run_id: &RunId,
+    secrets: &Secrets,
+    carry: &Carry,
+) -> anyhow::Result<Finished> {
+    run(session, target, carry, async |runner: &Runner<'_>| {
+        runner.resume(run_id, secrets).await
+    })
+    .await
+}
+
+async fn run(
+    session: &Session<'_>,
+    target: &Connected,
+    carry: &Carry,
+    work: impl AsyncFnOnce(&Runner<'_>) -> Result<Finished, orgsmith_engine::RunError>,
+) -> anyhow::Result<Finished> {
+    let state = session.state().await?;
+    let finished = session
+        .writing(async |stop| {
+            let events = session
+                .out
+                .events_until(carry.stop_on_error.then(|| stop.clone()));
+            let runner = Runner {
+                org: &target.org,
+                catalogue: session.catalogue(),
+                state,
+                owner: session.owner(),
+                limits: target.limits(carry.parallelism),
+                stop,
+                events: &events,
+            };
+            work(&runner).await
+        })
+        .await?;
+    Ok(finished)
+}
+
+fn ask(out: &Out, plan: &Plan, target: &Connected) -> anyhow::Result<()> {
+    let org = target.org.name.as_str();
+    let deletes = plan.steps.iter().any(|step| step.action == Action::Delete);
+    let wanted = if target.settings.protected || deletes {
+        org
+    } else {
+        "yes"
+    };
+    let why = match (target.settings.protected, deletes) {
+        (true, _) => format!("{org} is protected. Type its name to go on:"),
+        (false, true) => {
+            format!("This deletes objects, and there is no undo. Type {org} to go on:")
+        }
+        (false, false) => format!("Write this to {org}? Only \"yes\" is taken as consent:"),
+    };
+    match out.ask(&styled(BOLD, why))? {
+        Some(answer) if answer == wanted => Ok(()),
+        Some(_) => Err(Failure::NotApproved.into()),
+        None => Err(Failure::NobodyToAsk { flag: "--yes" }.into()),
+    }
+}
+
+/// Says how a run ended and returns the exit code for it.
+pub(crate) fn conclude(
+    out: &Out,
+    plan: &Plan,
+    finished: Option<&Finished>,
+) -> anyhow::Result<Exit> {
+    let conflicts = plan.conflicts.len();
+    let left_alone = if conflicts > 0 {
+        Exit::Partial
+    } else {
+        Exit::Ok
+    };
+    let Some(Finished {
+        run,
+        status,
+        outcome,
+    }) = finished
+    else {
+        if out.format() == Format::Json {
+            out.json(
+                &json!({ "run": null, "status": "done", "steps": 0, "conflicts": plan.conflicts }),
+            )?;
+        } else {
+            out.data("Nothing to do.")?;
+        }
+        return Ok(left_alone);
+    };
+    let (total, done) = (plan.steps.len(), outcome.done());
+    let open: Vec<_> = plan
+        .steps
+        .iter()
+        .filter_map(|step| {
+            let state = outcome.states.get(&step.id);
+            let (how, reason) = standing(state);
+            (how != "done").then(|| {
+                json!({ "step": step.id, "outcome": how, "reason": reason,
+                        "stale": outcome.stale.contains(&step.id) })
+            })
+        })
+        .collect();
+    let result = json!({
+        "event": "result", "run": run, "status": status.as_str(), "steps": total, "done": done,
+        "open": open, "conflicts": plan.conflicts,
+    });
+    out.record(&result);
+    if out.format() == Format::Json {
+        out.json(&result)?;
+    } else {
+        let left = if conflicts > 0 {
+            format!(", {conflicts} conflicts left alone")
+        } else {
+            String::new()
+        };
+        out.data(format!(
+            "Run {run}: {status}, {done} of {total} steps{left}."
+        ))?;
+        if done < total {
+            out.say(format!(
+                "To go on: {}",
+                styled(CYAN, format!("orgsmith resume {run}"))
+            ));
+        }
+    }
+    if let Some(error) = &outcome.error {
+        out.say(format!(
+            "{} {}",
+            styled(RED.bold(), "ended early:"),
+            chain(error)
+        ));
+    }
+    Ok(exit_of(finished_exit(outcome, total), left_alone))
+}
+
+fn exit_of(run: Exit, conflicts: Exit) -> Exit {
+    if run == Exit::Ok { conflicts } else { run }
+}
+
+fn finished_exit(outcome: &orgsmith_engine::Outcome, total: usize) -> Exit {
+    let done = outcome.done();
+    if let Some(error) = &outcome.error {
+        return crate::error::of_run_end(error);
+    }
+    if done == total {
+        return Exit::Ok;
+    }
+    let refused = |state: &StepState| matches!(state, StepState::Refused { .. });
+    let refusals = outcome
+        .states
+        .values()
+        .filter(|state| refused(state))
+        .count();
+    if outcome.stopped && refusals == 0 {
+        Exit::Interrupted
+    } else if !outcome.denied.is_empty() && done == 0 {
+        Exit::Auth
+    } else if !outcome.stale.is_empty() && refusals == 0 {
+        Exit::Stale
+    } else {
+        Exit::Partial
+    }
+}
+
+/// Returns how a step stands, in a word, and why.
+pub(crate) fn standing(state: Option<&StepState>) -> (&'static str, Option<&str>) {
+    match state {
+        None | Some(StepState::Planned) => ("planned", None),
+        Some(StepState::Intent { .. }) => ("announced", None),
+        Some(StepState::Done { .. }) => ("done", None),
+        Some(StepState::Refused { reason }) => ("refused", Some(reason)),
+        Some(StepState::Unknown { reason }) => ("unknown", Some(reason)),
+        Some(StepState::Skipped { reason }) => ("skipped", Some(reason)),
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

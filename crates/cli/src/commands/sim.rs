@@ -1,0 +1,131 @@
+//! `orgsmith sim`
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use orgsmith_sim::{Config, OrgSpec, Sim as Simulator, WorldFile};
+use serde_json::json;
+
+use crate::args::Format;
+use crate::error::Exit;
+use crate::output::{BOLD, CYAN, styled};
+use crate::session::Session;
+
+/// Starts a simulated Genesys Cloud and serves until Ctrl-C.
+///
+/// Without a world there are two empty orgs, `gold` and `tenant`. What the simulator saw is below
+/// /sim/ of its URL.
+#[derive(Debug, Args)]
+pub(crate) struct Sim {
+    /// Orgs and what is in them, as YAML or JSON.
+    #[arg(long, value_name = "FILE")]
+    world: Option<PathBuf>,
+    /// Where to listen; port 0 picks a free one.
+    #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
+    listen: SocketAddr,
+    /// Requests that one token may make in a window.
+    #[arg(long, value_name = "N")]
+    quota: Option<u32>,
+    /// The length of that window, in seconds.
+    #[arg(long, value_name = "N")]
+    window_s: Option<u32>,
+}
+
+impl Sim {
+    pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
+        let world = self.world()?;
+        let mut config = match &world {
+            Some(world) => world.config(),
+            None => Config::with_orgs(["gold", "tenant"]),
+        };
+        config.listen = self.listen;
+        if let Some(quota) = self.quota {
+            config.limits.requests = quota;
+        }
+        if let Some(window) = self.window_s {
+            config.limits.window_s = window;
+        }
+        let orgs = config.orgs.clone();
+        let sim = Simulator::start(config).await?;
+        if let Some(world) = &world {
+            sim.load(world)?;
+        }
+        let out = session.out;
+        if out.format() == Format::Json {
+            let orgs: Vec<_> = orgs
+                .iter()
+                .map(|org| json!({ "name": org.name, "clients": org.clients }))
+                .collect();
+            out.json(&json!({ "base_url": sim.base_url(), "orgs": orgs }))?;
+        } else {
+            out.data(told(sim.base_url(), &orgs))?;
+        }
+        out.say("Serving until Ctrl-C.");
+        // Ctrl-C ends the command from outside; dropping the simulator closes its port.
+        std::future::pending().await
+    }
+
+    fn world(&self) -> anyhow::Result<Option<WorldFile>> {
+        let Some(path) = &self.world else {
+            return Ok(None);
+        };
+        let shown = path.display();
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("could not read {shown}"))?;
+        WorldFile::parse(&text)
+            .with_context(|| shown.to_string())
+            .map(Some)
+    }
+}
+
+fn told(base_url: &str, orgs: &[OrgSpec]) -> String {
+    let mut text = format!("{} {base_url}\n\n", styled(BOLD, "Simulating"));
+    text.push_str(&format!("An {} for it:\n\n", styled(CYAN, "orgsmith.yaml")));
+    text.push_str(&project(base_url, orgs));
+    text.push_str("\nand its credentials, for your shell:\n\n");
+    for (org, client) in orgs
+        .iter()
+        .filter_map(|org| Some((org, org.clients.first()?)))
+    {
+        let name = variable(&org.name);
+        text.push_str(&format!(
+            "export {name}_ID='{}' {name}_SECRET='{}'\n",
+            client.id, client.secret
+        ));
+    }
+    text
+}
+
+/// Writes a project file for simulated orgs.
+fn project(base_url: &str, orgs: &[OrgSpec]) -> String {
+    let mut text = String::from("orgs:\n");
+    for org in orgs {
+        let name = variable(&org.name);
+        text.push_str(&format!(
+            "  {}:\n    base_url: {base_url}\n    credential:\n      env: {{id: {name}_ID, secret: {name}_SECRET}}\n",
+            serde_json::Value::from(org.name.as_str())
+        ));
+    }
+    text
+}
+
+/// Makes a name for a variable out of an org's name.
+fn variable(org: &str) -> String {
+    let name: String = org
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("ORG_{name}")
+    } else {
+        name
+    }
+}

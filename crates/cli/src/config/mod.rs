@@ -1,0 +1,347 @@
+//! The project file `orgsmith.yaml`: which orgs there are, and where their credentials come from.
+
+mod credential;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use orgsmith_client::{Endpoint, Region};
+use orgsmith_core::catalogue::nearest;
+use serde::Deserialize;
+
+pub(crate) use credential::{command_output, find, readable_by_others};
+
+/// The name of the project file.
+pub(crate) const FILE: &str = "orgsmith.yaml";
+/// The name of the org that needs no project file.
+pub(crate) const ENV_ORG: &str = "env";
+
+/// Says what is wrong with the project file, or with what it leads to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The file cannot be read.
+    #[error("could not read {}", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{}{}: {message}", path.display(), place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default())]
+    Bad {
+        path: PathBuf,
+        place: Option<(u64, u64)>,
+        message: String,
+    },
+    /// No such org.
+    #[error(
+        "unknown org {name:?}{}",
+        .suggestion.as_deref().map(|s| format!(" (did you mean {s:?}?)")).unwrap_or_default()
+    )]
+    UnknownOrg {
+        name: String,
+        suggestion: Option<String>,
+        known: Vec<String>,
+    },
+    /// An org that has no place.
+    #[error("org {org}: {message}")]
+    Org { org: String, message: String },
+    /// There is no credential.
+    #[error("org {org} has no credential")]
+    NoCredential { org: String },
+    /// A credential cannot be had.
+    #[error("org {org}: the credential {from}: {message}")]
+    Credential {
+        org: String,
+        from: String,
+        message: String,
+    },
+}
+
+/// The project file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Project {
+    /// The orgs by name.
+    #[serde(default)]
+    pub(crate) orgs: BTreeMap<String, OrgEntry>,
+    /// Where runs are remembered, seen from the file.
+    #[serde(default)]
+    state: Option<PathBuf>,
+    /// What holds for every org that does not say otherwise.
+    #[serde(default)]
+    pub(crate) defaults: Defaults,
+    /// Where the values of secrets come from, by name.
+    #[serde(default)]
+    pub(crate) secrets: BTreeMap<String, ValueFrom>,
+}
+
+/// What holds for every org that does not say otherwise.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Defaults {
+    tokens: Option<usize>,
+    quota_per_minute: Option<u32>,
+    visibility_wait_s: Option<u64>,
+}
+
+/// One org.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrgEntry {
+    region: Option<String>,
+    base_url: Option<String>,
+    pub(crate) credential: Option<credential::From>,
+    tokens: Option<usize>,
+    quota_per_minute: Option<u32>,
+    visibility_wait_s: Option<u64>,
+    /// For people and for later selections of orgs.
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Writing asks for the org's name.
+    #[serde(default)]
+    pub(crate) protected: bool,
+}
+
+/// Where a value comes from: exactly one of these.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ValueFrom {
+    pub(crate) env: Option<String>,
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) command: Option<Vec<String>>,
+}
+
+/// The project file, and where it is.
+#[derive(Debug, Default)]
+pub(crate) struct Config {
+    pub(crate) project: Project,
+    /// The file; nothing where there is none.
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// What is known of an org before its credential is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct OrgSettings {
+    pub(crate) name: String,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) region: Option<Region>,
+    pub(crate) credential: Option<credential::From>,
+    pub(crate) tokens: usize,
+    pub(crate) quota_per_minute: u32,
+    pub(crate) visibility_wait_s: Option<u64>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) protected: bool,
+}
+
+impl Config {
+    /// Reads the file that was named, or the one found from a folder upwards; none is no error.
+    pub(crate) fn load(named: Option<&Path>, from: &Path) -> Result<Self, Error> {
+        let path = match named {
+            Some(path) => Some(path.to_owned()),
+            None => from
+                .ancestors()
+                .map(|folder| folder.join(FILE))
+                .find(|path| path.is_file()),
+        };
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
+        let text = std::fs::read_to_string(&path).map_err(|source| Error::Read {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(Self {
+            project: parse(&path, &text)?,
+            path: Some(path),
+        })
+    }
+
+    /// Returns the folder that paths in the file are seen from.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path
+            .as_deref()
+            .and_then(Path::parent)
+            .unwrap_or(Path::new(""))
+    }
+
+    /// Returns where runs are remembered.
+    pub(crate) fn state(&self) -> PathBuf {
+        let path = self.project.state.as_deref();
+        self.folder()
+            .join(path.unwrap_or(Path::new(".orgsmith/state.db")))
+    }
+
+    /// Lists the orgs.
+    pub(crate) fn known(&self) -> Vec<String> {
+        self.project.orgs.keys().cloned().collect()
+    }
+
+    /// Tells whether a name is that of an org.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        name == ENV_ORG || self.project.orgs.contains_key(name)
+    }
+
+    /// Returns the org that may have been meant.
+    pub(crate) fn nearest(&self, name: &str) -> Option<String> {
+        nearest(name, self.project.orgs.keys().map(String::as_str))
+    }
+
+    /// Returns what is known of an org.
+    pub(crate) fn org(&self, name: &str) -> Result<OrgSettings, Error> {
+        let entry = match self.project.orgs.get(name) {
+            Some(entry) => entry.clone(),
+            None if name == ENV_ORG => OrgEntry::default(),
+            None => {
+                return Err(Error::UnknownOrg {
+                    name: name.to_owned(),
+                    suggestion: self.nearest(name),
+                    known: self.known(),
+                });
+            }
+        };
+        let wrong = |message: String| Error::Org {
+            org: name.to_owned(),
+            message,
+        };
+        let region_text = entry.region.clone().or_else(|| match entry.base_url {
+            Some(_) => None,
+            None => std::env::var("GENESYSCLOUD_REGION").ok(),
+        });
+        let region = match region_text {
+            Some(text) => Some(
+                text.parse::<Region>()
+                    .map_err(|error| wrong(error.to_string()))?,
+            ),
+            None => None,
+        };
+        let endpoint = match (&entry.base_url, region) {
+            (Some(url), _) => Endpoint::base_url(url),
+            (None, Some(region)) => Endpoint::region(region),
+            (None, None) => {
+                return Err(wrong(
+                    "no region; give the org `region:` or `base_url:`, or set GENESYSCLOUD_REGION"
+                        .to_owned(),
+                ));
+            }
+        };
+        let defaults = &self.project.defaults;
+        Ok(OrgSettings {
+            name: name.to_owned(),
+            endpoint,
+            region,
+            credential: entry.credential,
+            tokens: entry.tokens.or(defaults.tokens).unwrap_or(4),
+            quota_per_minute: entry
+                .quota_per_minute
+                .or(defaults.quota_per_minute)
+                .unwrap_or(300),
+            visibility_wait_s: entry.visibility_wait_s.or(defaults.visibility_wait_s),
+            labels: entry.labels,
+            protected: entry.protected,
+        })
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<Project, Error> {
+    let bad = |place, message| Error::Bad {
+        path: path.to_owned(),
+        place,
+        message,
+    };
+    if text.trim().is_empty() {
+        return Ok(Project::default());
+    }
+    let project: Project = serde_saphyr::from_str(text).map_err(|error| {
+        let place = error.location().map(|place| (place.line(), place.column()));
+        bad(place, explain(&error.without_snippet().to_string()))
+    })?;
+    for (name, org) in &project.orgs {
+        if let (Some(_), Some(_)) = (&org.region, &org.base_url) {
+            return Err(bad(
+                None,
+                format!("org {name}: give `region` or `base_url`, not both"),
+            ));
+        }
+        if let Some(credential) = &org.credential {
+            credential
+                .check()
+                .map_err(|message| bad(None, format!("org {name}: {message}")))?;
+        }
+    }
+    Ok(project)
+}
+
+/// Puts into words what the YAML reader says of an unknown field: what may have been meant.
+fn explain(message: &str) -> String {
+    let message = message.lines().next().unwrap_or_default();
+    // The place is said by us, in front of the file's name.
+    let message = match message.rfind(" at line ") {
+        Some(end) => &message[..end],
+        None => message,
+    };
+    if !message.contains("unknown field") {
+        return message.to_owned();
+    }
+    let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    match names.as_slice() {
+        [given, known @ ..] => {
+            let meant = nearest(given, known.iter().copied());
+            let meant = meant
+                .map(|m| format!(" (did you mean `{m}`?)"))
+                .unwrap_or_default();
+            format!(
+                "unknown field `{given}`{meant}; there are {}",
+                known.join(", ")
+            )
+        }
+        [] => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        parse(Path::new("orgsmith.yaml"), text)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_slip_in_a_field_is_told_with_its_place() {
+        let text = "orgs:\n  gold:\n    regoin: us-east-1\n";
+        let message = error(text);
+        assert!(
+            message
+                .starts_with("orgsmith.yaml:3:5: unknown field `regoin` (did you mean `region`?)"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn an_org_is_in_one_place_and_has_one_credential() {
+        let both = error("orgs: {gold: {region: us-east-1, base_url: 'http://localhost'}}");
+        assert!(both.contains("not both"), "{both}");
+        let two = error("orgs: {gold: {region: us-east-1, credential: {file: a, gc_profile: b}}}");
+        assert!(two.contains("exactly one"), "{two}");
+    }
+
+    #[test]
+    fn what_an_org_does_not_say_comes_from_the_defaults() {
+        let text = "defaults: {tokens: 2}\norgs:\n  a: {region: eu-west-1}\n  b: {region: mypurecloud.de, tokens: 7}\n";
+        let config = Config {
+            project: parse(Path::new("orgsmith.yaml"), text).unwrap(),
+            path: None,
+        };
+        assert_eq!(config.org("a").unwrap().tokens, 2);
+        let b = config.org("b").unwrap();
+        assert_eq!((b.tokens, b.quota_per_minute), (7, 300));
+        assert_eq!(b.region.unwrap().name(), "eu-central-1");
+        let Err(Error::UnknownOrg { known, .. }) = config.org("c") else {
+            panic!("there is no org c");
+        };
+        assert_eq!(known, ["a", "b"]);
+    }
+}

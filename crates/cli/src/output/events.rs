@@ -1,0 +1,176 @@
+//! Consumers of the engine's events: progress bars, lines of talk, lines for programs.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use orgsmith_core::plan::Action;
+use orgsmith_engine::Event;
+use serde_json::Value;
+
+use super::{DIM, RED, YELLOW, lock, styled, talk};
+
+/// Shows what happens while it happens.
+pub(crate) struct Progress {
+    json: Option<Mutex<File>>,
+    verbose: u8,
+    /// Bars, on a terminal.
+    bars: Option<MultiProgress>,
+    running: Mutex<BTreeMap<String, ProgressBar>>,
+}
+
+impl Progress {
+    pub(super) fn new(json: Option<Mutex<File>>, verbose: u8) -> Self {
+        Self {
+            json,
+            verbose,
+            bars: std::io::stderr().is_terminal().then(MultiProgress::new),
+            running: Mutex::default(),
+        }
+    }
+
+    /// Takes the bars away while something else is written.
+    pub(super) fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.bars {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        for bar in std::mem::take(&mut *lock(&self.running)).into_values() {
+            bar.finish_and_clear();
+        }
+    }
+
+    pub(super) fn record(&self, value: &Value) {
+        if let Some(file) = &self.json {
+            let mut file = lock(file);
+            // A full disk must not end a run that is writing to an org.
+            if let Err(error) = writeln!(file, "{value}") {
+                tracing::warn!(%error, "--json-into cannot be written");
+            }
+        }
+    }
+
+    fn say(&self, text: &str) {
+        self.suspend(|| talk(text));
+    }
+
+    fn bar(&self, name: &str, length: usize, what: &str) {
+        let Some(bars) = &self.bars else { return };
+        let style = ProgressStyle::with_template("{msg:<28} {bar:30} {pos}/{len}  {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("━╸─");
+        let bar = ProgressBar::new(length as u64).with_style(style);
+        bar.set_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        lock(&self.running).insert(name.to_owned(), bars.add(bar));
+    }
+
+    fn step(&self, name: &str) {
+        if let Some(bar) = lock(&self.running).get(name) {
+            bar.inc(1);
+        }
+    }
+
+    fn end(&self, name: &str) {
+        if let Some(bar) = lock(&self.running).remove(name) {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Takes note of an event.
+    pub(crate) fn on(&self, event: &Event) {
+        if self.json.is_some()
+            && let Ok(value) = serde_json::to_value(event)
+        {
+            self.record(&value);
+        }
+        match event {
+            Event::CollectStarted { org, kinds } => {
+                self.bar(&format!("read {org}"), *kinds, &format!("reading {org}"));
+            }
+            Event::KindRead { org, kind, objects } => {
+                self.step(&format!("read {org}"));
+                if self.verbose > 0 {
+                    self.say(&styled(DIM, format!("{org}: {kind}: {objects}")));
+                }
+            }
+            Event::Gap { org, gap } => {
+                self.say(&format!("{} {org}: {gap}", styled(YELLOW, "gap")));
+            }
+            Event::CollectEnded {
+                org,
+                objects,
+                calls,
+            } => {
+                self.end(&format!("read {org}"));
+                self.say(&styled(
+                    DIM,
+                    format!("read {org}: {objects} objects, {calls} calls so far"),
+                ));
+            }
+            Event::RunStarted { run, org, steps } => {
+                self.say(&styled(DIM, format!("run {run}: {steps} steps in {org}")));
+                self.bar("run", *steps, &format!("writing {org}"));
+            }
+            Event::StepStarted { .. } => {}
+            Event::StepEnded {
+                object,
+                action,
+                outcome,
+                reason,
+                ..
+            } => {
+                self.step("run");
+                let reason = reason.as_deref().unwrap_or_default();
+                let verb = verb(*action);
+                match *outcome {
+                    "done" if self.verbose > 0 => {
+                        self.say(&styled(DIM, format!("{verb} {object}")));
+                    }
+                    "done" => {}
+                    outcome => self.say(&format!(
+                        "{} {verb} {object}: {reason}",
+                        styled(RED, format!("{outcome}:"))
+                    )),
+                }
+            }
+            Event::Probing { step, reason } => {
+                self.say(&format!(
+                    "{} {step}: {reason}; asking the org what became of it",
+                    styled(YELLOW, "no answer:")
+                ));
+            }
+            Event::RunEnded {
+                done, open, calls, ..
+            } => {
+                self.end("run");
+                let left = if *open > 0 {
+                    format!(", {open} not done")
+                } else {
+                    String::new()
+                };
+                self.say(&styled(
+                    DIM,
+                    format!("{done} steps done{left}, {calls} calls so far"),
+                ));
+            }
+        }
+    }
+}
+
+/// Returns the word for what happens to an object.
+pub(super) fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Adopt => "restore",
+        Action::Update => "update",
+        Action::Link => "link",
+        Action::Delete => "delete",
+    }
+}

@@ -1,0 +1,209 @@
+//! Everything that is printed: results on standard output, talk on standard error.
+
+mod events;
+mod table;
+pub(crate) mod text;
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anstyle::{AnsiColor, Style};
+use orgsmith_engine::{Event, Events, Stop};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::args::{Format, Global};
+use crate::error::Exit;
+
+pub(crate) use events::Progress;
+pub(crate) use table::{Align, Table};
+
+/// Headings and names.
+pub(crate) const BOLD: Style = Style::new().bold();
+/// What matters less.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// Good news, and what is added.
+pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
+/// Warnings, and what is changed.
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
+/// Errors, and what is taken away.
+pub(crate) const RED: Style = AnsiColor::Red.on_default();
+/// What a person may type.
+pub(crate) const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// Puts a style around a text.
+pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Where output goes.
+pub(crate) struct Out {
+    format: Format,
+    verbose: u8,
+    progress: Arc<Progress>,
+}
+
+impl Out {
+    pub(crate) fn new(global: &Global) -> anyhow::Result<Self> {
+        if global.no_color {
+            anstream::ColorChoice::Never.write_global();
+        }
+        let json = match &global.json_into {
+            Some(path) => Some(Mutex::new(create(path)?)),
+            None => None,
+        };
+        log(global.log.as_deref())?;
+        let verbose = global.verbose;
+        Ok(Self {
+            format: global.output,
+            verbose,
+            progress: Arc::new(Progress::new(json, verbose)),
+        })
+    }
+
+    /// Returns the form that results have.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Tells how much the user wants to see: 0 lines, 1 fields, 2 whole values.
+    pub(crate) fn verbose(&self) -> u8 {
+        self.verbose
+    }
+
+    /// Writes a result.
+    ///
+    /// # Errors
+    /// Standard output is closed or full.
+    pub(crate) fn data(&self, text: impl AsRef<str>) -> anyhow::Result<()> {
+        let text = text.as_ref();
+        self.progress.suspend(|| {
+            let mut stdout = anstream::stdout().lock();
+            stdout.write_all(text.as_bytes())?;
+            if !text.ends_with('\n') {
+                stdout.write_all(b"\n")?;
+            }
+            stdout.flush()
+        })?;
+        Ok(())
+    }
+
+    /// Writes a result as JSON, indented.
+    ///
+    /// # Errors
+    /// As [`Self::data`].
+    pub(crate) fn json(&self, value: &impl Serialize) -> anyhow::Result<()> {
+        self.data(serde_json::to_string_pretty(value)?)
+    }
+
+    /// Says something to the person.
+    pub(crate) fn say(&self, text: impl AsRef<str>) {
+        self.progress.suspend(|| talk(text.as_ref()));
+    }
+
+    /// Says something that should be noticed.
+    pub(crate) fn warn(&self, text: impl AsRef<str>) {
+        self.say(format!(
+            "{}: {}",
+            styled(YELLOW.bold(), "warning"),
+            text.as_ref()
+        ));
+    }
+
+    /// Returns the consumer of everything the engine tells.
+    pub(crate) fn events(&self) -> Events {
+        self.events_until(None)
+    }
+
+    /// Returns the same consumer, which asks a run to stop when a step fails.
+    pub(crate) fn events_until(&self, stop: Option<Stop>) -> Events {
+        let progress = self.progress.clone();
+        Events::to(move |event| {
+            if let (Some(stop), Event::StepEnded { outcome, .. }) = (&stop, &event)
+                && *outcome != "done"
+            {
+                stop.ask();
+            }
+            progress.on(&event);
+        })
+    }
+
+    /// Asks a person and returns what they typed; nothing where nobody can be asked.
+    pub(crate) fn ask(&self, question: &str) -> anyhow::Result<Option<String>> {
+        if !io::stdin().is_terminal() {
+            return Ok(None);
+        }
+        self.progress.suspend(|| {
+            let mut stderr = anstream::stderr();
+            let _ = write!(stderr, "{question} ");
+            let _ = stderr.flush();
+        });
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        Ok(Some(answer.trim().to_owned()))
+    }
+
+    /// Writes a line for programs, where they asked for it.
+    pub(crate) fn record(&self, value: &Value) {
+        self.progress.record(value);
+    }
+
+    pub(crate) fn record_error(&self, message: &str, exit: Exit) {
+        self.record(&json!({ "event": "error", "message": message, "exit": exit.code() }));
+    }
+
+    pub(crate) fn finish(&self, exit: Exit) {
+        self.progress.clear();
+        self.record(&json!({ "event": "ended", "exit": exit.code() }));
+    }
+}
+
+fn create(path: &std::path::Path) -> anyhow::Result<File> {
+    use anyhow::Context;
+    File::create(path).with_context(|| format!("could not write {}", path.display()))
+}
+
+fn log(filter: Option<&str>) -> anyhow::Result<()> {
+    let Some(filter) = filter else { return Ok(()) };
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .map_err(|error| crate::error::Failure::Usage(format!("--log {filter:?}: {error}")))?;
+    // A second call in one process, as in tests, keeps the first log.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .try_init();
+    Ok(())
+}
+
+/// Writes a line of talk. That nobody reads it is no reason to stop.
+fn talk(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Says an error and what to do about it.
+pub(crate) fn error(text: &str, hint: Option<&str>) {
+    talk(&format!("{}: {text}", styled(RED.bold(), "error")));
+    if let Some(hint) = hint {
+        talk(&format!("{}: {hint}", styled(CYAN.bold(), "hint")));
+    }
+}
+
+/// Prints what clap has to say and returns our exit code for it.
+pub(crate) fn clap_says(error: &clap::Error) -> Exit {
+    use clap::error::ErrorKind::{
+        DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion,
+    };
+    let _ = error.print();
+    match error.kind() {
+        DisplayHelp | DisplayVersion => Exit::Ok,
+        DisplayHelpOnMissingArgumentOrSubcommand => Exit::Usage,
+        _ => Exit::Usage,
+    }
+}
+
+/// Locks, whatever happened to the thread that held it: lines of output are whole in any case.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,231 @@
+//! What a command needs to talk to orgs: the project, the clients, the state, and Ctrl-C.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use orgsmith_client::Client;
+use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::id::{ObjectRef, OrgName};
+use orgsmith_engine::{Limits, Org, Stop};
+use orgsmith_store::state::{Owner, Sql, State};
+
+use crate::args::Global;
+use crate::config::{self, Config, OrgSettings};
+use crate::error::{Exit, Failure};
+use crate::output::Out;
+
+/// What a command works with.
+pub(crate) struct Session<'o> {
+    pub(crate) out: &'o Out,
+    pub(crate) config: Config,
+    state_path: Option<PathBuf>,
+    state: tokio::sync::OnceCell<Arc<dyn State>>,
+    interrupt: Interrupt,
+}
+
+/// An org that can be talked to, and what the project says of it.
+pub(crate) struct Connected {
+    pub(crate) org: Org,
+    pub(crate) settings: OrgSettings,
+    /// Where the credential was found.
+    pub(crate) credential: String,
+}
+
+impl Connected {
+    /// Returns how much is written at once.
+    pub(crate) fn limits(&self, parallelism: u16) -> Limits {
+        Limits {
+            parallelism: parallelism.into(),
+            visibility: self.settings.visibility_wait_s.map(Duration::from_secs),
+        }
+    }
+}
+
+/// Runs a command on a runtime of its own; Ctrl-C ends it, gently while it writes.
+pub(crate) fn block_on<'o, F>(
+    global: &Global,
+    out: &'o Out,
+    command: impl FnOnce(Arc<Session<'o>>) -> F,
+) -> anyhow::Result<Exit>
+where
+    F: Future<Output = anyhow::Result<Exit>>,
+{
+    let here = std::env::current_dir().context("could not tell the current folder")?;
+    let config = Config::load(global.config.as_deref(), &here)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("could not start")?;
+    let result = runtime.block_on(async {
+        let session = Arc::new(Session::new(out, config, global.state.clone()));
+        let interrupt = session.interrupt.clone();
+        tokio::select! {
+            biased;
+            result = command(session) => result,
+            error = interrupt.watch(out) => Err(error),
+        }
+    });
+    // Whatever still runs in the background, such as a DNS query, is not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result
+}
+
+impl<'o> Session<'o> {
+    /// Puts a session together; the state is where the project says, unless a path is given.
+    pub(crate) fn new(out: &'o Out, config: Config, state_path: Option<PathBuf>) -> Self {
+        Self {
+            out,
+            config,
+            state_path,
+            state: tokio::sync::OnceCell::new(),
+            interrupt: Interrupt::default(),
+        }
+    }
+
+    /// Returns the catalogue; reading it takes a moment, so only commands that need it ask.
+    #[expect(
+        clippy::unused_self,
+        reason = "commands ask their session for everything"
+    )]
+    pub(crate) fn catalogue(&self) -> &'static Catalogue {
+        Catalogue::builtin()
+    }
+
+    /// Makes the client of an org. Nothing is sent yet.
+    pub(crate) fn connect(&self, name: &str) -> anyhow::Result<Connected> {
+        let settings = self.config.org(name)?;
+        let found = config::find(&settings, self.config.folder())?;
+        if let Some(warning) = &found.warning {
+            self.out.warn(warning);
+        }
+        let client = Client::builder(settings.endpoint.clone(), found.credentials)
+            .org(name)
+            .tokens(settings.tokens)
+            .quota(settings.quota_per_minute, Duration::from_secs(60))
+            .build()
+            .with_context(|| format!("org {name}"))?;
+        Ok(Connected {
+            org: Org {
+                name: OrgName::new(name),
+                region: settings.region.map(|region| region.name().to_owned()),
+                client,
+            },
+            settings,
+            credential: found.from,
+        })
+    }
+
+    /// Opens the state, once.
+    pub(crate) async fn state(&self) -> anyhow::Result<Arc<dyn State>> {
+        let state = self.state.get_or_try_init(|| async {
+            let path = self.state_path();
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("could not create {}", folder.display()))?;
+            }
+            let state: Arc<dyn State> = Arc::new(Sql::sqlite(&path).await?);
+            anyhow::Ok(state)
+        });
+        state.await.cloned()
+    }
+
+    /// Opens the state, if there is one: looking at it creates none.
+    pub(crate) async fn state_if_any(&self) -> anyhow::Result<Option<Arc<dyn State>>> {
+        if self.state_path().exists() {
+            self.state().await.map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn state_path(&self) -> PathBuf {
+        self.state_path
+            .clone()
+            .unwrap_or_else(|| self.config.state())
+    }
+
+    /// Returns which of several objects with one key is meant in an org.
+    pub(crate) async fn pins(&self, org: &OrgName) -> anyhow::Result<BTreeMap<ObjectRef, String>> {
+        let Some(state) = self.state_if_any().await? else {
+            return Ok(BTreeMap::new());
+        };
+        let text = |id: &orgsmith_core::id::TargetId| id.as_str().to_owned();
+        let pins = state.pins(org).await?;
+        Ok(pins
+            .iter()
+            .map(|(object, id)| (object.clone(), text(id)))
+            .collect())
+    }
+
+    /// Names this process to others that want the lock of an org.
+    #[expect(
+        clippy::unused_self,
+        reason = "commands ask their session for everything"
+    )]
+    pub(crate) fn owner(&self) -> Owner {
+        let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+        let host = match host.trim() {
+            "" => "this machine",
+            host => host,
+        };
+        Owner::new(&format!(
+            "{host}/{}/{}",
+            std::process::id(),
+            uuid::Uuid::new_v4()
+        ))
+    }
+
+    /// Runs something that writes: Ctrl-C then asks it to end instead of ending it.
+    pub(crate) async fn writing<T>(&self, work: impl AsyncFnOnce(Stop) -> T) -> T {
+        self.interrupt.writing.store(true, Ordering::Relaxed);
+        let result = work(self.interrupt.stop.clone()).await;
+        self.interrupt.writing.store(false, Ordering::Relaxed);
+        result
+    }
+}
+
+/// Turns Ctrl-C into an end: at once while nothing is written, gently while something is.
+#[derive(Clone, Default)]
+struct Interrupt {
+    stop: Stop,
+    writing: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    async fn watch(&self, out: &Out) -> anyhow::Error {
+        loop {
+            signalled().await;
+            if !self.writing.load(Ordering::Relaxed) {
+                return Failure::Interrupted.into();
+            }
+            if self.stop.is_asked() {
+                // The journal knows what was under way; `resume` clears it up.
+                return anyhow::Error::new(Failure::Killed);
+            }
+            self.stop.ask();
+            out.warn("ending after the steps under way; Ctrl-C again ends at once");
+        }
+    }
+}
+
+/// Waits for Ctrl-C, or for being asked to terminate.
+async fn signalled() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,272 @@
+//! A source: an org, a directory or a zip. All of them become a bundle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use orgsmith_core::bundle::Bundle;
+use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::id::{Kind, ObjectRef, SourceId};
+use orgsmith_core::plan::Severity;
+use orgsmith_core::select::{Read, Selection};
+use orgsmith_core::snapshot::Snapshot;
+use orgsmith_core::validate::{Problem, normalise, validate};
+use orgsmith_engine::{Scope, collect};
+use orgsmith_store::bundle::{self, Loaded};
+
+use crate::args::Selected;
+use crate::error::Failure;
+use crate::output::{CYAN, DIM, Out, RED, YELLOW, styled};
+use crate::session::{Connected, Session};
+
+/// Where a wanted state comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// An org of the project file.
+    Org(String),
+    /// A directory or a zip.
+    Path(PathBuf),
+}
+
+/// A state that is wanted.
+pub(crate) struct Wanted {
+    pub(crate) bundle: Bundle,
+    /// Its ids in the org it was read from.
+    pub(crate) source_ids: BTreeMap<ObjectRef, SourceId>,
+    /// The org as it was read.
+    pub(crate) snapshot: Option<Snapshot>,
+    /// Reads that failed.
+    pub(crate) failed_reads: usize,
+    /// API calls it took.
+    pub(crate) calls: u64,
+}
+
+impl Source {
+    /// Tells an org from a path: the names of orgs come first.
+    pub(crate) fn parse(text: &str, session: &Session<'_>) -> anyhow::Result<Self> {
+        let path = Path::new(text);
+        if session.config.has(text) {
+            Ok(Self::Org(text.to_owned()))
+        } else if path.exists() {
+            Ok(Self::Path(path.to_owned()))
+        } else {
+            Err(Failure::NoSuchSource {
+                text: text.to_owned(),
+                suggestion: session.config.nearest(text),
+                known: session.config.known(),
+            }
+            .into())
+        }
+    }
+
+    /// Reads the state, as far as it is selected.
+    pub(crate) async fn read(
+        &self,
+        session: &Session<'_>,
+        selected: &Selected,
+    ) -> anyhow::Result<Wanted> {
+        let catalogue = session.catalogue();
+        let selection = selection(catalogue, selected)?;
+        match self {
+            Self::Org(name) => {
+                let connected = session.connect(name)?;
+                from_org(session, &connected, &selection).await
+            }
+            Self::Path(path) => {
+                let bundle = from_disk(catalogue, path, session.out)?;
+                Ok(Wanted {
+                    bundle: selection.apply(&bundle, catalogue).map_err(usage)?,
+                    source_ids: BTreeMap::new(),
+                    snapshot: None,
+                    failed_reads: 0,
+                    calls: 0,
+                })
+            }
+        }
+    }
+}
+
+fn usage(error: impl std::fmt::Display) -> anyhow::Error {
+    Failure::Usage(error.to_string()).into()
+}
+
+/// Reads `--select`, `--exclude` and `--with-dependencies`.
+pub(crate) fn selection(catalogue: &Catalogue, selected: &Selected) -> anyhow::Result<Selection> {
+    Ok(
+        Selection::parse(catalogue, &selected.select, &selected.exclude)
+            .map_err(usage)?
+            .with_dependencies(selected.with_dependencies),
+    )
+}
+
+/// Reads an org as far as it is selected.
+pub(crate) async fn from_org(
+    session: &Session<'_>,
+    connected: &Connected,
+    selection: &Selection,
+) -> anyhow::Result<Wanted> {
+    let catalogue = session.catalogue();
+    let pins = session.pins(&connected.org.name).await?;
+    let scope = Scope {
+        kinds: kinds_to_read(catalogue, selection),
+        pins: pins.clone(),
+        ..Scope::default()
+    };
+    let events = session.out.events();
+    let before = connected.org.client.stats().sent;
+    let snapshot = collect(&connected.org, catalogue, &scope, &events).await?;
+    let (bundle, names) = snapshot.to_bundle(catalogue, &pins);
+    let bundle = selection.apply(&bundle, catalogue).map_err(usage)?;
+    let source_ids = names
+        .iter()
+        .map(|(id, object)| (object.clone(), SourceId::new(id)))
+        .collect();
+    Ok(Wanted {
+        bundle,
+        source_ids,
+        failed_reads: snapshot.gaps.len(),
+        snapshot: Some(snapshot),
+        calls: connected.org.client.stats().sent - before,
+    })
+}
+
+/// Returns the kinds to read; empty for all.
+pub(crate) fn kinds_to_read(catalogue: &Catalogue, selection: &Selection) -> BTreeSet<Kind> {
+    if selection.is_everything() {
+        return BTreeSet::new();
+    }
+    selection.kinds(catalogue).into_keys().collect()
+}
+
+/// Returns the kinds of a target that a bundle may speak of; empty for all.
+pub(crate) fn kinds_of(catalogue: &Catalogue, bundle: &Bundle) -> BTreeSet<Kind> {
+    let kinds: BTreeSet<&str> = bundle
+        .documents
+        .keys()
+        .map(|object| object.kind.as_str())
+        .collect();
+    let terms: Vec<String> = kinds.iter().map(|kind| format!("kind={kind}")).collect();
+    match Selection::parse(catalogue, &terms, &[]) {
+        Ok(selection) if !terms.is_empty() => {
+            let read: BTreeMap<Kind, Read> = selection.kinds(catalogue);
+            read.into_keys().collect()
+        }
+        _ => BTreeSet::new(),
+    }
+}
+
+/// Reads a bundle from disk and judges it; what is wrong is shown with file, line and column.
+pub(crate) fn from_disk(catalogue: &Catalogue, path: &Path, out: &Out) -> anyhow::Result<Bundle> {
+    let (mut bundle, errors) = judged(catalogue, path, out)?;
+    if errors > 0 {
+        return Err(Failure::BadBundle {
+            errors,
+            place: path.display().to_string(),
+        }
+        .into());
+    }
+    normalise(catalogue, &mut bundle);
+    Ok(bundle)
+}
+
+/// Reads a bundle and shows what is wrong with it; returns how many errors there are.
+pub(crate) fn judged(
+    catalogue: &Catalogue,
+    path: &Path,
+    out: &Out,
+) -> anyhow::Result<(Bundle, usize)> {
+    let loaded = match bundle::read(path) {
+        Ok(loaded) => loaded,
+        Err(bundle::Error::Problems(problems)) => {
+            for problem in &problems {
+                out.say(format!(
+                    "{}: {}",
+                    styled(RED.bold(), "error"),
+                    path.join(problem.to_string()).display()
+                ));
+            }
+            return Err(Failure::BadBundle {
+                errors: problems.len(),
+                place: path.display().to_string(),
+            }
+            .into());
+        }
+        Err(error) => {
+            return Err(error).with_context(|| format!("reading the bundle {}", path.display()));
+        }
+    };
+    let mut errors = 0;
+    for problem in validate(catalogue, &loaded.bundle) {
+        errors += usize::from(problem.severity == Severity::Error);
+        if problem.severity > Severity::Note || out.verbose() > 0 {
+            out.say(told(path, &loaded, &problem));
+        }
+    }
+    Ok((loaded.bundle, errors))
+}
+
+/// Says a problem with its place, and shows the line.
+fn told(path: &Path, loaded: &Loaded, problem: &Problem) -> String {
+    let source = &loaded.source;
+    let object = &problem.object;
+    let file = match &problem.file {
+        Some(name) => source.sidecar_of(object, name),
+        None => source.file_of(object),
+    };
+    let place = match &problem.file {
+        Some(_) => problem.line.map(|line| (line, problem.column)),
+        None => source
+            .locate(object, &problem.pointer)
+            .map(|position| (position.line, Some(position.column))),
+    };
+    let (label, style) = match problem.severity {
+        Severity::Error => ("error", RED.bold()),
+        Severity::Warning => ("warning", YELLOW.bold()),
+        Severity::Note => ("note", CYAN.bold()),
+    };
+    let mut shown = file.map_or_else(
+        || object.to_string(),
+        |file| path.join(file).display().to_string(),
+    );
+    if let Some((line, column)) = place {
+        shown.push_str(&format!(":{line}"));
+        if let Some(column) = column {
+            shown.push_str(&format!(":{column}"));
+        }
+    }
+    let mut text = format!("{}: {shown} ({object}): {problem}", styled(style, label));
+    if let (Some(file), Some((line, column))) = (file, place)
+        && let Some(snippet) = snippet(loaded, problem, file, path, line, column)
+    {
+        text.push('\n');
+        text.push_str(&snippet);
+    }
+    text
+}
+
+/// Returns the line that a problem is in, with a mark below the place.
+fn snippet(
+    loaded: &Loaded,
+    problem: &Problem,
+    file: &str,
+    path: &Path,
+    line: usize,
+    column: Option<usize>,
+) -> Option<String> {
+    let text = match &problem.file {
+        Some(name) => {
+            let document = loaded.bundle.documents.get(&problem.object)?;
+            String::from_utf8_lossy(document.files.get(name)?).into_owned()
+        }
+        // A zip's documents are not on disk as files; there the place must do.
+        None => std::fs::read_to_string(path.join(file)).ok()?,
+    };
+    let source = text.lines().nth(line.checked_sub(1)?)?;
+    let shown: String = source.chars().take(100).collect();
+    let mut snippet = styled(DIM, format!("{line:>6} | {shown}"));
+    if let Some(column) = column.filter(|column| *column <= shown.chars().count()) {
+        let before = " ".repeat(column.saturating_sub(1));
+        snippet.push_str(&format!("\n{}", styled(DIM, format!("       | {before}^"))));
+    }
+    Some(snippet)
+}
