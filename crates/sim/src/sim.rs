@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, Lag, Limits};
 use crate::faults::FaultRule;
+use crate::generate::Generate;
 use crate::ledger::Entry;
 use crate::routes::registry;
 use crate::server::{Shared, serve};
@@ -93,6 +94,21 @@ impl Sim {
         };
         self.shared.lock().seed(seed).map_err(|refusal| SeedError {
             request: format!("org {org}: {method} {path}"),
+            status: refusal.status,
+            code: refusal.code,
+            message: refusal.message,
+        })
+    }
+
+    /// Fills an org with objects, as they would be after years of work; nothing of it stands in
+    /// the ledger.
+    ///
+    /// # Errors
+    /// When an object breaks a limit of the org, such as the number of its divisions.
+    pub fn generate(&self, org: &str, wanted: &Generate) -> Result<(), SeedError> {
+        let done = self.shared.lock().generate(org, wanted);
+        done.map_err(|refusal| SeedError {
+            request: format!("org {org}: generate"),
             status: refusal.status,
             code: refusal.code,
             message: refusal.message,

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::cx::{Caller, Cx};
 use crate::error::{Refusal, Reply};
 use crate::faults::{FaultAction, Faults};
+use crate::generate::{Generate, generate};
 use crate::ledger::{Entry, Ledger, without_secrets};
 use crate::routes::{Req, registry};
 use crate::storage::{self, Slot};
@@ -79,6 +80,13 @@ pub(crate) struct Seed {
     pub(crate) body: Value,
 }
 
+/// What furnished a world, in order, to be done again after a reset.
+#[derive(Debug)]
+enum Furniture {
+    Request(Seed),
+    Generated(String, Generate),
+}
+
 /// Holds everything.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -89,7 +97,7 @@ pub(crate) struct State {
     pub(crate) tokens: Tokens,
     pub(crate) faults: Faults,
     pub(crate) ledger: Ledger,
-    seeds: Vec<Seed>,
+    seeds: Vec<Furniture>,
     calls: u64,
 }
 
@@ -134,7 +142,10 @@ impl State {
         self.ledger = Ledger::default();
         for seed in std::mem::take(&mut self.seeds) {
             // It has passed once against the same world.
-            let _ = self.seed(seed);
+            let _ = match seed {
+                Furniture::Request(seed) => self.seed(seed).map(drop),
+                Furniture::Generated(org, wanted) => self.generate(&org, &wanted),
+            };
         }
     }
 
@@ -161,8 +172,31 @@ impl State {
         });
         cx.org.lags = lags;
         let reply = answer?;
-        self.seeds.push(seed);
+        self.seeds.push(Furniture::Request(seed));
         Ok(reply.body.unwrap_or_default())
+    }
+
+    /// Fills an org and keeps with what.
+    pub(crate) fn generate(&mut self, org: &str, wanted: &Generate) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        let found = self
+            .orgs
+            .get_mut(org)
+            .ok_or_else(|| Refusal::not_found("org", org))?;
+        let lags = std::mem::take(&mut found.lags);
+        let mut cx = Cx {
+            org: found,
+            now,
+            base_url: &self.base_url,
+            caller: Caller::Seed,
+            touched: None,
+        };
+        let done = generate(&mut cx, wanted);
+        cx.org.lags = lags;
+        done?;
+        let kept = Furniture::Generated(org.to_owned(), wanted.clone());
+        self.seeds.push(kept);
+        Ok(())
     }
 
     /// Gives the fault that strikes a request.

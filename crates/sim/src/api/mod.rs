@@ -27,6 +27,9 @@ mod routing;
 mod telephony;
 mod users;
 
+pub(crate) use flows::publish;
+pub(crate) use prompts::set_audio;
+
 /// Makes every family known.
 pub(crate) fn register(registry: &mut Registry) {
     actions::register(registry);
@@ -34,14 +37,14 @@ pub(crate) fn register(registry: &mut Registry) {
     audits::register(registry);
     authorization::register(registry);
     datatables::register(registry);
+    dependencies::register(registry);
+    flows::register(registry);
     groups::register(registry);
     integrations::register(registry);
     locations::register(registry);
-    dependencies::register(registry);
-    flows::register(registry);
     organizations::register(registry);
-    prompts::register(registry);
     outbound::register(registry);
+    prompts::register(registry);
     queues::register(registry);
     routing::register(registry);
     telephony::register(registry);

@@ -4,6 +4,7 @@ mod architect;
 mod control;
 mod datatables;
 mod flows;
+mod generated;
 mod people;
 mod prompts;
 mod protocol;

@@ -20,6 +20,8 @@ mod export;
 mod import;
 mod resolve;
 
+pub(crate) use import::publish;
+
 /// The kinds that a flow keeps from being deleted.
 const KEPT: &[(&str, &str)] = &[
     ("flow", "flow"),

@@ -15,6 +15,8 @@ use crate::world::Org;
 
 mod audio;
 
+pub(crate) use audio::set_audio;
+
 const PROMPTS: &str = "/api/v2/architect/prompts";
 
 const KINDS: &[Kind] = &[Kind {
