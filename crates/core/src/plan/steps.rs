@@ -351,14 +351,12 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 || descriptor.parts.iter().any(|part| part.field == field)
         };
         let mut found = changes(&item.body, &portable.body, &skip);
-        if let Some(name) = &descriptor.move_as
-            && let Some(at) = found
+        let division = descriptor.move_as.as_ref().and_then(|name| {
+            let at = found
                 .iter()
-                .position(|change| root(&change.path) == "division")
-        {
-            let change = found.remove(at);
-            self.move_to_division(item, name, change);
-        }
+                .position(|change| root(&change.path) == "division")?;
+            Some((name, found.remove(at)))
+        });
         if let Some(fixed) = found
             .iter()
             .find(|change| is_within(&descriptor.immutable, &change.path))
@@ -366,8 +364,14 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             let reason = format!("{} differs, and the API cannot change it", fixed.path);
             return self.notes.conflict(&item.object, reason);
         }
+        // Once a step has changed the object, it is no longer what was read.
+        let changed = adopted || division.is_some();
+        if let Some((name, change)) = division {
+            let expected = expected(descriptor, live).filter(|_| !adopted);
+            self.move_to_division(item, name, change, expected);
+        }
         if !found.is_empty() && !descriptor.update_last {
-            self.update_body(item, live, &found, adopted);
+            self.update_body(item, live, &found, changed);
         }
         for part in &descriptor.parts {
             if let Some(desired) = item.body.get(&part.field) {
@@ -384,12 +388,18 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         }
         self.audio(item, Some(&portable), false);
         if !found.is_empty() && descriptor.update_last {
-            self.update_body(item, live, &found, adopted);
+            self.update_body(item, live, &found, changed);
         }
     }
 
     /// Moves an object to another division, which no update can.
-    fn move_to_division(&mut self, item: &Item<'_>, name: &str, change: Change) {
+    fn move_to_division(
+        &mut self,
+        item: &Item<'_>,
+        name: &str,
+        change: Change,
+        expected: Option<Expected>,
+    ) {
         let Some(division) = change.new.clone() else {
             return;
         };
@@ -413,14 +423,14 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 action: Action::Update,
                 changes: vec![change],
                 reason: "it is in another division".into(),
-                expected: None,
+                expected,
                 write,
             },
         );
     }
 
     /// Makes one update, or two where some fields must be sent without others.
-    fn update_body(&mut self, item: &Item<'_>, live: &Captured, found: &[Change], adopted: bool) {
+    fn update_body(&mut self, item: &Item<'_>, live: &Captured, found: &[Change], changed: bool) {
         let is_alone = |change: &&Change| {
             let call = item.descriptor.update.as_ref();
             call.is_some_and(|call| call.alone.iter().any(|field| field == root(&change.path)))
@@ -428,10 +438,10 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         let (alone, rest): (Vec<_>, Vec<_>) =
             found.iter().cloned().partition(|change| is_alone(&change));
         if !alone.is_empty() {
-            self.update_fields(item, live, &alone, adopted, "update-alone");
+            self.update_fields(item, live, &alone, changed, "update-alone");
         }
         if !rest.is_empty() {
-            self.update_fields(item, live, &rest, adopted || !alone.is_empty(), "update");
+            self.update_fields(item, live, &rest, changed || !alone.is_empty(), "update");
         }
     }
 

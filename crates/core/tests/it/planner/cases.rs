@@ -797,6 +797,45 @@ fn a_changed_division_is_a_move() {
 }
 
 #[test]
+fn only_the_first_write_to_an_object_expects_it_as_it_was_read() {
+    let mut source = Org::new("one", "Acme");
+    source.add("auth_division/EMEA", json!({}));
+    let body = json!({"division": to("auth_division/EMEA"), "description": "new"});
+    source.add("routing_queue/Sales", body);
+    let mut target = empty();
+    let body = json!({"division": to("auth_division/~home"), "description": "old"});
+    target.add("routing_queue/Sales", body);
+    let target = target.snapshot();
+    let plan = plan(&source, &target);
+    assert!(step(&plan, "routing_queue/Sales:move").expected.is_some());
+    assert_eq!(step(&plan, "routing_queue/Sales:update").expected, None);
+    settles(&source, &target, &plan);
+}
+
+#[test]
+fn an_object_in_conflict_is_not_moved_either() {
+    let mut source = Org::new("one", "Acme");
+    source.add("auth_division/EMEA", json!({}));
+    let list =
+        |division: &str, column: &str| json!({"division": to(division), "columnNames": [column]});
+    source.add(
+        "outbound_contact_list/Leads",
+        list("auth_division/EMEA", "phone"),
+    );
+    let mut target = empty();
+    target.add(
+        "outbound_contact_list/Leads",
+        list("auth_division/~home", "mobile"),
+    );
+    let plan = plan(&source, &target.snapshot());
+    assert_eq!(step_ids(&plan), ["auth_division/EMEA:create"]);
+    assert_eq!(
+        conflicts(&plan),
+        ["outbound_contact_list/Leads: columnNames differs, and the API cannot change it"]
+    );
+}
+
+#[test]
 fn a_field_that_cannot_change_is_a_conflict() {
     let mut source = Org::new("one", "Acme");
     source.add("group/All", json!({"type": "official"}));

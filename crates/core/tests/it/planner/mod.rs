@@ -1,6 +1,7 @@
 //! The planner against example orgs, with the catalogue of the product.
 
 mod cases;
+mod graphs;
 mod model;
 
 use orgsmith_core::bundle::Bundle;

@@ -483,6 +483,9 @@ fn write_part(
         items.len(),
         call.cap
     );
+    if held.is_null() {
+        *held = json!([]);
+    }
     let Value::Array(held) = held else {
         panic!("{} is a list", part.field)
     };
