@@ -3,6 +3,7 @@
 mod architect;
 mod control;
 mod datatables;
+mod fixtures;
 mod flows;
 mod generated;
 mod people;

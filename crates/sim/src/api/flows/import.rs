@@ -187,7 +187,7 @@ pub(crate) fn publish(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let mut notes = Vec::new();
+    let mut notes = resolved.unknown;
     for (flow_type, name) in resolved.missing_flows {
         if let Some(flow_type) = flowyaml::by_api(flow_type) {
             let id = stub(cx, flow_type, &name, &source);

@@ -17,6 +17,8 @@ pub(super) struct Resolved {
     pub(super) missing_flows: Vec<(&'static str, String)>,
     /// What is said of everything else that is not.
     pub(super) problems: Vec<String>,
+    /// What is said of objects of kinds that the simulator does not have.
+    pub(super) unknown: Vec<String>,
 }
 
 pub(super) fn resolve(cx: &Cx<'_>, source: &Source) -> Resolved {
@@ -24,8 +26,18 @@ pub(super) fn resolve(cx: &Cx<'_>, source: &Source) -> Resolved {
         uses: Vec::new(),
         missing_flows: Vec::new(),
         problems: Vec::new(),
+        unknown: Vec::new(),
     };
     for used in &source.uses {
+        if let What::Object(path) = used.what
+            && kind_at(path).is_none()
+        {
+            resolved.unknown.push(format!(
+                "The simulator has no {path}: '{}' was not looked for.",
+                used.name
+            ));
+            continue;
+        }
         let is_itself = matches!(used.what, What::Flow(flow) if flow == source.flow_type.api)
             && used.name == source.name;
         match find(cx, used) {
@@ -54,12 +66,15 @@ fn spoken(flow_type: &str) -> &str {
     by_api(flow_type).map_or(flow_type, |found| found.root)
 }
 
+fn kind_at(path: &str) -> Option<&'static Kind> {
+    registry().kinds().find(|kind| kind.path == path)
+}
+
 fn find<'c>(cx: &'c Cx<'_>, used: &Use) -> Result<(&'static Kind, &'c Object), String> {
     match &used.what {
         What::Object(path) => {
             let noun = noun(path);
-            let kind = registry().kinds().find(|kind| kind.path == *path);
-            let kind = kind.ok_or_else(|| missing(noun, &used.name))?;
+            let kind = kind_at(path).ok_or_else(|| missing(noun, &used.name))?;
             one(cx, kind, noun, used, |_| true).map(|object| (kind, object))
         }
         What::Flow(flow) => {
@@ -70,8 +85,7 @@ fn find<'c>(cx: &'c Cx<'_>, used: &Use) -> Result<(&'static Kind, &'c Object), S
             .map(|object| (kind, object))
         }
         What::Action { category } => {
-            let path = "/api/v2/integrations/actions";
-            let kind = registry().kinds().find(|kind| kind.path == path);
+            let kind = kind_at("/api/v2/integrations/actions");
             let noun = match category {
                 Some(category) => format!("data action in the category '{category}'"),
                 None => "data action".to_owned(),
