@@ -201,6 +201,16 @@ fn what_the_target_may_have_is_a_note() {
 }
 
 #[test]
+fn a_data_action_of_genesys_own_has_no_integration() {
+    let found = problems([document(
+        "integration_action//Genesys Cloud/Find User",
+        json!({"name": "Find User", "category": "Genesys Cloud"}),
+    )]);
+    let about_keys = found.iter().filter(|problem| problem.rule.contains("key"));
+    assert_eq!(about_keys.count(), 0);
+}
+
+#[test]
 fn the_place_of_a_file_and_its_fields_agree() {
     let found = problems([
         document("routing_skill/Billing", json!({"name": "Invoices"})),
