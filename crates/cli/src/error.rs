@@ -109,7 +109,7 @@ pub(crate) enum Failure {
         known: Vec<String>,
     },
     /// The bundle was read and found wrong; the problems have been shown.
-    #[error("{errors} {} in {place}", if *.errors == 1 { "error" } else { "errors" })]
+    #[error("{} in {place}", count(*.errors, "error"))]
     BadBundle {
         /// How many.
         errors: usize,
@@ -132,7 +132,7 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Brake(String),
     /// Values of secrets are missing.
-    #[error("no value for {}", .0.iter().map(|name| format!("the secret {name:?}")).collect::<Vec<_>>().join(", "))]
+    #[error("no value for {}:{}", count(.0.len(), "secret"), .0.iter().map(|name| format!("\n  {name}  {}", crate::secrets::variable(name))).collect::<String>())]
     MissingSecrets(Vec<String>),
     /// The target changed since the plan was made.
     #[error("the plan is stale: {}", .0.join("; "))]
@@ -146,6 +146,12 @@ pub(crate) enum Failure {
     /// A person pressed Ctrl-C twice while something was being written.
     #[error("stopped at once; steps may be under way")]
     Killed,
+}
+
+/// Counts in words: `1 error`, `2 errors`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{s}")
 }
 
 /// Says what happened on standard error and returns the exit code.
@@ -231,17 +237,10 @@ fn of_failure(failure: &Failure) -> Judged {
         ),
         Failure::Checks(_) => says(Exit::Refused, "nothing was changed"),
         Failure::Brake(_) => says(Exit::Brake, "look at the plan; --force lifts the brake"),
-        Failure::MissingSecrets(names) => says(
+        Failure::MissingSecrets(_) => says(
             Exit::Refused,
-            format!(
-                "nothing was changed; give each value by a variable ({}), by `secrets:` in \
-                 orgsmith.yaml, or by --secrets-file",
-                names
-                    .iter()
-                    .map(|name| crate::secrets::variable(name))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
+            "nothing was changed; set the variables beside the names, or name sources under \
+             `secrets:` in orgsmith.yaml, or give --secrets-file",
         ),
         Failure::Stale(_) => says(Exit::Stale, "nothing was changed; make a new plan"),
         Failure::BadPlan(_) => Some((Exit::Error, None)),

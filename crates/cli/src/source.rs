@@ -166,6 +166,10 @@ pub(crate) fn from_disk(catalogue: &Catalogue, path: &Path, out: &Out) -> anyhow
         .into());
     }
     normalise(catalogue, &mut bundle);
+    // A bundle written by hand has no manifest that names an org.
+    if bundle.source.org_name.is_empty() {
+        bundle.source.org_name = path.display().to_string();
+    }
     Ok(bundle)
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::road;
 use crate::args::{Carry, Format, Selected};
-use crate::error::Exit;
+use crate::error::{Exit, count};
 use crate::output::{BOLD, GREEN, YELLOW, styled};
 use crate::session::{Connected, Session};
 use crate::source::{Source, Wanted};
@@ -71,11 +71,10 @@ async fn into(
     out.record(&json!({ "event": "proof", "org": target.org.name, "differences": left }));
     if out.format() == Format::Text {
         let style = if left == 0 { GREEN } else { YELLOW };
-        let s = if left == 1 { "" } else { "s" };
         out.data(format!(
             "{}: {} between {} and {}",
             styled(BOLD, "Planned again"),
-            styled(style, format!("{left} difference{s}")),
+            styled(style, count(left, "difference")),
             again.plan.source.org.org_name,
             target.org.name,
         ))?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
+use orgsmith_core::render::{Line, Span, Style, Text};
 use orgsmith_engine::Finished;
 use orgsmith_sim::{ClientSpec, Config as SimConfig, OrgSpec, Sim};
 use orgsmith_store::bundle;
@@ -15,7 +16,7 @@ use super::{minimum, road};
 use crate::args::{Carry, Selected};
 use crate::config::Config;
 use crate::error::Exit;
-use crate::output::{Align, BOLD, CYAN, DIM, GREEN, RED, Table, styled};
+use crate::output::{Align, BOLD, CYAN, DIM, GREEN, RED, Table, styled, text};
 use crate::session::{Connected, Session};
 use crate::source::{Source, Wanted};
 
@@ -30,7 +31,8 @@ struct Taken {
     what: &'static str,
     objects: usize,
     calls: u64,
-    least: u64,
+    /// The least number of calls, where it can be told.
+    least: Option<u64>,
     time: Duration,
 }
 
@@ -68,7 +70,7 @@ impl Demo {
             what: "export gold",
             objects: wanted.bundle.documents.len(),
             calls: wanted.calls,
-            least: minimum::export(&wanted.bundle),
+            least: Some(minimum::export(&wanted.bundle)),
             time: started.elapsed(),
         };
         out.data(format!("{} objects\n", export.objects))?;
@@ -84,10 +86,15 @@ impl Demo {
             what: "read tenant and plan",
             objects: wanted.bundle.documents.len(),
             calls: planned.calls,
-            least: planned.calls,
+            least: None,
             time: started.elapsed(),
         };
-        road::show(out, &planned.plan, &tenant, None)?;
+        out.data(shortened(&road::screen(
+            out,
+            &planned.plan,
+            road::rate(&tenant),
+            None,
+        )))?;
 
         command(
             &session,
@@ -101,7 +108,7 @@ impl Demo {
             what: "write tenant",
             objects: planned.plan.steps.len(),
             calls: tenant.org.client.stats().sent - before,
-            least: minimum::writes(&planned.plan),
+            least: Some(minimum::writes(&planned.plan)),
             time: started.elapsed(),
         };
         let done = finished.outcome.is_complete();
@@ -270,6 +277,18 @@ fn command(session: &Session<'_>, line: &str, what: &str) -> anyhow::Result<()> 
     ))
 }
 
+/// Returns a plan screen with counts in place of the many objects that are created and linked.
+fn shortened(screen: &Text) -> String {
+    let many = |line: &&Line| {
+        let indented = line
+            .first()
+            .is_some_and(|span| span.text.starts_with("    "));
+        let new = |span: &Span| matches!(span.style, Style::Create | Style::Link);
+        !(indented && line.iter().any(new))
+    };
+    text::ansi(screen.lines().iter().filter(many))
+}
+
 fn table(rows: &[Taken]) -> String {
     use Align::{Left, Right};
     let mut table = Table::new(&[Left, Right, Right, Right, Right]);
@@ -286,7 +305,7 @@ fn table(rows: &[Taken]) -> String {
             (*what).to_owned(),
             objects.to_string(),
             calls.to_string(),
-            least.to_string(),
+            least.map_or_else(String::new, |least| least.to_string()),
             format!("{:.1}", time.as_secs_f64()),
         ]);
     }

@@ -50,7 +50,7 @@ impl Diff {
             _ => Detail::Full,
         };
         match out.format() {
-            Format::Text => out.data(text::ansi(&diff_screen(&comparison, detail)))?,
+            Format::Text => out.data(text::ansi(diff_screen(&comparison, detail).lines()))?,
             Format::Html => {
                 let title = format!("From {} to {}", self.a, self.b);
                 out.data(text::html(&diff_screen(&comparison, detail), &title))?;

@@ -11,7 +11,7 @@ use orgsmith_store::bundle;
 use serde_json::json;
 
 use crate::args::{Format, Selected};
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, count};
 use crate::output::{Align, BOLD, Table, YELLOW, styled};
 use crate::session::Session;
 use crate::source::{Source, Wanted};
@@ -83,12 +83,11 @@ impl Export {
         }
         let gaps = match bundle.gaps.len() {
             0 => String::new(),
-            1 => ", 1 gap".to_owned(),
-            n => format!(", {n} gaps"),
+            gaps => format!(", {}", count(gaps, "gap")),
         };
         text.push_str(&format!(
             "{} from {} to {}{gaps}, {} calls\nsha256:{digest}\n",
-            styled(BOLD, format!("{} objects", bundle.documents.len())),
+            styled(BOLD, count(bundle.documents.len(), "object")),
             self.org,
             self.out.display(),
             wanted.calls,

@@ -11,7 +11,7 @@ use orgsmith_engine::{Finished, Runner, Scope, Secrets, collect};
 use serde_json::json;
 
 use crate::args::{Carry, Format};
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, count};
 use crate::output::{BOLD, CYAN, Out, RED, styled, text};
 use crate::secrets;
 use crate::session::{Connected, Session};
@@ -86,7 +86,7 @@ pub(crate) async fn plan(
     })
 }
 
-fn screen(out: &Out, plan: &Plan, rate: Rate, next: Option<&str>) -> Text {
+pub(crate) fn screen(out: &Out, plan: &Plan, rate: Rate, next: Option<&str>) -> Text {
     let detail = match out.verbose() {
         0 => Detail::Objects,
         1 => Detail::Fields,
@@ -104,7 +104,7 @@ pub(crate) fn show(
 ) -> anyhow::Result<()> {
     let screen = || screen(out, plan, rate(target), next);
     match out.format() {
-        Format::Text => out.data(text::ansi(&screen())),
+        Format::Text => out.data(text::ansi(screen().lines())),
         Format::Json => out.data(plan_json(plan)),
         Format::Markdown => out.data(plan_markdown(plan, MARKDOWN_LIMIT)),
         Format::Html => {
@@ -116,7 +116,7 @@ pub(crate) fn show(
 
 /// Shows a plan as talk, before a person is asked about it.
 fn show_before_asking(out: &Out, plan: &Plan, target: &Connected) {
-    out.say(text::ansi(&screen(out, plan, rate(target), None)).trim_end());
+    out.say(text::ansi(screen(out, plan, rate(target), None).lines()).trim_end());
 }
 
 /// Checks a plan; what speaks against it is shown.
@@ -135,15 +135,10 @@ fn refused(out: &Out, rejected: &Rejected) -> anyhow::Error {
             finding.message
         ));
     }
-    let count = rejected.findings.len();
     if rejected.is_change_brake() {
         Failure::Brake("the change brake stops the plan; nothing was changed".to_owned()).into()
     } else {
-        Failure::Checks(format!(
-            "{count} finding{}",
-            if count == 1 { "" } else { "s" }
-        ))
-        .into()
+        Failure::Checks(count(rejected.findings.len(), "finding")).into()
     }
 }
 
@@ -316,7 +311,7 @@ pub(crate) fn conclude(
         out.json(&result)?;
     } else {
         let left = if conflicts > 0 {
-            format!(", {conflicts} conflicts left alone")
+            format!(", {} left alone", count(conflicts, "conflict"))
         } else {
             String::new()
         };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use orgsmith_sim::{Config, OrgSpec, Sim as Simulator, WorldFile};
+use orgsmith_sim::{Config, Generate, OrgSpec, Sim as Simulator, WorldFile};
 use serde_json::json;
 
 use crate::args::Format;
@@ -22,6 +22,9 @@ pub(crate) struct Sim {
     /// Orgs and what is in them, as YAML or JSON.
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
+    /// Fills the org `gold` from a seed: seed=7,users=100,queues=20 (an unknown word lists all).
+    #[arg(long, value_name = "WHAT", conflicts_with = "world")]
+    generate: Option<Generate>,
     /// Where to listen; port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
     listen: SocketAddr,
@@ -51,6 +54,9 @@ impl Sim {
         let sim = Simulator::start(config).await?;
         if let Some(world) = &world {
             sim.load(world)?;
+        }
+        if let Some(generate) = &self.generate {
+            sim.generate("gold", generate)?;
         }
         let out = session.out;
         if out.format() == Format::Json {

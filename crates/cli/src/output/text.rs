@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use anstyle::Style as Ansi;
-use orgsmith_core::render::{Style, Text};
+use orgsmith_core::render::{Line, Style, Text};
 
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW};
 
-/// Returns the text with colours for a terminal.
-pub(crate) fn ansi(text: &Text) -> String {
+/// Returns lines with colours for a terminal.
+pub(crate) fn ansi<'t>(lines: impl IntoIterator<Item = &'t Line>) -> String {
     let mut shown = String::new();
-    for line in text.lines() {
+    for line in lines {
         for span in line {
             let style = style(span.style);
             let _ = write!(shown, "{style}{}{style:#}", span.text);
