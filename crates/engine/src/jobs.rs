@@ -15,8 +15,8 @@ use crate::org::Org;
 const BATCH: usize = 50;
 /// Export jobs and their downloads under way at once.
 const JOBS: usize = 4;
-/// The first wait between two polls; each is half as long again, up to the last.
-const FIRST_POLL: Duration = Duration::from_millis(400);
+/// The first wait between two polls; each is twice as long, up to the last.
+const FIRST_POLL: Duration = Duration::from_millis(200);
 const LAST_POLL: Duration = Duration::from_secs(5);
 /// The longest a job may take; Architect gives up after as long.
 const PATIENCE: Duration = Duration::from_secs(16 * 60);
@@ -182,7 +182,7 @@ async fn poll(org: &Org, path: &str, job: &str) -> Result<Value, JobError> {
     while waited < PATIENCE {
         tokio::time::sleep(wait).await;
         waited += wait;
-        wait = (wait * 3 / 2).min(LAST_POLL);
+        wait = (wait * 2).min(LAST_POLL);
         let call = expand
             .iter()
             .fold(Call::get(path), |call, expand| call.query("expand", expand));

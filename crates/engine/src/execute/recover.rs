@@ -156,7 +156,7 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
         return Probe::Undecided("it has no id in the target".into());
     };
     if !versioned {
-        return added(worker, step, descriptor, id).await;
+        return part_written(worker, step, descriptor, id).await;
     }
     let live = match read_one(worker.execution.org, descriptor, id.as_str()).await {
         Ok(Some(live)) => live,
@@ -184,61 +184,87 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
     }
 }
 
-/// Finds out whether items were added; adding some of them twice is refused. Everything else may be
-/// sent again.
-async fn added(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor, id: TargetId) -> Probe {
+/// Finds out whether a part was written, where doing so twice is refused: items that are there
+/// already, and a single object with a version of its own. Everything else may be sent again.
+async fn part_written(
+    worker: &Worker<'_>,
+    step: &Step,
+    descriptor: &Descriptor,
+    id: TargetId,
+) -> Probe {
     let Write::Request(request) = &step.write else {
         return Probe::NotDone;
     };
     let part = descriptor.parts.iter().find(|part| {
-        part.add
-            .as_ref()
-            .is_some_and(|add| add.path == request.path && add.method == request.method)
+        let once = if part.first_version.is_some() {
+            &part.replace
+        } else {
+            &part.add
+        };
+        once.as_ref()
+            .is_some_and(|call| call.path == request.path && call.method == request.method)
     });
-    let Some((part, body)) = part
-        .filter(|_| request.query.is_empty())
-        .zip(request.body.as_ref())
-    else {
+    let body = request
+        .body
+        .as_ref()
+        .and_then(|body| body.bind(worker).ok());
+    let Some((part, wanted)) = part.filter(|_| request.query.is_empty()).zip(body) else {
         return Probe::NotDone;
     };
-    let Ok(wanted) = body.bind(worker) else {
-        return Probe::NotDone;
-    };
-    let live = if part.list.is_some() {
-        let captured = Captured {
-            id: SourceId::new(id.as_str()),
-            body: Value::Null,
-            files: Files::default(),
-        };
-        let unconditional = Part {
-            when: None,
-            ..part.clone()
-        };
-        read_part(worker.execution.org, &unconditional, &captured)
-            .await
-            .map(Option::unwrap_or_default)
-    } else {
-        let live = read_one(worker.execution.org, descriptor, id.as_str()).await;
-        let field = |live: Option<Value>| live.and_then(|live| live.get(&part.field).cloned());
-        live.map(|live| field(live).unwrap_or_default())
-            .map_err(Failure::Call)
-    };
-    let have: BTreeSet<String> = match live {
-        Ok(live) => identities(part, &live),
+    let wanted = wanted.into_value();
+    let live = match live_part(worker, descriptor, part, &id).await {
+        Ok(live) => live,
         Err(Failure::Call(error)) => return Probe::Failed(error),
         Err(Failure::Answer(reason)) => return Probe::Undecided(reason),
     };
-    if identities(part, &wanted.into_value())
-        .iter()
-        .all(|item| have.contains(item))
-    {
+    let done = if part.single {
+        shows(&wanted, &live)
+    } else {
+        let have = identities(part, &live);
+        identities(part, &wanted)
+            .iter()
+            .all(|item| have.contains(item))
+    };
+    if done {
         Probe::Done {
             id: Some(id),
             version: None,
         }
+    } else if part.single && version_of(&live) != version_of(&wanted) {
+        Probe::Undecided("somebody else changed it at the same time; plan again".into())
     } else {
         Probe::NotDone
     }
+}
+
+async fn live_part(
+    worker: &Worker<'_>,
+    descriptor: &Descriptor,
+    part: &Part,
+    id: &TargetId,
+) -> Result<Value, Failure> {
+    let org = worker.execution.org;
+    if part.list.is_none() {
+        let live = read_one(org, descriptor, id.as_str())
+            .await
+            .map_err(Failure::Call)?;
+        return Ok(live
+            .and_then(|live| live.get(&part.field).cloned())
+            .unwrap_or_default());
+    }
+    let id = SourceId::new(id.as_str());
+    let captured = Captured {
+        id,
+        body: Value::Null,
+        files: Files::default(),
+    };
+    let unconditional = Part {
+        when: None,
+        ..part.clone()
+    };
+    Ok(read_part(org, &unconditional, &captured)
+        .await?
+        .unwrap_or_default())
 }
 
 /// Returns what identifies the items in a body: one item, a list of them, or a list of ids.

@@ -15,7 +15,7 @@ use crate::collect::details::with_id;
 use crate::jobs::{self, JobError, headers};
 
 /// Waits between looks at a prompt whose audio is being transcoded.
-const TRANSCODING: [u64; 8] = [300, 500, 1000, 2000, 4000, 8000, 15_000, 30_000];
+const TRANSCODING: [u64; 8] = [200, 500, 1000, 2000, 4000, 8000, 15_000, 30_000];
 
 /// What the target answered.
 pub(super) struct Sent {

@@ -2,21 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use orgsmith_client::{Client, Credentials, Endpoint};
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::checks::{Approval, Brake, check};
-use orgsmith_core::id::{ObjectRef, OrgName, SourceId};
-use orgsmith_core::plan::{Options, Plan, Planner};
+use orgsmith_core::document::Portable;
+use orgsmith_core::id::{ObjectRef, OrgName, RunId, SourceId};
+use orgsmith_core::plan::{FLOW_SOURCE, Options, Plan, Planner};
 use orgsmith_core::secret::Secret;
 use orgsmith_core::snapshot::Snapshot;
-use orgsmith_engine::{Events, Finished, Limits, Org, Runner, Scope, Secrets, Stop, collect};
-use orgsmith_sim::{Config, Sim};
+use orgsmith_engine::{
+    Events, Finished, Limits, Org, RunError, Runner, Scope, Secrets, Stop, collect, load_plan,
+    now_ms,
+};
+use orgsmith_sim::{Config, Entry, Sim};
 use orgsmith_store::state::{Memory, Owner, State};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The value of every secret; it must show nowhere but in the requests.
 pub const PLANTED: &str = "planted-secret-value";
@@ -25,12 +29,23 @@ pub const PLANTED: &str = "planted-secret-value";
 pub struct Lab {
     pub sim: Sim,
     pub state: Arc<dyn State>,
+    /// How the runs of [`Lab::apply`] ended.
+    pub finished: Mutex<Vec<Finished>>,
 }
 
 impl Lab {
     /// Starts a simulator with the named orgs.
     pub async fn with_orgs<const N: usize>(names: [&str; N]) -> Self {
         Self::configured(Config::with_orgs(names)).await
+    }
+
+    /// Starts a simulator with the named orgs, whose home divisions have these names.
+    pub async fn with_homes<const N: usize>(orgs: [(&str, &str); N]) -> Self {
+        let mut config = Config::with_orgs(orgs.map(|(name, _)| name));
+        for (spec, (_, home)) in config.orgs.iter_mut().zip(orgs) {
+            spec.home_division_name = home.to_owned();
+        }
+        Self::configured(config).await
     }
 
     /// Starts a simulator.
@@ -43,6 +58,7 @@ impl Lab {
         Self {
             sim,
             state: Arc::new(Memory::new()),
+            finished: Mutex::default(),
         }
     }
 
@@ -121,35 +137,89 @@ impl Lab {
 
     /// Carries out a plan.
     pub async fn run(&self, plan: &Plan, target: &str) -> Finished {
+        self.try_run(plan, target).await.expect("a run")
+    }
+
+    /// Carries out a plan, if it can begin.
+    pub async fn try_run(&self, plan: &Plan, target: &str) -> Result<Finished, RunError> {
+        self.run_in(plan, target, self.state.clone()).await
+    }
+
+    /// Carries out a plan with another state.
+    pub async fn run_in(
+        &self,
+        plan: &Plan,
+        target: &str,
+        state: Arc<dyn State>,
+    ) -> Result<Finished, RunError> {
         let org = self.org(target);
         let events = Events::none();
-        let runner = Runner {
-            org: &org,
-            catalogue: Catalogue::builtin(),
-            state: self.state.clone(),
-            owner: Owner::new("the test"),
-            limits: Limits {
-                parallelism: 10,
-                visibility: Some(Duration::ZERO),
-            },
-            stop: Stop::default(),
-            events: &events,
-        };
         let ids: BTreeMap<ObjectRef, SourceId> = BTreeMap::new();
-        let checked =
-            check(plan.clone(), [], Brake::On).unwrap_or_else(|rejected| panic!("{rejected}"));
+        let checked = check(plan.clone(), [], Brake::On).unwrap_or_else(|no| panic!("{no}"));
         let approval = Approval {
             digest: checked.digest().to_owned(),
         };
-        let secrets: Secrets = checked
-            .secrets()
-            .iter()
-            .map(|name| (name.clone(), Secret::new(PLANTED.to_owned())))
-            .collect();
+        let runner = runner(&org, state, &events);
         runner
-            .start(&checked, &approval, &secrets, &ids)
+            .start(&checked, &approval, &secrets(checked.secrets()), &ids)
             .await
-            .expect("a run")
+    }
+
+    /// Takes a run up again.
+    pub async fn resume(&self, run: &RunId, target: &str) -> Finished {
+        let org = self.org(target);
+        let events = Events::none();
+        let plan = load_plan(&*self.state, run, &org.name)
+            .await
+            .expect("a plan");
+        let checked = check(plan, [], Brake::Forced).unwrap_or_else(|no| panic!("{no}"));
+        let runner = runner(&org, self.state.clone(), &events);
+        runner
+            .resume(run, &secrets(checked.secrets()))
+            .await
+            .expect("a run that goes on")
+    }
+
+    /// Returns the requests that could change an org, without reads and searches.
+    pub fn writes(&self, org: &str) -> Vec<Entry> {
+        let changes = |entry: &Entry| entry.method != "GET" && entry.path.starts_with("/api/v2");
+        let of = |entry: &Entry| entry.org.as_deref() == Some(org);
+        self.sim
+            .ledger()
+            .into_iter()
+            .filter(|entry| of(entry) && changes(entry))
+            .collect()
+    }
+
+    /// Checks that no object was created twice: every successful creation has a body of its own.
+    pub fn expect_no_double(&self, org: &str) {
+        let mut seen = BTreeMap::new();
+        // Files go up again, and adding a member again adds nobody.
+        let harmless = ["/jobs", "/uploads", "/bulk", "/members"];
+        for entry in self.writes(org) {
+            let creates = entry.method == "POST"
+                && entry.status == 200
+                && !harmless.iter().any(|end| entry.path.ends_with(end))
+                && !(entry.path.contains("/queues/") && entry.path.ends_with("/wrapupcodes"));
+            if creates
+                && let Some(first) = seen.insert((entry.path.clone(), entry.body_sha256), entry.seq)
+            {
+                panic!(
+                    "{} was sent twice: requests {first} and {}",
+                    entry.path, entry.seq
+                );
+            }
+        }
+    }
+
+    /// Returns the id of the object of a kind, by the simulator's names, whose field has a value.
+    pub fn id_of(&self, org: &str, kind: &str, field: &str, value: &str) -> String {
+        let objects = self.sim.objects(org, kind);
+        let found = objects.iter().find(|object| object[field] == value);
+        found
+            .and_then(|found| found["id"].as_str())
+            .expect("the object")
+            .to_owned()
     }
 
     /// Plans and carries out, and expects every step to be done.
@@ -158,6 +228,7 @@ impl Lab {
         assert_eq!(plan.conflicts, []);
         let finished = self.run(&plan, target).await;
         assert!(finished.outcome.is_complete(), "{}", told(&plan, &finished));
+        self.finished.lock().expect("no panic").push(finished);
         plan
     }
 }
@@ -173,6 +244,211 @@ pub fn told(plan: &Plan, finished: &Finished) -> String {
         finished.outcome.error,
         open.collect::<Vec<_>>().join("\n")
     )
+}
+
+fn runner<'r>(org: &'r Org, state: Arc<dyn State>, events: &'r Events) -> Runner<'r> {
+    Runner {
+        org,
+        catalogue: Catalogue::builtin(),
+        state,
+        owner: Owner::new("the test"),
+        limits: Limits {
+            parallelism: 10,
+            visibility: Some(Duration::ZERO),
+        },
+        stop: Stop::default(),
+        events,
+    }
+}
+
+fn secrets(names: &BTreeSet<String>) -> Secrets {
+    names
+        .iter()
+        .map(|name| (name.clone(), Secret::new(PLANTED.to_owned())))
+        .collect()
+}
+
+/// Returns a small contact centre: a circle of queue and flow, managers, members with rings, a
+/// table, a prompt with audio, an integration with a credential and an action.
+pub fn sketch() -> Bundle {
+    let mut bundle = Bundle::default();
+    bundle.source.org_name = "sketch".to_owned();
+    let home = json!({"$ref": "auth_division/~home"});
+    let mut add = |object: &str, body: Value, files: &[(&str, &[u8])]| {
+        let object: ObjectRef = object.parse().expect("a reference");
+        let Value::Object(body) = body else {
+            panic!("{object} is no object")
+        };
+        let files = files
+            .iter()
+            .map(|(name, bytes)| ((*name).to_owned(), Arc::from(*bytes)))
+            .collect();
+        bundle.documents.insert(
+            object.clone(),
+            Portable {
+                object,
+                body,
+                files,
+            },
+        );
+    };
+    add(
+        "auth_division/Claims",
+        json!({"name": "Claims", "description": "claims"}),
+        &[],
+    );
+    for skill in ["Billing", "Claims"] {
+        let name = format!("routing_skill/{skill}");
+        add(&name, json!({"name": skill, "division": home}), &[]);
+    }
+    add(
+        "routing_wrapupcode/Done",
+        json!({"name": "Done", "division": home}),
+        &[],
+    );
+    add(
+        "user/boss@example.com",
+        json!({"name": "Boss", "email": "boss@example.com", "state": "active", "division": home}),
+        &[],
+    );
+    for (name, ring) in [("ana", 1), ("ben", 2)] {
+        add(
+            &format!("user/{name}@example.com"),
+            json!({
+                "name": name, "email": format!("{name}@example.com"), "state": "active",
+                "division": home, "manager": {"$ref": "user/boss@example.com"}, "title": format!("Agent {ring}"),
+                "skills": [{"id": {"$ref": "routing_skill/Billing"}, "proficiency": ring}],
+            }),
+            &[],
+        );
+    }
+    add(
+        "group/Backup",
+        json!({
+            "name": "Backup", "type": "official", "visibility": "public", "rulesVisible": true,
+            "description": "stands in", "members": [{"$ref": "user/ana@example.com"}],
+        }),
+        &[],
+    );
+    add(
+        "architect_user_prompt/Hello",
+        json!({
+            "name": "Hello", "description": "greets",
+            "resources": [{"language": "en-us", "ttsString": "Hello"}, {"language": "de-de", "text": "audio"}],
+        }),
+        &[("de-de.wav", &wav())],
+    );
+    add(
+        "architect_datatable/Shops",
+        json!({
+            "name": "Shops", "division": home,
+            "schema": {
+                "$schema": "http://json-schema.org/draft-04/schema#", "type": "object",
+                "additionalProperties": false, "required": ["key"],
+                "properties": {
+                    "key": {"title": "Postcode", "type": "string", "$id": "/properties/key", "displayOrder": 0},
+                    "Open": {"title": "Open", "type": "boolean", "$id": "/properties/Open", "displayOrder": 1, "default": false},
+                },
+            },
+            "rows": [{"key": "1000", "Open": true}, {"key": "2000", "Open": false}, {"key": "3, \"x\"", "Open": true}],
+        }),
+        &[],
+    );
+    add(
+        "flow/inqueuecall/Wait",
+        json!({"name": "Wait", "type": "INQUEUECALL", "division": home}),
+        &[(FLOW_SOURCE, FLOW.as_bytes())],
+    );
+    add(
+        "routing_queue/Billing",
+        json!({
+            "name": "Billing", "division": {"$ref": "auth_division/Claims"}, "description": "bills",
+            "queueFlow": {"$ref": "flow/inqueuecall/Wait"},
+            "members": [
+                {"user": {"$ref": "user/ana@example.com"}},
+                {"user": {"$ref": "user/ben@example.com"}, "ringNumber": 2},
+            ],
+            "bullseye": {"rings": [
+                {"expansionCriteria": [{"type": "TIMEOUT_SECONDS", "threshold": 10}]},
+                {"expansionCriteria": [{"type": "TIMEOUT_SECONDS", "threshold": 10}]},
+            ]},
+            "wrapUpCodes": [{"$ref": "routing_wrapupcode/Done"}],
+        }),
+        &[],
+    );
+    add(
+        "integration_credential/basicAuth/CRM",
+        json!({
+            "name": "CRM", "type": {"name": "basicAuth"},
+            "credentialFields": {"userName": {"$secret": "CRM/userName"}, "password": {"$secret": "CRM/password"}},
+        }),
+        &[],
+    );
+    add(
+        "integration/custom-rest-actions/CRM",
+        json!({
+            "name": "CRM", "integrationType": {"id": "custom-rest-actions"}, "intendedState": "ENABLED",
+            "config": {
+                "name": "CRM", "notes": "", "properties": {}, "advanced": {},
+                "credentials": {"basicAuth": {"$ref": "integration_credential/basicAuth/CRM"}},
+            },
+        }),
+        &[],
+    );
+    orgsmith_core::validate::normalise(Catalogue::builtin(), &mut bundle);
+    bundle
+}
+
+/// An in-queue flow that names the queue whose callers wait in it.
+const FLOW: &str = "inqueueCall:
+  name: Wait
+  division: Home
+  startUpRef: /inqueueCall/tasks/task[Start_10]
+  defaultLanguage: en-us
+  supportedLanguages:
+    en-us:
+      defaultLanguageSkill:
+        noValue: true
+  settingsInQueueCall:
+    holdMusic:
+      lit:
+        name: PromptSystem.on_hold_music
+  tasks:
+    - task:
+        name: Start
+        refId: Start_10
+        actions:
+          - transferToAcd:
+              name: Again
+              targetQueue:
+                lit:
+                  name: Billing
+";
+
+/// Returns a tenth of a second of silence.
+fn wav() -> Vec<u8> {
+    let samples = 800_u32;
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((36 + samples).to_le_bytes());
+    wav.extend(b"WAVEfmt ");
+    wav.extend(16_u32.to_le_bytes());
+    wav.extend(1_u16.to_le_bytes());
+    wav.extend(1_u16.to_le_bytes());
+    wav.extend(8000_u32.to_le_bytes());
+    wav.extend(8000_u32.to_le_bytes());
+    wav.extend(1_u16.to_le_bytes());
+    wav.extend(8_u16.to_le_bytes());
+    wav.extend(b"data");
+    wav.extend(samples.to_le_bytes());
+    wav.extend(std::iter::repeat_n(0x80, samples as usize));
+    wav
+}
+
+/// Sets a field of a document.
+pub fn edit(bundle: &mut Bundle, object: &str, field: &str, value: Value) {
+    let object: ObjectRef = object.parse().expect("a reference");
+    let document = bundle.documents.get_mut(&object).expect("the document");
+    document.body.insert(field.to_owned(), value);
 }
 
 /// Gives an org the numbers that the gold image speaks of.

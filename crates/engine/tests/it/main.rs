@@ -1,4 +1,7 @@
 //! The engine against the simulator.
 
 mod clone;
+mod crash;
+mod faults;
 mod lab;
+mod target;

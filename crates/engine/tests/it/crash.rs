@@ -1,0 +1,124 @@
+//! A process that ends at any moment loses nothing and doubles nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use orgsmith_core::id::{ObjectRef, OrgName, RunId, TargetId};
+use orgsmith_core::journal::Record;
+use orgsmith_store::state::{
+    Acquired, Error, Lease, Mapping, MappingFilter, Owner, Reply, Run, RunStatus, SnapshotHead,
+    SnapshotId, State,
+};
+
+use crate::lab::{Lab, sketch, told};
+
+/// A state whose process dies after so many journal entries: nothing is written after that.
+struct Dying {
+    inner: Arc<dyn State>,
+    left: AtomicI64,
+}
+
+impl Dying {
+    fn gone(&self) -> bool {
+        self.left.load(Ordering::SeqCst) <= 0
+    }
+}
+
+macro_rules! pass {
+    ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {$(
+        fn $name<'a>(&'a self, $($arg: $ty),*) -> Reply<'a, $out> {
+            if self.gone() {
+                return Box::pin(async { Err(Error::Closed) });
+            }
+            self.inner.$name($($arg),*)
+        }
+    )*};
+}
+
+impl State for Dying {
+    pass! {
+        renew(lease: &'a Lease, ttl_ms: u64, now_ms: u64) -> ();
+        release(lease: &'a Lease) -> ();
+        check(lease: &'a Lease) -> ();
+        holder(org: &'a OrgName) -> Option<(Owner, u64)>;
+        create_run(lease: &'a Lease, run: &'a Run, plan: &'a str) -> ();
+        set_status(lease: &'a Lease, run: &'a RunId, status: RunStatus, now_ms: u64) -> ();
+        run(run: &'a RunId) -> Option<Run>;
+        plan(run: &'a RunId) -> Option<Arc<str>>;
+        runs(org: Option<&'a OrgName>) -> Vec<Run>;
+        journal(run: &'a RunId) -> Vec<Record>;
+        put_mappings(lease: &'a Lease, mappings: &'a [Mapping]) -> ();
+        forget_mapping(lease: &'a Lease, object: &'a ObjectRef) -> ();
+        mappings(filter: &'a MappingFilter) -> Vec<Mapping>;
+        pin(org: &'a OrgName, object: &'a ObjectRef, id: &'a TargetId) -> ();
+        unpin(org: &'a OrgName, object: &'a ObjectRef) -> ();
+        pins(org: &'a OrgName) -> BTreeMap<ObjectRef, TargetId>;
+        save_snapshot(org: &'a OrgName, label: &'a str, taken_ms: u64, content: &'a [u8]) -> SnapshotId;
+        snapshot(id: &'a SnapshotId) -> Option<Vec<u8>>;
+        snapshots(org: &'a OrgName) -> Vec<SnapshotHead>;
+        latest_snapshot(org: &'a OrgName) -> Option<(SnapshotHead, Vec<u8>)>;
+        setting(name: &'a str) -> Option<String>;
+        put_setting(name: &'a str, value: Option<&'a str>) -> ();
+    }
+
+    /// Takes the lock for a moment only: nobody gives signs of life once the process has died.
+    fn acquire<'a>(
+        &'a self,
+        org: &'a OrgName,
+        owner: &'a Owner,
+        _ttl_ms: u64,
+        now_ms: u64,
+    ) -> Reply<'a, Acquired> {
+        self.inner.acquire(org, owner, 1, now_ms)
+    }
+
+    fn append<'a>(&'a self, lease: &'a Lease, records: &'a [Record]) -> Reply<'a, ()> {
+        if self.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            return Box::pin(async { Err(Error::Closed) });
+        }
+        self.inner.append(lease, records)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_after_any_journal_entry_and_resumed_the_world_is_the_same() {
+    let bundle = sketch();
+    let whole = Lab::with_orgs(["gold"]).await;
+    let plan = whole.apply(&bundle, "gold").await;
+    let wanted = whole.export("gold").await;
+    let entries = i64::try_from(plan.steps.len() * 2).expect("few steps");
+
+    for k in 0..entries {
+        let lab = Lab::with_orgs(["gold"]).await;
+        let plan = lab.plan(&bundle, "gold").await;
+        let dying: Arc<dyn State> = Arc::new(Dying {
+            inner: lab.state.clone(),
+            left: AtomicI64::new(k + 1),
+        });
+        // One entry more than k, as the run counts none before its first step.
+        let killed = lab.run_in(&plan, "gold", dying).await;
+        assert!(killed.is_err() || k + 1 >= entries, "k = {k}");
+        let run = lab
+            .state
+            .runs(None)
+            .await
+            .expect("runs")
+            .pop()
+            .expect("the run")
+            .id;
+        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+        let finished = lab.resume(&run, "gold").await;
+        assert!(
+            finished.outcome.is_complete(),
+            "k = {k}: {:?}",
+            finished.outcome
+        );
+        lab.expect_no_double("gold");
+        assert_eq!(
+            lab.export("gold").await.documents,
+            wanted.documents,
+            "k = {k}"
+        );
+    }
+}

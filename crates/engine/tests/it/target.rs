@@ -1,0 +1,114 @@
+//! Targets that are not empty.
+
+use orgsmith_core::plan::Action;
+use serde_json::json;
+
+use crate::lab::{Lab, example, sketch};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partly_filled_org_with_another_home_division_is_brought_in_line() {
+    let lab = Lab::with_homes([("gold", "Home"), ("tenant", "Mandant West")]).await;
+    lab.apply(&example("gold-org"), "gold").await;
+    lab.apply(&example("tenant"), "tenant").await;
+    let gold = lab.export("gold").await;
+    let plan = lab.apply(&gold, "tenant").await;
+    let updated: Vec<_> = plan
+        .steps
+        .iter()
+        .filter(|step| step.action == Action::Update)
+        .map(|step| step.object.to_string())
+        .collect();
+    assert!(
+        updated.iter().any(|object| object.starts_with("user/")),
+        "{updated:?}"
+    );
+    assert!(
+        updated
+            .iter()
+            .any(|object| object.starts_with("routing_queue/")),
+        "{updated:?}"
+    );
+    let again = lab.plan(&gold, "tenant").await;
+    assert!(again.is_empty(), "{:#?}", again.steps);
+    let homes = lab.sim.objects("tenant", "division");
+    assert!(
+        homes.iter().any(|home| home["name"] == "Mandant West"),
+        "the name is left alone"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_user_is_restored_not_doubled() {
+    let lab = Lab::with_orgs(["gold"]).await;
+    let bundle = sketch();
+    lab.apply(&bundle, "gold").await;
+    let id = lab.id_of("gold", "user", "email", "ana@example.com");
+    lab.sim
+        .seed(
+            "gold",
+            "DELETE",
+            &format!("/api/v2/users/{id}"),
+            json!(null),
+        )
+        .expect("deleted");
+    let plan = lab.apply(&bundle, "gold").await;
+    assert!(
+        plan.steps.iter().any(|step| step.action == Action::Adopt),
+        "{:#?}",
+        plan.steps
+    );
+    assert_eq!(lab.id_of("gold", "user", "email", "ana@example.com"), id);
+    assert!(lab.plan(&bundle, "gold").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_that_moved_since_the_plan_is_left_alone() {
+    let lab = Lab::with_orgs(["gold"]).await;
+    let mut bundle = sketch();
+    lab.apply(&bundle, "gold").await;
+    crate::lab::edit(
+        &mut bundle,
+        "routing_queue/Billing",
+        "description",
+        json!("ours"),
+    );
+    let plan = lab.plan(&bundle, "gold").await;
+    assert_eq!(plan.steps.len(), 1);
+    let id = lab.id_of("gold", "queue", "name", "Billing");
+    let mut live = lab
+        .sim
+        .objects("gold", "queue")
+        .into_iter()
+        .find(|queue| queue["id"] == json!(id))
+        .expect("the queue");
+    live["description"] = json!("theirs");
+    let path = format!("/api/v2/routing/queues/{id}");
+    lab.sim
+        .seed("gold", "PUT", &path, live)
+        .expect("somebody else's change");
+    let finished = lab.run(&plan, "gold").await;
+    assert_eq!(finished.outcome.stale.len(), 1);
+    let queue = lab
+        .sim
+        .objects("gold", "queue")
+        .into_iter()
+        .find(|queue| queue["id"] == json!(id));
+    assert_eq!(queue.expect("the queue")["description"], "theirs");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_runs_in_one_org_exclude_each_other() {
+    use orgsmith_store::state::Owner;
+    let lab = Lab::with_orgs(["gold"]).await;
+    let org = orgsmith_core::id::OrgName::new("gold");
+    let other = Owner::new("somebody else");
+    let now = orgsmith_engine::now_ms();
+    lab.state
+        .acquire(&org, &other, 60_000, now)
+        .await
+        .expect("a lock");
+    let plan = lab.plan(&sketch(), "gold").await;
+    let error = lab.try_run(&plan, "gold").await.expect_err("locked");
+    assert!(error.to_string().contains("somebody else"), "{error}");
+    assert_eq!(lab.writes("gold").len(), 0);
+}
