@@ -115,7 +115,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             }
             Presence::Missing => self.create(item, index),
             Presence::Deleted(deleted) => {
-                self.adopt(item);
+                self.adopt(item, deleted);
                 self.update(item, deleted, true);
             }
             Presence::Live(live) => self.update(item, live, false),
@@ -307,7 +307,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         digest
     }
 
-    fn adopt(&mut self, item: &Item<'_>) {
+    fn adopt(&mut self, item: &Item<'_>, deleted: &Captured) {
         let Some(call) = &item.descriptor.restore else {
             let reason = "it was deleted in the target and the API cannot restore it".to_owned();
             return self.notes.conflict(&item.object, reason);
@@ -320,7 +320,8 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 action: Action::Adopt,
                 changes: Vec::new(),
                 reason: "it was deleted in the target".into(),
-                expected: None,
+                expected: expected(item.descriptor, deleted)
+                    .filter(|expected| matches!(expected, Expected::Version(_))),
                 write: write_object(item, call, body),
             },
         );
