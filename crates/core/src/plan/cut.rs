@@ -3,7 +3,7 @@
 //! A queue names a flow that names the queue. One of the two is created without the other and
 //! linked later. Every object that is linked later costs a write more, so few are chosen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -24,26 +24,138 @@ pub struct Edge {
 /// # Errors
 /// The objects of a cycle that cannot be cut.
 pub fn cut_cycles(nodes: usize, edges: &[Edge]) -> Result<BTreeSet<(usize, usize)>, Vec<usize>> {
-    let mut kept: Vec<Edge> = edges.to_vec();
     let mut cut = BTreeSet::new();
-    let mut open: Vec<Vec<usize>> = cycles(nodes, &kept);
-    while let Some(members) = open.pop() {
-        let inside: BTreeSet<usize> = members.iter().copied().collect();
-        let within = |edge: &Edge| inside.contains(&edge.from) && inside.contains(&edge.to);
-        let chosen = cheapest(&kept, &within).ok_or_else(|| members.clone())?;
-        let before = kept.len();
-        kept.retain(|edge| {
-            let cuts = edge.from == chosen && within(edge) && edge.cost.is_some();
-            if cuts {
-                cut.insert((edge.from, edge.to));
-            }
-            !cuts
-        });
-        debug_assert!(kept.len() < before, "a cut removes an edge");
-        let local: Vec<Edge> = kept.iter().filter(|edge| within(edge)).copied().collect();
-        open.extend(cycles(nodes, &local));
+    let mut open = circles(nodes, edges);
+    while let Some(circle) = open.pop() {
+        let left = cut_some(circle, &mut cut)?;
+        open.extend(circles(nodes, &left));
     }
     Ok(cut)
+}
+
+/// Objects that refer to each other in circles, and the edges among them.
+struct Circle {
+    members: Vec<usize>,
+    edges: Vec<Edge>,
+}
+
+fn circles(nodes: usize, edges: &[Edge]) -> Vec<Circle> {
+    let groups = cycles(nodes, edges);
+    let mut group_of: HashMap<usize, usize> = HashMap::new();
+    for (number, members) in groups.iter().enumerate() {
+        group_of.extend(members.iter().map(|member| (*member, number)));
+    }
+    let mut found: Vec<Circle> = groups
+        .into_iter()
+        .map(|members| Circle {
+            members,
+            edges: Vec::new(),
+        })
+        .collect();
+    for edge in edges {
+        if let (Some(from), Some(to)) = (group_of.get(&edge.from), group_of.get(&edge.to))
+            && from == to
+        {
+            found[*from].edges.push(*edge);
+        }
+    }
+    found
+}
+
+/// A circle of so many objects is cut at one before it is looked at again; a larger one at more.
+///
+/// After each cut the best next one may be another. Looking every time would take a large circle
+/// quadratic time.
+const ONE_CUT: usize = 32;
+
+/// Cuts a circle at the best places and returns the edges that are left.
+fn cut_some(circle: Circle, cut: &mut BTreeSet<(usize, usize)>) -> Result<Vec<Edge>, Vec<usize>> {
+    let Circle { members, edges } = circle;
+    let ranked = ranked(&edges);
+    if ranked.is_empty() {
+        return Err(members);
+    }
+    let mut live = Live::new(&edges);
+    let mut chosen = BTreeSet::new();
+    for node in ranked {
+        if chosen.len() > members.len() / ONE_CUT {
+            break;
+        }
+        if live.is_in_circle(node) && chosen.insert(node) {
+            live.cut(node);
+        }
+    }
+    let is_cut = |edge: &Edge| edge.cost.is_some() && chosen.contains(&edge.from);
+    cut.extend(
+        edges
+            .iter()
+            .filter(|edge| is_cut(edge))
+            .map(|edge| (edge.from, edge.to)),
+    );
+    Ok(edges.into_iter().filter(|edge| !is_cut(edge)).collect())
+}
+
+/// Knows which objects of a circle may still be in one, while it is being cut.
+struct Live<'e> {
+    outgoing: HashMap<usize, Vec<&'e Edge>>,
+    incoming: HashMap<usize, Vec<&'e Edge>>,
+    /// Edges that are not cut, by the objects they leave and reach.
+    out_count: HashMap<usize, usize>,
+    in_count: HashMap<usize, usize>,
+    gone: HashSet<(usize, usize)>,
+}
+
+impl<'e> Live<'e> {
+    fn new(edges: &'e [Edge]) -> Self {
+        let mut live = Self {
+            outgoing: HashMap::new(),
+            incoming: HashMap::new(),
+            out_count: HashMap::new(),
+            in_count: HashMap::new(),
+            gone: HashSet::new(),
+        };
+        for edge in edges {
+            live.outgoing.entry(edge.from).or_default().push(edge);
+            live.incoming.entry(edge.to).or_default().push(edge);
+            *live.out_count.entry(edge.from).or_default() += 1;
+            *live.in_count.entry(edge.to).or_default() += 1;
+        }
+        live
+    }
+
+    fn is_in_circle(&self, node: usize) -> bool {
+        let some = |count: &HashMap<usize, usize>| count.get(&node).is_some_and(|n| *n > 0);
+        some(&self.out_count) && some(&self.in_count)
+    }
+
+    /// Takes away the edges of an object that can be cut, and then all that lead to no circle.
+    fn cut(&mut self, node: usize) {
+        let cuttable = |edge: &&&Edge| edge.cost.is_some();
+        let first: Vec<&Edge> = self
+            .outgoing
+            .get(&node)
+            .into_iter()
+            .flatten()
+            .filter(cuttable)
+            .copied()
+            .collect();
+        let mut open = first;
+        while let Some(edge) = open.pop() {
+            if !self.gone.insert((edge.from, edge.to)) {
+                continue;
+            }
+            let out = self.out_count.entry(edge.from).or_default();
+            *out -= 1;
+            if *out == 0 {
+                open.extend(self.incoming.get(&edge.from).into_iter().flatten());
+            }
+            let into = self.in_count.entry(edge.to).or_default();
+            *into -= 1;
+            if *into == 0 {
+                open.extend(self.outgoing.get(&edge.to).into_iter().flatten());
+            }
+        }
+    }
 }
 
 /// Returns the groups of objects that refer to each other in circles.
@@ -75,11 +187,11 @@ fn cycles(nodes: usize, edges: &[Edge]) -> Vec<Vec<usize>> {
     found
 }
 
-/// Chooses the object whose cuts break most for their price.
-fn cheapest(edges: &[Edge], within: &dyn Fn(&Edge) -> bool) -> Option<usize> {
+/// Ranks the objects that can be cut by how much their cuts break for their price.
+fn ranked(edges: &[Edge]) -> Vec<usize> {
     let mut incoming: BTreeMap<usize, u64> = BTreeMap::new();
     let mut outgoing: BTreeMap<usize, (u64, u32, bool)> = BTreeMap::new();
-    for edge in edges.iter().filter(|edge| within(edge)) {
+    for edge in edges {
         *incoming.entry(edge.to).or_default() += 1;
         let (count, cost, all) = outgoing.entry(edge.from).or_insert((0, 0, true));
         match edge.cost {
@@ -90,16 +202,18 @@ fn cheapest(edges: &[Edge], within: &dyn Fn(&Edge) -> bool) -> Option<usize> {
             None => *all = false,
         }
     }
-    outgoing
+    let mut ranked: Vec<_> = outgoing
         .into_iter()
         .filter(|(_, (count, _, _))| *count > 0)
-        .min_by_key(|(node, (count, cost, all))| {
+        .map(|(node, (count, cost, all))| {
             // Fewer, cheaper cuts that take the object out of every cycle come first.
-            let broken = count * incoming.get(node).copied().unwrap_or(0).max(1);
-            let price = u64::from(*cost).max(1) * 1_000_000 / broken;
-            (!all, price, *node)
+            let broken = count * incoming.get(&node).copied().unwrap_or(0).max(1);
+            let price = u64::from(cost).max(1) * 1_000_000 / broken;
+            (!all, price, node)
         })
-        .map(|(node, _)| node)
+        .collect();
+    ranked.sort_unstable();
+    ranked.into_iter().map(|(_, _, node)| node).collect()
 }
 
 #[cfg(test)]
@@ -161,6 +275,17 @@ mod tests {
                     .collect();
                 prop_assert_eq!(cycles(12, &left), Vec::<Vec<usize>>::new());
             }
+        }
+
+        #[test]
+        fn a_large_circle_is_cut_at_several_places_at_once(
+            pairs in proptest::collection::vec((0..200_usize, 0..200_usize), 200..600)
+        ) {
+            let edges: Vec<Edge> = pairs.into_iter().map(|(from, to)| edge(from, to, Some(1))).collect();
+            let cut = cut_cycles(200, &edges).expect("every edge can be cut");
+            let left: Vec<Edge> =
+                edges.iter().filter(|edge| !cut.contains(&(edge.from, edge.to))).copied().collect();
+            prop_assert_eq!(cycles(200, &left), Vec::<Vec<usize>>::new());
         }
     }
 }
