@@ -36,17 +36,15 @@ pub(super) enum Probe {
 
 /// Asks the target whether a step was done.
 pub(super) async fn probe(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> Probe {
-    let creates = match &step.write {
-        Write::Request(request) => request.creates,
-        // An import makes a flow, or a new version of it; doing it again does no harm.
-        // So does every other file, and a draft is taken up where it was left.
-        Write::FlowImport { .. }
-        | Write::PromptAudio { .. }
-        | Write::RowsImport { .. }
-        | Write::ActionDraft { .. } => false,
-    };
-    if creates {
-        return look_up(worker, step, descriptor).await;
+    match &step.write {
+        Write::Request(request) if request.creates => {
+            return look_up(worker, step, descriptor).await;
+        }
+        // Importing a file again makes what it says once more, and nothing twice.
+        Write::FlowImport { .. } | Write::PromptAudio { .. } | Write::RowsImport { .. } => {
+            return Probe::NotDone;
+        }
+        Write::Request(_) | Write::ActionDraft { .. } => {}
     }
     match step.action {
         Action::Delete => deleted(worker, step, descriptor).await,

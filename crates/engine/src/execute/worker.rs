@@ -228,6 +228,7 @@ impl<'e> Worker<'e> {
                     Probe::NotDone if attempt < RESENDS => {
                         // What was read before the lost answer says nothing now.
                         checked = false;
+                        self.lock().versions.remove(&step.object);
                         write(state, Entry::NotDone).await?;
                     }
                     Probe::NotDone => return Ok(Ended::at(state.clone())),

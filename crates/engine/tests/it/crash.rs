@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use futures::{StreamExt, stream};
+use orgsmith_core::bundle::Bundle;
 use orgsmith_core::id::{ObjectRef, OrgName, RunId, TargetId};
 use orgsmith_core::journal::Record;
 use orgsmith_store::state::{
@@ -89,36 +91,42 @@ async fn killed_after_any_journal_entry_and_resumed_the_world_is_the_same() {
     let wanted = whole.export("gold").await;
     let entries = i64::try_from(plan.steps.len() * 2).expect("few steps");
 
-    for k in 0..entries {
-        let lab = Lab::with_orgs(["gold"]).await;
-        let plan = lab.plan(&bundle, "gold").await;
-        let dying: Arc<dyn State> = Arc::new(Dying {
-            inner: lab.state.clone(),
-            left: AtomicI64::new(k + 1),
-        });
-        // One entry more than k, as the run counts none before its first step.
-        let killed = lab.run_in(&plan, "gold", dying).await;
-        assert!(killed.is_err() || k + 1 >= entries, "k = {k}");
-        let run = lab
-            .state
-            .runs(None)
-            .await
-            .expect("runs")
-            .pop()
-            .expect("the run")
-            .id;
-        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
-        let finished = lab.resume(&run, "gold").await;
-        assert!(
-            finished.outcome.is_complete(),
-            "k = {k}: {:?}",
-            finished.outcome
-        );
-        lab.expect_no_double("gold");
-        assert_eq!(
-            lab.export("gold").await.documents,
-            wanted.documents,
-            "k = {k}"
-        );
-    }
+    // Most of a case is waiting, so several share the machine.
+    stream::iter(0..entries)
+        .for_each_concurrent(8, |k| survives(&bundle, &wanted, k, entries))
+        .await;
+}
+
+/// Kills a run after its k-th journal entry, resumes it, and compares the worlds.
+async fn survives(bundle: &Bundle, wanted: &Bundle, k: i64, entries: i64) {
+    let lab = Lab::with_orgs(["gold"]).await;
+    let plan = lab.plan(bundle, "gold").await;
+    let dying: Arc<dyn State> = Arc::new(Dying {
+        inner: lab.state.clone(),
+        left: AtomicI64::new(k + 1),
+    });
+    // One entry more than k, as the run counts none before its first step.
+    let killed = lab.run_in(&plan, "gold", dying).await;
+    assert!(killed.is_err() || k + 1 >= entries, "k = {k}");
+    let run = lab
+        .state
+        .runs(None)
+        .await
+        .expect("runs")
+        .pop()
+        .expect("the run")
+        .id;
+    tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    let finished = lab.resume(&run, "gold").await;
+    assert!(
+        finished.outcome.is_complete(),
+        "k = {k}: {}",
+        told(&plan, &finished)
+    );
+    lab.expect_no_double("gold");
+    assert_eq!(
+        lab.export("gold").await.documents,
+        wanted.documents,
+        "k = {k}"
+    );
 }

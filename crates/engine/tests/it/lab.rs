@@ -16,7 +16,6 @@ use orgsmith_core::secret::Secret;
 use orgsmith_core::snapshot::Snapshot;
 use orgsmith_engine::{
     Events, Finished, Limits, Org, RunError, Runner, Scope, Secrets, Stop, collect, load_plan,
-    now_ms,
 };
 use orgsmith_sim::{Config, Entry, Sim};
 use orgsmith_store::state::{Memory, Owner, State};
