@@ -72,6 +72,7 @@ pub(crate) async fn apply(
     let source = Source::parse(source, session)?;
     let wanted = source.read(session, selected).await?;
     let planned = road::plan(session, &wanted, &target, prune).await?;
+    road::advise(session.out, &planned.plan, selected);
     let finished = road::carry_out(session, &planned, &target, carry, false).await?;
     road::conclude(session.out, &planned.plan, finished.as_ref())
 }
@@ -96,8 +97,10 @@ fn load(path: &Path) -> anyhow::Result<Plan> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| bad(format!("could not read the plan {shown}: {error}")))?;
     let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+        let text = error.to_string();
+        let what = text.split(" at line ").next().unwrap_or_default();
         bad(format!(
-            "{shown}:{}:{}: not JSON: {error}",
+            "{shown}:{}:{}: not JSON: {what}",
             error.line(),
             error.column()
         ))

@@ -62,7 +62,7 @@ impl Export {
         if out.format() == Format::Json {
             out.json(&result)?;
         } else {
-            out.data(self.told(&wanted, digest.as_str()))?;
+            out.data(self.told(&wanted, digest.as_str())?)?;
         }
         Ok(if wanted.failed_reads > 0 {
             Exit::Partial
@@ -71,7 +71,7 @@ impl Export {
         })
     }
 
-    fn told(&self, wanted: &Wanted, digest: &str) -> String {
+    fn told(&self, wanted: &Wanted, digest: &str) -> anyhow::Result<String> {
         let bundle = &wanted.bundle;
         let mut table = Table::new(&[Align::Left, Align::Right]);
         for (kind, count) in counts(bundle) {
@@ -86,13 +86,13 @@ impl Export {
             gaps => format!(", {}", count(gaps, "gap")),
         };
         text.push_str(&format!(
-            "{} from {} to {}{gaps}, {} calls\nsha256:{digest}\n",
+            "{} from {} to {}{gaps}, {}\nsha256:{digest}\n",
             styled(BOLD, count(bundle.documents.len(), "object")),
             self.org,
             self.out.display(),
-            wanted.calls,
+            count(usize::try_from(wanted.calls)?, "call"),
         ));
-        text
+        Ok(text)
     }
 }
 

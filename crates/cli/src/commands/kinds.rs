@@ -111,6 +111,6 @@ fn one(kind: &Descriptor, out: &Out) -> anyhow::Result<()> {
     for note in &kind.notes {
         text.push_str(&format!("\n{note}\n"));
     }
-    text.push_str(&styled(DIM, "-o json shows everything that is known.\n"));
+    text.push_str(&styled(DIM, "-o json shows everything that is known."));
     out.data(text)
 }

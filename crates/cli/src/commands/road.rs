@@ -10,9 +10,9 @@ use orgsmith_core::render::{Detail, Screen, Text, plan_json, plan_markdown, plan
 use orgsmith_engine::{Finished, Runner, Scope, Secrets, collect};
 use serde_json::json;
 
-use crate::args::{Carry, Format};
+use crate::args::{Carry, Format, Selected};
 use crate::error::{Exit, Failure, count};
-use crate::output::{BOLD, CYAN, Out, RED, styled, text};
+use crate::output::{BOLD, CYAN, Out, RED, YELLOW, styled, text};
 use crate::secrets;
 use crate::session::{Connected, Session};
 use crate::source::{Wanted, kinds_of};
@@ -102,6 +102,7 @@ pub(crate) fn show(
     target: &Connected,
     next: Option<&str>,
 ) -> anyhow::Result<()> {
+    tell_gaps(out, plan);
     let screen = || screen(out, plan, rate(target), next);
     match out.format() {
         Format::Text => out.data(text::ansi(screen().lines())),
@@ -116,7 +117,25 @@ pub(crate) fn show(
 
 /// Shows a plan as talk, before a person is asked about it.
 fn show_before_asking(out: &Out, plan: &Plan, target: &Connected) {
+    tell_gaps(out, plan);
     out.say(text::ansi(screen(out, plan, rate(target), None).lines()).trim_end());
+}
+
+/// Says what could not be read, as a plan cannot speak of it.
+fn tell_gaps(out: &Out, plan: &Plan) {
+    for gap in &plan.gaps {
+        out.say(format!("{} {gap}", styled(YELLOW, "gap")));
+    }
+}
+
+/// Says what may help where a selection leaves out what its objects refer to.
+pub(crate) fn advise(out: &Out, plan: &Plan, selected: &Selected) {
+    if !plan.conflicts.is_empty() && !selected.select.is_empty() && !selected.with_dependencies {
+        out.say(format!(
+            "{}: --with-dependencies takes along what the selected objects refer to",
+            styled(CYAN.bold(), "hint")
+        ));
+    }
 }
 
 /// Checks a plan; what speaks against it is shown.

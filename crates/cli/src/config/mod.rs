@@ -280,23 +280,18 @@ fn explain(message: &str) -> String {
         Some(end) => &message[..end],
         None => message,
     };
-    if !message.contains("unknown field") {
+    let unknown = message.strip_prefix("unknown field `");
+    let Some((given, known)) = unknown.and_then(|rest| rest.split_once("`, expected ")) else {
         return message.to_owned();
-    }
-    let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    match names.as_slice() {
-        [given, known @ ..] => {
-            let meant = nearest(given, known.iter().copied());
-            let meant = meant
-                .map(|m| format!(" (did you mean `{m}`?)"))
-                .unwrap_or_default();
-            format!(
-                "unknown field `{given}`{meant}; there are {}",
-                known.join(", ")
-            )
-        }
-        [] => message.to_owned(),
-    }
+    };
+    let known = known
+        .strip_prefix("one of ")
+        .unwrap_or(known)
+        .replace('`', "");
+    let meant = nearest(given, known.split(", "))
+        .map(|meant| format!(" (did you mean `{meant}`?)"))
+        .unwrap_or_default();
+    format!("unknown field `{given}`{meant}; there are {known}")
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use orgsmith_core::plan::Action;
 use orgsmith_engine::Event;
 use serde_json::Value;
 
+use crate::error::count;
+
 use super::{DIM, RED, YELLOW, lock, styled, talk};
 
 /// Shows what happens while it happens.
@@ -101,7 +103,10 @@ impl Progress {
                 }
             }
             Event::Gap { org, gap } => {
-                self.say(&format!("{} {org}: {gap}", styled(YELLOW, "gap")));
+                // What is missing in the end is told with the result.
+                if self.verbose > 0 {
+                    self.say(&format!("{} {org}: {gap}", styled(YELLOW, "gap")));
+                }
             }
             Event::CollectEnded {
                 org,
@@ -111,11 +116,18 @@ impl Progress {
                 self.end(&format!("read {org}"));
                 self.say(&styled(
                     DIM,
-                    format!("read {org}: {objects} objects, {calls} calls so far"),
+                    format!(
+                        "read {org}: {}, {} so far",
+                        count(*objects, "object"),
+                        calls_so_far(*calls)
+                    ),
                 ));
             }
             Event::RunStarted { run, org, steps } => {
-                self.say(&styled(DIM, format!("run {run}: {steps} steps in {org}")));
+                self.say(&styled(
+                    DIM,
+                    format!("run {run}: {} in {org}", count(*steps, "step")),
+                ));
                 self.bar("run", *steps, &format!("writing {org}"));
             }
             Event::StepStarted { .. } => {}
@@ -157,11 +169,19 @@ impl Progress {
                 };
                 self.say(&styled(
                     DIM,
-                    format!("{done} steps done{left}, {calls} calls so far"),
+                    format!(
+                        "{} done{left}, {} so far",
+                        count(*done, "step"),
+                        calls_so_far(*calls)
+                    ),
                 ));
             }
         }
     }
+}
+
+fn calls_so_far(calls: u64) -> String {
+    count(usize::try_from(calls).unwrap_or(usize::MAX), "call")
 }
 
 /// Returns the word for what happens to an object.

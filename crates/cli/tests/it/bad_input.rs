@@ -1,0 +1,175 @@
+//! Bundles and plans that are wrong: told with place and remedy, and nothing is sent.
+
+use std::io::Write;
+
+use insta::assert_snapshot;
+use zip::write::SimpleFileOptions;
+
+use crate::lab::{Lab, Shown};
+
+/// Writes one file into a bundle and plans with it.
+fn with_file(lab: &Lab, file: &str, text: &str) -> Shown {
+    lab.write(&format!("bad/{file}"), text);
+    let shown = lab.run(&["plan", "bad", "--to", "gold"]).ends(1);
+    assert_eq!(lab.sim.ledger().len(), 0, "nothing is sent: {shown}");
+    shown
+}
+
+#[test]
+fn an_unknown_kind() {
+    let lab = Lab::new();
+    assert_snapshot!(with_file(&lab, "routing_queu/Sales.yaml", "name: Sales\n"));
+}
+
+#[test]
+fn malformed_yaml() {
+    let lab = Lab::new();
+    assert_snapshot!(with_file(
+        &lab,
+        "routing_skill/Sales.yaml",
+        "name: [Sales\n"
+    ));
+}
+
+#[test]
+fn a_reference_to_nothing() {
+    let lab = Lab::new();
+    lab.write("bad/auth_division/Sales.yaml", "name: Sales\n");
+    let text = "name: Quotes\ndivision:\n  $ref: auth_division/Sale\n";
+    lab.write("bad/routing_skill/Quotes.yaml", text);
+    // The target may have it, so it is known only when the target was read.
+    assert_snapshot!(lab.run(&["plan", "bad", "--to", "gold"]));
+}
+
+#[test]
+fn a_field_that_nobody_knows() {
+    let lab = Lab::new();
+    assert_snapshot!(with_file(
+        &lab,
+        "routing_skill/Sales.yaml",
+        "name: Sales\nnmae: Sales\n"
+    ));
+}
+
+#[test]
+fn two_objects_with_one_key() {
+    let lab = Lab::new();
+    lab.write(
+        "bad/user/jo@example.com.yaml",
+        "email: jo@example.com\nname: Jo\n",
+    );
+    assert_snapshot!(with_file(
+        &lab,
+        "user/Jo@Example.com.yaml",
+        "email: Jo@Example.com\nname: Jo\n"
+    ));
+}
+
+#[test]
+fn an_unfilled_placeholder_in_a_flow() {
+    let lab = Lab::new();
+    lab.write(
+        "bad/flow/inboundcall/Main.yaml",
+        "name: Main\ntype: INBOUNDCALL\n",
+    );
+    let flow =
+        "inboundCall:\n  name: Main\n  defaultLanguage: en-us\n  description: for {{team_name}}\n";
+    assert_snapshot!(with_file(&lab, "flow/inboundcall/Main.flow.yaml", flow));
+}
+
+#[test]
+fn a_newer_bundle() {
+    let lab = Lab::new();
+    assert_snapshot!(with_file(&lab, "manifest.json", "{\"format\": 99}\n"));
+}
+
+fn zipped(lab: &Lab, name: &str, entries: &[(&str, &[u8])]) {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (path, content) in entries {
+        zip.start_file(*path, SimpleFileOptions::default())
+            .expect("an entry");
+        zip.write_all(content).expect("memory");
+    }
+    lab.write(name, zip.finish().expect("a zip").into_inner());
+}
+
+#[test]
+fn hostile_and_broken_zips() {
+    let lab = Lab::new();
+    zipped(&lab, "escape.zip", &[("../../evil.yaml", b"name: evil\n")]);
+    assert_snapshot!(
+        "path_traversal",
+        lab.run(&["plan", "escape.zip", "--to", "gold"]).ends(1)
+    );
+    lab.run(&["bundle", "unpack", "escape.zip", "out"]).ends(1);
+    assert!(!lab.path("out").exists(), "nothing is unpacked");
+
+    let zeros = vec![b' '; 80 << 20];
+    zipped(&lab, "bomb.zip", &[("routing_skill/Bomb.yaml", &zeros)]);
+    assert_snapshot!("bomb", lab.run(&["validate", "bomb.zip"]).ends(1));
+
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.add_symlink(
+        "routing_skill/Link.yaml",
+        "/etc/passwd",
+        SimpleFileOptions::default(),
+    )
+    .expect("an entry");
+    lab.write("link.zip", zip.finish().expect("a zip").into_inner());
+    assert_snapshot!("symlink", lab.run(&["validate", "link.zip"]).ends(1));
+
+    lab.write("broken.zip", "not a zip at all");
+    assert_snapshot!("broken", lab.run(&["validate", "broken.zip"]).ends(1));
+}
+
+#[test]
+fn a_digest_that_is_wrong() {
+    let lab = Lab::new();
+    lab.sketch("sketch");
+    lab.run(&["bundle", "pack", "sketch", "a.zip"]).ends(0);
+    lab.run(&["bundle", "unpack", "a.zip", "out"]).ends(0);
+    lab.run(&["bundle", "verify", "out"]).ends(0);
+    lab.write(
+        "out/routing_language/English.yaml",
+        "name: English\nnotes: edited\n",
+    );
+    assert_snapshot!("edited", lab.run(&["bundle", "verify", "out"]).ends(1));
+}
+
+#[test]
+fn plan_files_that_are_none() {
+    let lab = Lab::new();
+    lab.write("a.json", "{\"format\": 99}");
+    assert_snapshot!(
+        "newer_plan",
+        lab.run(&["apply", "--plan", "a.json"]).ends(1)
+    );
+    lab.write("b.json", "{");
+    assert_snapshot!(
+        "broken_plan",
+        lab.run(&["apply", "--plan", "b.json"]).ends(1)
+    );
+    lab.write("c.json", "{\"a\": 1}");
+    assert_snapshot!("no_plan", lab.run(&["apply", "--plan", "c.json"]).ends(1));
+    assert_snapshot!(
+        "missing_plan",
+        lab.run(&["apply", "--plan", "d.json"]).ends(1)
+    );
+}
+
+#[test]
+fn terms_that_cannot_be_read() {
+    let lab = Lab::new();
+    lab.sketch("sketch");
+    let shown = lab
+        .run(&[
+            "plan",
+            "sketch",
+            "--to",
+            "gold",
+            "--select",
+            "kind=routing_skil",
+        ])
+        .ends(64);
+    assert_snapshot!("bad_term", shown);
+}

@@ -1,0 +1,11 @@
+//! The program as people and pipelines meet it, against a simulated Genesys Cloud.
+
+mod bad_input;
+mod bundles;
+mod demo;
+mod help;
+mod lab;
+mod orgs;
+mod road;
+mod stopping;
+mod walls;

@@ -1,0 +1,164 @@
+//! Ctrl-C, a lock, and taking a run up again.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use insta::assert_snapshot;
+use orgsmith_sim::{FaultAction, FaultRule};
+use serde_json::Value;
+
+use crate::lab::Lab;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a plain thread watches a program that runs beside it"
+)]
+fn wait_a_little() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
+/// Starts an apply that the simulator delays, and waits until it has begun to write.
+fn slow_apply(lab: &Lab) -> Child {
+    for number in 0..40 {
+        let name = format!("Skill {number:02}");
+        lab.write(
+            &format!("many/routing_skill/{name}.yaml"),
+            format!("name: {name}\n"),
+        );
+    }
+    let delay = FaultRule::new(FaultAction::DelayMs(150)).on("POST", "/api/v2/routing/skills");
+    lab.sim.add_fault(delay);
+    let mut command = lab.command(&[
+        "apply",
+        "many",
+        "--to",
+        "gold",
+        "--yes",
+        "--parallelism",
+        "1",
+    ]);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program");
+    let started = Instant::now();
+    while lab.writes("gold") < 2 {
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "it never began to write"
+        );
+        wait_a_little();
+    }
+    child
+}
+
+fn interrupt(child: &Child) {
+    let pid = child.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status()
+        .expect("kill");
+    assert!(sent.success());
+}
+
+fn run_of(lab: &Lab) -> (String, String) {
+    let listed = lab
+        .command(&["runs", "-o", "json"])
+        .output()
+        .expect("the program")
+        .stdout;
+    let runs: Value = serde_json::from_slice(&listed).expect("JSON");
+    let text = |name: &str| runs[0][name].as_str().expect("a text").to_owned();
+    (text("run"), text("status"))
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_gently_and_resume_goes_on() {
+    let lab = Lab::new();
+    let child = slow_apply(&lab);
+    interrupt(&child);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(
+        output.status.code(),
+        Some(130),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let (run, status) = run_of(&lab);
+    assert_eq!(status, "interrupted");
+    let done = lab.writes("gold");
+    assert!(done < 40, "it went on to the end");
+
+    lab.sim.clear_faults();
+    lab.run(&["resume", &run[..8]]).ends(0);
+    assert_eq!(lab.writes("gold"), 40, "nothing is sent twice");
+    lab.run(&["plan", "many", "--to", "gold", "--detailed-exitcode"])
+        .ends(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn who_holds_the_lock_is_told_to_others() {
+    let lab = Lab::new();
+    let mut child = slow_apply(&lab);
+    lab.write("one/routing_language/English.yaml", "name: English\n");
+    let shown = lab.run(&["apply", "one", "--to", "gold", "--yes"]);
+    child.kill().expect("our own child");
+    child.wait().expect("our own child");
+    let shown = shown.ends(7);
+    assert!(shown.stderr.contains("gold is locked by"), "{shown}");
+}
+
+#[test]
+fn a_refused_step_leaves_the_rest_and_can_be_resumed() {
+    let lab = Lab::new();
+    lab.sketch("sketch");
+    let refuse = FaultAction::Status {
+        status: 400,
+        retry_after_s: None,
+    };
+    lab.sim.add_fault(
+        FaultRule::new(refuse)
+            .on("POST", "/api/v2/routing/languages")
+            .times(1),
+    );
+    let shown = lab
+        .run(&["apply", "sketch", "--to", "gold", "--yes"])
+        .ends(3);
+    assert_snapshot!("partial", shown);
+    let (run, status) = run_of(&lab);
+    assert_eq!(status, "partial");
+    assert_snapshot!("partial_run", lab.run(&["runs", &run]).ends(0));
+    lab.run(&["resume", &run]).ends(0);
+    assert_eq!(run_of(&lab).1, "done");
+}
+
+#[test]
+fn the_first_failure_may_end_the_run() {
+    let lab = Lab::new();
+    lab.sketch("sketch");
+    let refuse = FaultAction::Status {
+        status: 400,
+        retry_after_s: None,
+    };
+    lab.sim
+        .add_fault(FaultRule::new(refuse).on("POST", "/api/v2/authorization/divisions"));
+    let shown = lab
+        .run(&[
+            "apply",
+            "sketch",
+            "--to",
+            "gold",
+            "--yes",
+            "--stop-on-error",
+            "--parallelism",
+            "1",
+        ])
+        .ends(3);
+    assert!(
+        shown.stdout.contains("orgsmith resume") || shown.stderr.contains("orgsmith resume"),
+        "{shown}"
+    );
+}
