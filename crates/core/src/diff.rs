@@ -41,9 +41,7 @@ pub fn changes(
 
 fn compare(path: String, wanted: &Value, live: Option<&Value>, found: &mut Vec<Change>) {
     match (wanted, live) {
-        (Value::Object(wanted), Some(Value::Object(live)))
-            if Slot::of(&Value::Object(wanted.clone())).is_none() =>
-        {
+        (Value::Object(wanted), Some(Value::Object(live))) if !is_slot(wanted) => {
             for (field, wanted) in wanted {
                 compare(format!("{path}.{field}"), wanted, live.get(field), found);
             }
@@ -60,6 +58,11 @@ fn compare(path: String, wanted: &Value, live: Option<&Value>, found: &mut Vec<C
             });
         }
     }
+}
+
+/// Tells whether an object is a slot, which is compared whole.
+fn is_slot(map: &Map<String, Value>) -> bool {
+    map.len() == 1 && map.keys().all(|name| name.starts_with('$'))
 }
 
 /// How the items of a part differ.

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::id::{ObjectRef, SourceId, TargetId};
@@ -93,10 +93,31 @@ pub fn for_each_slot(value: &Value, visit: &mut dyn FnMut(Slot)) {
     }
 }
 
+/// Calls `visit` with every slot in the fields of an object.
+pub fn for_each_slot_in(fields: &Map<String, Value>, visit: &mut dyn FnMut(Slot)) {
+    fields
+        .values()
+        .for_each(|value| for_each_slot(value, visit));
+}
+
 /// The body of a request whose slots are not filled yet; part of a plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Template(Value);
+///
+/// It is kept as compact JSON text: a plan of a large org holds hundreds of thousands of bodies, and
+/// as trees they would take ten times the memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template(Box<str>);
+
+impl Serialize for Template {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Template {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(Self::new)
+    }
+}
 
 /// Says which slot has no value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -123,12 +144,30 @@ pub trait Bindings {
 impl Template {
     /// Wraps a body whose references stand where ids go.
     pub fn new(body: Value) -> Self {
-        Self(body)
+        Self(body.to_string().into())
     }
 
     /// Returns the body with its slots.
-    pub fn value(&self) -> &Value {
+    pub fn value(&self) -> Value {
+        serde_json::from_str(&self.0).expect("it was written from a value")
+    }
+
+    /// Returns the body with its slots, as compact JSON.
+    pub fn as_json(&self) -> &str {
         &self.0
+    }
+
+    /// Calls `visit` with every slot, in the order of the text.
+    pub fn for_each_slot(&self, visit: &mut dyn FnMut(Slot)) {
+        // Inside a string of JSON the quotes would be escaped: what looks like a slot is one.
+        for (at, _) in self.0.match_indices("{\"$") {
+            let mut inner = serde_json::Deserializer::from_str(&self.0[at..]).into_iter::<Value>();
+            if let Some(Ok(value)) = inner.next()
+                && let Some(slot) = Slot::of(&value)
+            {
+                visit(slot);
+            }
+        }
     }
 
     /// Fills every slot.
@@ -136,7 +175,7 @@ impl Template {
     /// # Errors
     /// The first slot that has no value.
     pub fn bind(&self, bindings: &dyn Bindings) -> Result<Bound, Unbound> {
-        bind(&self.0, bindings).map(Bound)
+        bind(&self.value(), bindings).map(Bound)
     }
 }
 
@@ -221,6 +260,17 @@ mod tests {
             bind(json!([{"$secret": "x"}])).as_deref(),
             Some("the secret \"x\" has no value")
         );
+    }
+
+    #[test]
+    fn the_slots_of_a_template_are_those_of_its_value() {
+        let body = json!({"a": [{"$ref": "a/\"}{"}, {"$secret": "s"}], "b": "{\"$ref\":\"a/b\"}",
+            "c": {"$ref": "a/b", "x": {"$var": "v"}}, "$ref": 1});
+        let (mut from_text, mut from_value) = (Vec::new(), Vec::new());
+        Template::new(body.clone()).for_each_slot(&mut |slot| from_text.push(slot));
+        for_each_slot(&body, &mut |slot| from_value.push(slot));
+        assert_eq!(from_text, from_value);
+        assert_eq!(from_text.len(), 3);
     }
 
     #[test]

@@ -98,6 +98,19 @@ impl FieldPath {
         found
     }
 
+    /// Calls `visit` with every value at the place, in a body that is given by its fields.
+    pub fn for_each_in<'v>(
+        &self,
+        fields: &'v serde_json::Map<String, Value>,
+        visit: &mut dyn FnMut(&'v Value),
+    ) {
+        if let Some((Segment::Field(name), rest)) = self.0.split_first()
+            && let Some(value) = fields.get(&**name)
+        {
+            walk(value, rest, visit);
+        }
+    }
+
     /// Calls `visit` with every value at the place.
     pub fn for_each<'v>(&self, body: &'v Value, visit: &mut dyn FnMut(&'v Value)) {
         walk(body, &self.0, visit);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::error;
 use super::ids::Ids;
-use crate::document::{Slot, Template, for_each_slot};
+use crate::document::{Slot, Template};
 use crate::id::{ObjectRef, StepId};
 use crate::plan::{Action, Blob, Finding, Plan, Request, Step, Write};
 use crate::validate::open_variable;
@@ -18,7 +18,7 @@ pub(super) fn check(plan: &Plan, ids: &Ids, findings: &mut Vec<Finding>) -> BTre
     let mut searched: HashSet<&str> = HashSet::new();
     for (index, step) in plan.steps.iter().enumerate() {
         for (place, template) in templates(step) {
-            for_each_slot(template.value(), &mut |slot| match slot {
+            template.for_each_slot(&mut |slot| match slot {
                 Slot::Ref(object) => {
                     if let Err(message) = creators.reach(index, &object) {
                         findings.push(error(
@@ -36,7 +36,11 @@ pub(super) fn check(plan: &Plan, ids: &Ids, findings: &mut Vec<Finding>) -> BTre
                     findings.push(error("unset-variable", Some(step), message));
                 }
             });
-            if let Some((pointer, found)) = foreign(template.value(), ids) {
+            if in_text(template.as_json(), ids).is_none() {
+                continue;
+            }
+            let value = template.value();
+            if let Some((pointer, found)) = foreign(&value, ids) {
                 let message = format!("{place}{pointer}: {found}");
                 findings.push(error(found.rule(), Some(step), message));
             }

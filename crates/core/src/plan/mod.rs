@@ -274,8 +274,40 @@ impl Plan {
 
     /// Names the plan: an approval is of a plan with this digest and no other.
     pub fn digest(&self) -> String {
-        let text = serde_json::to_vec(self).expect("a plan has text keys only");
-        digest_of(&text)
+        let mut digest = Digest::default();
+        digest.json(self);
+        digest.finish()
+    }
+}
+
+/// Makes the digest of content that is never held at once.
+#[derive(Default)]
+struct Digest(blake3::Hasher);
+
+impl Digest {
+    fn text(&mut self, text: &str) {
+        self.0.update(text.as_bytes());
+    }
+
+    fn json<T: Serialize>(&mut self, value: &T) {
+        let writer = std::io::BufWriter::with_capacity(1 << 16, self);
+        serde_json::to_writer(writer, value)
+            .expect("it has text keys only, and hashing cannot fail");
+    }
+
+    fn finish(self) -> String {
+        format!("blake3:{}", &self.0.finalize().to_hex()[..32])
+    }
+}
+
+impl std::io::Write for &mut Digest {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

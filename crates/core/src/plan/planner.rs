@@ -1,15 +1,18 @@
 //! Decides: desired documents and a live org in, a plan out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
 use super::cut::{Edge, cut_cycles};
 use super::steps::{StepMaker, for_each_template};
-use super::{Conflict, Counts, Estimate, FORMAT, Finding, Plan, Rate, Severity, Side, digest_of};
+use super::{
+    Conflict, Counts, Digest, Estimate, FORMAT, Finding, Plan, Rate, Severity, Side, digest_of,
+};
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
-use crate::document::{Captured, Slot, for_each_slot};
+use crate::document::{Captured, Slot, for_each_slot, for_each_slot_in};
 use crate::flow::{self, FlowTarget};
 use crate::flow_names::FlowNames;
 use crate::id::{Key, Kind, ObjectRef};
@@ -41,7 +44,7 @@ pub struct Planner<'c> {
 pub(super) struct Item<'p> {
     pub(super) object: ObjectRef,
     pub(super) descriptor: &'p Descriptor,
-    pub(super) body: Map<String, Value>,
+    pub(super) body: Cow<'p, Map<String, Value>>,
     pub(super) files: crate::document::Files,
     pub(super) state: Presence<'p>,
     /// Objects that its source names; for flows.
@@ -264,7 +267,7 @@ impl<'c> Planner<'c> {
             let mut item = Item {
                 object: object.clone(),
                 descriptor,
-                body: document.body.clone(),
+                body: Cow::Borrowed(&document.body),
                 files: document.files.clone(),
                 state,
                 source_refs: BTreeSet::new(),
@@ -387,7 +390,14 @@ fn settle(
     if let Some(nowhere) = item.source_refs.iter().find(|object| !known(object)) {
         return Err(nowhere.clone());
     }
-    let mut body = Value::Object(std::mem::take(&mut item.body));
+    let mut complete = true;
+    for_each_slot_in(&item.body, &mut |slot| {
+        complete &= !matches!(slot, Slot::Ref(other) if !known(&other));
+    });
+    if complete {
+        return Ok(());
+    }
+    let mut body = Value::Object(std::mem::take(&mut item.body).into_owned());
     let part = |root: &str| item.descriptor.parts.iter().any(|part| part.field == root);
     for reference in &item.descriptor.references {
         if !reference.deferrable && !part(reference.path.root()) {
@@ -429,7 +439,7 @@ fn settle(
         }
     });
     if let Value::Object(body) = body {
-        item.body = body;
+        item.body = Cow::Owned(body);
     }
     nowhere.map_or(Ok(()), Err)
 }
@@ -451,7 +461,7 @@ fn keep_numbers_of_target(items: &mut [Item<'_>], target: &Target<'_>, notes: &m
         if paths.is_empty() {
             continue;
         }
-        let mut body = Value::Object(std::mem::take(&mut item.body));
+        let mut body = Value::Object(std::mem::take(&mut item.body).into_owned());
         for path in paths {
             path.retain(&mut body, &mut |value| {
                 let text = value.as_str().unwrap_or_default();
@@ -469,7 +479,7 @@ fn keep_numbers_of_target(items: &mut [Item<'_>], target: &Target<'_>, notes: &m
             });
         }
         if let Value::Object(body) = body {
-            item.body = body;
+            item.body = Cow::Owned(body);
         }
     }
 }
@@ -560,16 +570,15 @@ fn creation_references(item: &Item<'_>) -> Vec<(ObjectRef, Option<u32>)> {
             || item.descriptor.parts.iter().any(|part| part.field == field)
     };
     let mut deferrable = HashMap::new();
-    let body = Value::Object(item.body.clone());
     for reference in &item.descriptor.references {
-        reference.path.for_each(&body, &mut |value| {
+        reference.path.for_each_in(&item.body, &mut |value| {
             if let Some(Slot::Ref(object)) = Slot::of(value) {
                 let all = deferrable.entry(object).or_insert(true);
                 *all &= reference.deferrable && item.descriptor.update.is_some();
             }
         });
     }
-    for (field, value) in &item.body {
+    for (field, value) in item.body.as_ref() {
         if omitted(field) {
             continue;
         }
@@ -666,7 +675,7 @@ fn bindings(
     for step in steps {
         bind(&step.object);
         for_each_template(step, &mut |template| {
-            for_each_slot(template.value(), &mut |slot| {
+            template.for_each_slot(&mut |slot| {
                 if let Slot::Ref(object) = slot {
                     bind(&object);
                 }
@@ -677,29 +686,30 @@ fn bindings(
 }
 
 fn digest_of_documents(bundle: &Bundle) -> String {
-    let mut text = String::new();
+    let mut digest = Digest::default();
     for (object, document) in &bundle.documents {
-        text.push_str(&format!(
-            "{object} {}\n",
-            Value::Object(document.body.clone())
-        ));
+        digest.text(&format!("{object} "));
+        digest.json(&document.body);
+        digest.text("\n");
         for (name, bytes) in &document.files {
-            text.push_str(&format!("{name} {}\n", digest_of(bytes)));
+            digest.text(&format!("{name} {}\n", digest_of(bytes)));
         }
     }
-    digest_of(text.as_bytes())
+    digest.finish()
 }
 
 fn digest_of_snapshot(snapshot: &Snapshot) -> String {
-    let mut hasher = blake3::Hasher::new();
+    let mut digest = Digest::default();
     for (kind, captured) in &snapshot.objects {
         let mut rows: Vec<_> = captured.iter().collect();
         rows.sort_by(|a, b| a.id.cmp(&b.id));
         for captured in rows {
-            hasher.update(format!("{kind} {} {}\n", captured.id, captured.body).as_bytes());
+            digest.text(&format!("{kind} {} ", captured.id));
+            digest.json(&captured.body);
+            digest.text("\n");
         }
     }
-    format!("blake3:{}", &hasher.finalize().to_hex()[..32])
+    digest.finish()
 }
 
 /// Counts what happens to the objects of a kind.

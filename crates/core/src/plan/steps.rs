@@ -12,7 +12,7 @@ use crate::catalogue::{
     Catalogue, ClonePhase, Descriptor, Driver, ItemBody, ItemWrite, Part, WriteSpec,
 };
 use crate::diff::{Change, ItemChanges, changes};
-use crate::document::{Captured, Portable, Slot, Template, for_each_slot};
+use crate::document::{Captured, Portable, Slot, Template, for_each_slot, for_each_slot_in};
 use crate::flow;
 use crate::id::{Kind, ObjectRef, StepId};
 use crate::snapshot::{Snapshot, builtin_rule, portable};
@@ -255,7 +255,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 },
             );
         };
-        let body = wire::body(item.descriptor, call, item.body.clone());
+        let body = wire::body(item.descriptor, call, item.body.clone().into_owned());
         self.push(
             item,
             Draft {
@@ -404,7 +404,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         let Some(division) = change.new.clone() else {
             return;
         };
-        let own_id = own_id(item).value().clone();
+        let own_id = own_id(item).value();
         let write = Write::Request(Request {
             method: "POST".into(),
             path: "/api/v2/authorization/divisions/{divisionId}/objects/{objectType}".into(),
@@ -548,18 +548,19 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         if part.single {
             return self.single_part(item, part, desired, live, raw, new);
         }
-        let list = |value: Option<&'_ Value>| match value {
-            Some(Value::Array(items)) => items.clone(),
-            _ => Vec::new(),
-        };
-        let (wanted, have) = (list(Some(desired)), list(live));
-        let found = ItemChanges::between(part, &wanted, &have);
+        let (wanted, have) = (items_of(Some(desired)), items_of(live));
+        let found = ItemChanges::between(part, wanted, have);
         if found.is_empty() {
             return;
         }
         let reason = item_reason(part, &found);
         let action = if new { Action::Link } else { Action::Update };
-        let mut shown = found.to_changes(part);
+        // Of a new object everything is new: the request says it.
+        let mut shown = if new {
+            Vec::new()
+        } else {
+            found.to_changes(part)
+        };
         if let Some(replace) = &part.replace {
             let mut chunks = wanted.chunks(replace.cap.max(1));
             let whole = chunks.next().unwrap_or_default();
@@ -897,7 +898,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             }
         };
         for_each_template(&step, &mut |template| {
-            for_each_slot(template.value(), &mut |slot| {
+            template.for_each_slot(&mut |slot| {
                 if let Slot::Ref(object) = slot {
                     need(&object);
                 }
@@ -905,7 +906,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         });
         if matches!(step.write, Write::FlowImport { .. }) {
             item.source_refs.iter().for_each(&mut need);
-            for_each_slot(&Value::Object(item.body.clone()), &mut |slot| {
+            for_each_slot_in(&item.body, &mut |slot| {
                 if let Slot::Ref(object) = slot {
                     need(&object);
                 }
@@ -951,6 +952,13 @@ fn csv(rows: &[Value]) -> String {
         lines.push(cells.collect::<Vec<_>>().join(","));
     }
     lines.join("\r\n") + "\r\n"
+}
+
+fn items_of(value: Option<&Value>) -> &[Value] {
+    match value {
+        Some(Value::Array(items)) => items,
+        _ => &[],
+    }
 }
 
 fn step_id(object: &ObjectRef, suffix: &str) -> StepId {

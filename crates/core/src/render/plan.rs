@@ -166,14 +166,16 @@ pub(super) fn summary(action: Action, steps: &[&Step]) -> String {
     }
     let mut names: Vec<String> = Vec::new();
     for step in steps {
-        if step.changes.is_empty()
-            && matches!(step.write, Write::FlowImport { .. })
-            && action == Action::Link
-        {
-            names.push("source".into());
-        }
-        for change in &step.changes {
-            let name = change.path.split(['.', '[']).next().unwrap_or_default();
+        let of_changes = step
+            .changes
+            .iter()
+            .map(|change| change.path.split(['.', '[']).next());
+        let of_step = match (&step.write, action) {
+            (Write::FlowImport { .. }, Action::Link) => Some("source"),
+            (_, Action::Link) if step.changes.is_empty() => Some(part_of(step)),
+            _ => None,
+        };
+        for name in of_changes.chain([of_step]).flatten() {
             if !names.iter().any(|known| known == name) {
                 names.push(name.to_owned());
             }
@@ -208,21 +210,34 @@ fn fields(text: &mut Text, step: &Step, detail: Detail) {
     for found in &step.changes {
         change(text, INDENT, found, detail);
     }
-    if step.action == Action::Create
+    if step.changes.is_empty()
+        && matches!(step.action, Action::Create | Action::Link)
         && let Write::Request(Request {
             body: Some(body), ..
         }) = &step.write
-        && let Value::Object(body) = body.value()
     {
-        for (field, value) in body {
+        let shown = match body.value() {
+            Value::Object(fields) => fields.into_iter().collect(),
+            items => vec![(part_of(step).to_owned(), items)],
+        };
+        for (field, value) in shown {
             text.line([
                 plain(INDENT),
                 span(Style::Create, "+ "),
                 plain(format!("{field}: ")),
-                span(Style::New, inline(value, detail)),
+                span(Style::New, inline(&value, detail)),
             ]);
         }
     }
+}
+
+/// Returns which part of an object a step writes: `members` of `routing_queue/Sales:members+1`.
+fn part_of(step: &Step) -> &str {
+    let suffix = step.id.as_str().rsplit(':').next().unwrap_or_default();
+    suffix
+        .split(['+', '~', '-', '/'])
+        .next()
+        .unwrap_or_default()
 }
 
 fn sent(write: &Write) -> String {

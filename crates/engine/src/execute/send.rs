@@ -197,7 +197,7 @@ fn request_call(
 /// Keeps secrets out of what the client says of a call; services quote what they refuse.
 fn hide_secrets(worker: &Worker<'_>, template: &Template, call: Call) -> Call {
     let mut call = call;
-    for_each_slot(template.value(), &mut |slot| {
+    for_each_slot(&template.value(), &mut |slot| {
         if let Slot::Secret(name) = slot
             && let Some(secret) = worker.secret(&name)
         {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
-use orgsmith_core::document::{Portable, for_each_slot};
+use orgsmith_core::document::Portable;
 use orgsmith_core::id::ObjectRef;
 use orgsmith_core::plan::{
     Action, Expected, FLOW_SOURCE, Options, Plan, Planner, Severity, Step, Write,
@@ -30,12 +30,12 @@ fn step<'p>(plan: &'p Plan, id: &str) -> &'p Step {
 }
 
 /// Returns the body of a step's request.
-fn sent<'p>(plan: &'p Plan, id: &str) -> &'p Value {
+fn sent(plan: &Plan, id: &str) -> Value {
     match &step(plan, id).write {
         Write::Request(request) => request
             .body
             .as_ref()
-            .map_or(&Value::Null, |body| body.value()),
+            .map_or(Value::Null, |body| body.value()),
         other => panic!("{id} is {other:?}"),
     }
 }
@@ -322,7 +322,7 @@ fn a_reference_to_nothing_is_left_out_where_the_object_can_do_without() {
     assert_eq!(step_ids(&plan), ["routing_queue/Sales:create"]);
     assert_eq!(
         sent(&plan, "routing_queue/Sales:create"),
-        &json!({"name": "Sales"})
+        json!({"name": "Sales"})
     );
 }
 
@@ -367,7 +367,7 @@ fn a_put_sends_back_what_is_not_managed_as_the_target_has_it() {
     let plan = plan(&source, &target);
     assert_eq!(
         sent(&plan, "routing_queue/Sales:update"),
-        &json!({"name": "Sales", "description": "new", "peerId": "pbx-2", "callingPartyName": "Beta",
+        json!({"name": "Sales", "description": "new", "peerId": "pbx-2", "callingPartyName": "Beta",
             "mediaSettings": {"call": {"alertingTimeoutSeconds": 20, "autoAnswer": true},
                 "chat": {"alertingTimeoutSeconds": 30}}})
     );
@@ -398,7 +398,7 @@ fn a_patch_sends_what_changed_and_nothing_else() {
     let plan = plan(&source, &target.snapshot());
     assert_eq!(
         sent(&plan, "user/jo@example.com:update"),
-        &json!({"title": "Lead"})
+        json!({"title": "Lead"})
     );
     settles(&source, &target.snapshot(), &plan);
 }
@@ -674,7 +674,7 @@ fn what_every_org_has_is_mapped_and_its_name_stays() {
     );
     assert_eq!(
         sent(&plan, "routing_skill/Billing:create"),
-        &json!({"name": "Billing", "divisionId": to("auth_division/~home")})
+        json!({"name": "Billing", "divisionId": to("auth_division/~home")})
     );
 }
 
@@ -881,14 +881,14 @@ fn the_user_who_leaves_takes_the_update_of_his_state_alone() {
     );
     let target = target.snapshot();
     let plan = plan(&source, &target);
-    let bodies: Vec<&Value> = plan
+    let bodies: Vec<Value> = plan
         .steps
         .iter()
         .map(|step| sent(&plan, step.id.as_str()))
         .collect();
     assert_eq!(
         bodies,
-        [&json!({"state": "inactive"}), &json!({"title": "Lead"})]
+        [json!({"state": "inactive"}), json!({"title": "Lead"})]
     );
     settles(&source, &target, &plan);
 }
@@ -924,7 +924,7 @@ fn every_slot_of_a_partly_filled_target_is_an_id_of_the_target() {
     for step in &plan.steps {
         if let Write::Request(request) = &step.write {
             for template in request.params.iter().chain(&request.body) {
-                for_each_slot(template.value(), &mut |slot| {
+                template.for_each_slot(&mut |slot| {
                     named.insert(format!("{slot:?}"));
                 });
             }

@@ -125,7 +125,7 @@ fn queue_key(n: usize) -> String {
 fn flow_key(n: usize) -> String {
     format!(
         "{}/F{n}",
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             "inqueuecall"
         } else {
             "inboundcall"

@@ -78,7 +78,7 @@ impl Model {
             .get(step.object.kind.as_str())
             .expect("a known kind");
         if let Some(expected) = &step.expected {
-            let body = &self.own(step).body;
+            let body = &self.before(step).body;
             match expected {
                 Expected::Version(version) => {
                     assert_eq!(body["version"], json!(version), "{}", step.id)
@@ -154,6 +154,7 @@ impl Model {
                 .expect("the object");
             let mut back = deleted.remove(at);
             merge(&mut back.body, body);
+            raise(&mut back);
             self.snapshot
                 .objects
                 .entry(step.object.kind.clone())
@@ -314,6 +315,18 @@ impl Model {
         id
     }
 
+    /// Returns what a step finds: a deleted object where it brings one back.
+    fn before(&mut self, step: &Step) -> &Captured {
+        if step.action != Action::Adopt {
+            return self.own(step);
+        }
+        let id = &self.ids[&step.object];
+        let mut deleted = self.snapshot.deleted[&step.object.kind].iter();
+        deleted
+            .find(|found| found.id.as_str() == id.as_str())
+            .expect("a deleted object")
+    }
+
     fn own(&mut self, step: &Step) -> &mut Captured {
         if step.object.key.as_str() == "~settings" {
             let of_kind = self
@@ -401,7 +414,7 @@ fn part_of<'d>(
             request
                 .query
                 .get(name)
-                .is_some_and(|found| found.value() == value)
+                .is_some_and(|found| found.value() == **value)
         };
         call.query.iter().all(has)
             && (call.body == ItemBody::Query || request.query.len() == call.query.len())
