@@ -30,6 +30,8 @@ const CONCURRENCY: usize = 16;
 pub struct Scope {
     /// The kinds; all when empty.
     pub kinds: BTreeSet<Kind>,
+    /// Kinds of which only the lists are read, because others refer to them by name.
+    pub names: BTreeSet<Kind>,
     /// The objects to read in full; all when nothing is given.
     pub in_full: Option<BTreeSet<ObjectRef>>,
     /// Deleted objects that could be restored are read too.
@@ -117,12 +119,14 @@ pub async fn collect(
             .objects
             .remove(&descriptor.kind)
             .unwrap_or_default();
+        let only_names = scope.names.contains(&descriptor.kind);
         let is_wanted = |object: &Captured| {
-            wanted.as_ref().is_none_or(|wanted| {
-                wanted
-                    .get(&descriptor.kind)
-                    .is_some_and(|ids| ids.contains(object.id.as_str()))
-            })
+            !only_names
+                && wanted.as_ref().is_none_or(|wanted| {
+                    wanted
+                        .get(&descriptor.kind)
+                        .is_some_and(|ids| ids.contains(object.id.as_str()))
+                })
         };
         let (full, rows): (Vec<_>, Vec<_>) = objects.into_iter().partition(is_wanted);
         let mut objects = details::fill(org, descriptor, full, &mut collector).await;
