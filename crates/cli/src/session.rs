@@ -213,7 +213,7 @@ impl Interrupt {
 }
 
 /// Waits for Ctrl-C, or for being asked to terminate.
-async fn signalled() {
+pub(crate) async fn signalled() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

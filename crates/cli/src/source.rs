@@ -107,11 +107,7 @@ pub(crate) async fn from_org(
 ) -> anyhow::Result<Wanted> {
     let catalogue = session.catalogue();
     let pins = session.pins(&connected.org.name).await?;
-    let scope = Scope {
-        kinds: kinds_to_read(catalogue, selection),
-        pins: pins.clone(),
-        ..Scope::default()
-    };
+    let scope = scope(catalogue, selection, pins.clone());
     let events = session.out.events();
     let before = connected.org.client.stats().sent;
     let snapshot = collect(&connected.org, catalogue, &scope, &events).await?;
@@ -130,12 +126,21 @@ pub(crate) async fn from_org(
     })
 }
 
-/// Returns the kinds to read; empty for all.
-pub(crate) fn kinds_to_read(catalogue: &Catalogue, selection: &Selection) -> BTreeSet<Kind> {
-    if selection.is_everything() {
-        return BTreeSet::new();
+/// Returns what must be read of an org for a selection.
+fn scope(catalogue: &Catalogue, selection: &Selection, pins: BTreeMap<ObjectRef, String>) -> Scope {
+    let mut scope = Scope {
+        pins,
+        ..Scope::default()
+    };
+    if !selection.is_everything() {
+        for (kind, read) in selection.kinds(catalogue) {
+            if read == Read::Names {
+                scope.names.insert(kind.clone());
+            }
+            scope.kinds.insert(kind);
+        }
     }
-    selection.kinds(catalogue).into_keys().collect()
+    scope
 }
 
 /// Returns the kinds of a target that a bundle may speak of; empty for all.

@@ -10,9 +10,9 @@ use crate::output::{BOLD, GREEN, YELLOW, styled};
 use crate::session::{Connected, Session};
 use crate::source::{Source, Wanted};
 
-/// Copies an org into others: export, plan, approval, apply, and a second plan that proves it.
+/// Copies an org into others, and proves it with a second plan.
 ///
-/// Nothing is deleted in the targets. With several, each has its own plan and approval.
+/// The road is export, plan, approval, apply, and a plan again. Nothing is deleted in the targets. With several, each has its own plan and approval.
 #[derive(Debug, Args)]
 pub(crate) struct Clone {
     /// An org, a bundle directory or a zip.

@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use crate::error::Exit;
 use crate::output::Out;
 
-/// Prints the completions of a shell: `orgsmith completions bash > …`.
+/// Prints the completions of a shell.
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
     /// The shell.

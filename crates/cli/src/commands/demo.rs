@@ -22,7 +22,9 @@ use crate::source::{Source, Wanted};
 
 include!(concat!(env!("OUT_DIR"), "/examples.rs"));
 
-/// Shows the whole road on a simulated Genesys Cloud: needs no org, no credential, no network.
+/// Shows the whole road on a simulated Genesys Cloud.
+///
+/// Needs no org, no credential and no network, and leaves nothing behind.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {}
 

@@ -11,7 +11,7 @@ use crate::output::text;
 use crate::session::Session;
 use crate::source::Source;
 
-/// Compares two orgs or bundles: what the second has that the first has not, and the other way.
+/// Compares two orgs or bundles.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
     /// An org, a bundle directory or a zip.

@@ -7,7 +7,7 @@ use crate::args::Format;
 use crate::error::{Exit, Failure};
 use crate::output::{BOLD, DIM, Out, Table, styled};
 
-/// Lists the kinds of objects that orgsmith knows, or says what it knows of one.
+/// Lists the kinds of objects, or says what is known of one.
 #[derive(Debug, Args)]
 pub(crate) struct Kinds {
     /// A kind, such as routing_queue.

@@ -10,7 +10,7 @@ use crate::error::{Exit, Failure};
 use crate::output::{BOLD, Table, styled};
 use crate::session::Session;
 
-/// Shows which id an object has where, and says which of several is meant.
+/// Shows ids, and says which of several objects is meant.
 #[derive(Debug, Args)]
 pub(crate) struct Map {
     #[command(subcommand)]

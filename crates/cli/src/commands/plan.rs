@@ -13,7 +13,7 @@ use crate::error::Exit;
 use crate::session::Session;
 use crate::source::Source;
 
-/// Shows what would have to be written to make an org match a source. Changes nothing.
+/// Shows what it takes to make an org match a source; changes nothing.
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
     /// An org, a bundle directory or a zip.

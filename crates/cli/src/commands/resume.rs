@@ -9,9 +9,9 @@ use crate::args::Carry;
 use crate::error::{Exit, Failure};
 use crate::session::Session;
 
-/// Takes a run up again where it ended; what was under way is looked up in the org first.
+/// Takes a run up again where it ended.
 ///
-/// The plan of the run was approved when it began, so nothing is asked.
+/// What was under way is looked up in the org first. The plan of the run was approved when it began, so nothing is asked.
 #[derive(Debug, Args)]
 pub(crate) struct Resume {
     /// The run; its beginning is enough.

@@ -65,6 +65,7 @@ pub(crate) async fn plan(
         in_full: (!prune).then(|| wanted.bundle.documents.keys().cloned().collect()),
         deleted: true,
         pins: pins.clone(),
+        ..Scope::default()
     };
     let before = target.org.client.stats().sent;
     let snapshot = collect(&target.org, catalogue, &scope, &session.out.events()).await?;
@@ -102,7 +103,7 @@ pub(crate) fn show(
     target: &Connected,
     next: Option<&str>,
 ) -> anyhow::Result<()> {
-    tell_gaps(out, plan);
+    note(out, plan);
     let screen = || screen(out, plan, rate(target), next);
     match out.format() {
         Format::Text => out.data(text::ansi(screen().lines())),
@@ -117,12 +118,16 @@ pub(crate) fn show(
 
 /// Shows a plan as talk, before a person is asked about it.
 fn show_before_asking(out: &Out, plan: &Plan, target: &Connected) {
-    tell_gaps(out, plan);
+    note(out, plan);
     out.say(text::ansi(screen(out, plan, rate(target), None).lines()).trim_end());
 }
 
-/// Says what could not be read, as a plan cannot speak of it.
-fn tell_gaps(out: &Out, plan: &Plan) {
+/// Takes note of a plan, and says what could not be read, as a plan cannot speak of it.
+fn note(out: &Out, plan: &Plan) {
+    out.record(&json!({
+        "event": "planned", "org": plan.target.org.org_name, "digest": plan.digest(),
+        "steps": plan.steps.len(), "conflicts": plan.conflicts, "estimate": plan.estimate,
+    }));
     for gap in &plan.gaps {
         out.say(format!("{} {gap}", styled(YELLOW, "gap")));
     }

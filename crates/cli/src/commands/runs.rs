@@ -15,7 +15,7 @@ use crate::error::Exit;
 use crate::output::{BOLD, DIM, GREEN, RED, Table, YELLOW, styled};
 use crate::session::Session;
 
-/// Lists runs, the newest first; or shows one with its steps.
+/// Lists runs, or shows one with its steps.
 #[derive(Debug, Args)]
 pub(crate) struct Runs {
     /// A run; its beginning is enough.

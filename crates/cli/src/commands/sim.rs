@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::args::Format;
 use crate::error::Exit;
 use crate::output::{BOLD, CYAN, styled};
-use crate::session::Session;
+use crate::session::{Session, signalled};
 
 /// Starts a simulated Genesys Cloud and serves until Ctrl-C.
 ///
@@ -69,8 +69,9 @@ impl Sim {
             out.data(told(sim.base_url(), &orgs))?;
         }
         out.say("Serving until Ctrl-C.");
-        // Ctrl-C ends the command from outside; dropping the simulator closes its port.
-        std::future::pending().await
+        signalled().await;
+        sim.shutdown().await;
+        Ok(Exit::Ok)
     }
 
     fn world(&self) -> anyhow::Result<Option<WorldFile>> {

@@ -22,6 +22,7 @@ pub(crate) fn scope(plan: &Plan, pins: &BTreeMap<ObjectRef, String>) -> Scope {
         in_full: Some(steps.cloned().collect()),
         deleted: true,
         pins: pins.clone(),
+        ..Scope::default()
     }
 }
 

@@ -9,7 +9,9 @@ use crate::error::{Exit, Failure};
 use crate::output::{GREEN, Out, styled};
 use crate::source::judged;
 
-/// Judges a bundle without an org: kinds, fields, references, flows. -v shows notes too.
+/// Judges a bundle without an org: kinds, fields, references, flows.
+///
+/// With -v notes are shown too.
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
     /// A bundle directory or a zip.

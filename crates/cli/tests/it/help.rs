@@ -103,6 +103,9 @@ fn the_reference_page_is_up_to_date() {
 
 fn describe(command: &mut clap::Command, name: &str, page: &mut String) {
     let help = command.render_long_help().to_string();
+    // What holds for every command is said once, at the top.
+    let global = help.find("Global options:").filter(|_| name != "orgsmith");
+    let help = &help[..global.unwrap_or(help.len())];
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
     let _ = write!(
         page,

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use orgsmith_sim::{FaultAction, FaultRule};
 
-use crate::lab::Lab;
+use crate::lab::{Lab, PLANTED};
 
 #[test]
 fn org_check_says_which_credential_and_what_it_may() {
@@ -197,4 +197,27 @@ fn a_protected_org_is_not_written_to_without_its_name() {
         .ends(0);
     lab.run(&["apply", "--plan", "plan.json"]).ends(64);
     assert_eq!(lab.writes("gold"), 0);
+}
+
+#[test]
+fn values_of_secrets_come_from_where_the_project_says() {
+    let lab = Lab::new();
+    let text = "name: Payments\ntype: {name: userDefined}\ncredentialFields:\n  \
+                one: {$secret: s/one}\n  two: {$secret: s/two}\n  three: {$secret: s/three}\n  four: {$secret: s/four}\n";
+    lab.write("one/integration_credential/userDefined/Payments.yaml", text);
+    lab.private("three.txt", &format!("{PLANTED}\n"));
+    lab.configure(
+        "secrets:\n  s/two: {env: TWO}\n  s/three: {file: three.txt}\n  s/four: {command: [cat, three.txt]}\n",
+    );
+    let missing = lab.run(&["apply", "one", "--to", "gold", "--yes"]);
+    assert!(
+        missing.stderr.contains("ORGSMITH_SECRET_S_ONE"),
+        "{missing}"
+    );
+    let mut command = lab.command(&["apply", "one", "--to", "gold", "--yes"]);
+    command
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("ORGSMITH_SECRET_S_ONE", PLANTED)
+        .env("TWO", PLANTED);
+    lab.finish(command).ends(0);
 }

@@ -28,7 +28,9 @@ fn a_bundle_is_planned_applied_and_found_equal() {
     );
     assert_snapshot!(
         "plan_fields",
-        lab.run(&["plan", "sketch", "--to", "gold", "-v"]).ends(0)
+        lab.run(&["plan", "sketch", "--to", "gold", "-v"])
+            .ends(0)
+            .stdout
     );
     lab.run(&["plan", "sketch", "--to", "gold", "--detailed-exitcode"])
         .ends(2);

@@ -162,3 +162,45 @@ fn the_first_failure_may_end_the_run() {
         "{shown}"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_simulator_serves_what_it_generates_until_ctrl_c() {
+    use std::io::{BufRead, BufReader};
+    let lab = Lab::new();
+    let mut child = lab
+        .command(&[
+            "sim",
+            "--generate",
+            "seed=1,users=12,queues=3",
+            "-o",
+            "json",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program");
+    let mut told = String::new();
+    for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
+        told.push_str(&line.expect("UTF-8"));
+        if told.ends_with("  ]}") || serde_json::from_str::<Value>(&told).is_ok() {
+            break;
+        }
+    }
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let url = told["base_url"].as_str().expect("a URL");
+    lab.configure(&format!(
+        "  made: {{base_url: '{url}', credential: {{file: gold.yaml}}}}\n"
+    ));
+    let shown = lab.run(&["export", "made", "--out", "made.zip"]);
+    interrupt(&child);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    let shown = shown.ends(0);
+    assert!(
+        shown
+            .stdout
+            .contains("user                                12"),
+        "{shown}"
+    );
+    lab.run(&["validate", "made.zip"]).ends(0);
+}
