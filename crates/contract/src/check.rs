@@ -60,6 +60,11 @@ pub enum ProblemKind {
     Pattern(String),
 }
 
+/// Models of JSON Schema: the SDKs name some of its keywords, the API takes them all.
+///
+/// Data actions whose output is a list have `items`, for one.
+const OPEN: [&str; 2] = ["JsonSchemaDocument", "JsonSchemaWithDefinitions"];
+
 impl fmt::Display for ProblemKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -170,6 +175,7 @@ impl Walk<'_> {
         for (key, value) in entries {
             let place = format!("{at}/{}", escape(key));
             match model.field(key) {
+                None if OPEN.contains(&name) => {}
                 None => self.report(&place, ProblemKind::UnknownField),
                 Some(field)
                     if field.read_only
@@ -336,6 +342,17 @@ mod tests {
                 "/skillEvaluationMethod: is not one of NONE, BEST, ALL",
                 "/name: required field is missing",
             ]
+        );
+    }
+
+    #[test]
+    fn every_keyword_of_json_schema_is_welcome() {
+        let body = json!({"successSchema": {"type": "array", "items": {"type": "object"}}});
+        assert_eq!(request("PostOutputContract", body), [""; 0]);
+        let body = json!({"successSchema": {"type": 7, "items": {}}});
+        assert_eq!(
+            request("PostOutputContract", body),
+            ["/successSchema/type: is not a string"]
         );
     }
 
