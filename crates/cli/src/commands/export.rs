@@ -41,11 +41,14 @@ impl Export {
             ))
             .into());
         };
+        let zip = self.out.extension().is_some_and(|ending| ending == "zip");
+        if !zip {
+            self.refuse_early()?;
+        }
         let wanted = Source::Org(self.org.clone())
             .read(session, &self.selected)
             .await?;
         let bundle = &wanted.bundle;
-        let zip = self.out.extension().is_some_and(|ending| ending == "zip");
         let doing = || format!("writing the bundle {}", self.out.display());
         let digest = if zip {
             bundle::write_zip(bundle, &self.out).with_context(doing)?
@@ -69,6 +72,18 @@ impl Export {
         } else {
             Exit::Ok
         })
+    }
+
+    /// Refuses a folder of something else before an org is read for minutes.
+    fn refuse_early(&self) -> anyhow::Result<()> {
+        let Ok(mut entries) = std::fs::read_dir(&self.out) else {
+            return Ok(());
+        };
+        if entries.next().is_some() && !self.out.join("manifest.json").exists() {
+            let path = self.out.clone();
+            return Err(bundle::Error::NotABundle { path }.into());
+        }
+        Ok(())
     }
 
     fn told(&self, wanted: &Wanted, digest: &str) -> anyhow::Result<String> {

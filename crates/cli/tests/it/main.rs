@@ -4,6 +4,7 @@ mod bad_input;
 mod bundles;
 mod demo;
 mod help;
+mod killed;
 mod lab;
 mod orgs;
 mod road;

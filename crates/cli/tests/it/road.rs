@@ -339,3 +339,40 @@ fn two_objects_of_one_key_wait_for_a_pin() {
             .ends(64)
     );
 }
+
+#[test]
+fn one_source_is_cloned_into_several_targets() {
+    let lab = Lab::new();
+    lab.sketch("sketch");
+    let shown = lab
+        .run(&["clone", "sketch", "gold", "tenant", "--yes"])
+        .ends(0);
+    let proofs = shown
+        .stdout
+        .matches(": 0 differences between sketch and")
+        .count();
+    assert_eq!(proofs, 2, "{shown}");
+    lab.run(&["clone", "sketch", "gold", "nowhere", "--yes"])
+        .ends(64);
+}
+
+#[test]
+fn what_only_one_side_has_or_has_otherwise_is_a_difference() {
+    let lab = Lab::new();
+    lab.sketch("a");
+    lab.sketch("b");
+    lab.write(
+        "b/auth_division/Sales.yaml",
+        "name: Sales\ndescription: Buys\n",
+    );
+    std::fs::remove_file(lab.path("b/routing_language/English.yaml")).expect("our own file");
+    lab.write("b/routing_language/French.yaml", "name: French\n");
+    let shown = lab
+        .run(&["diff", "a", "b", "-v", "--detailed-exitcode"])
+        .ends(2);
+    assert_snapshot!("diff", shown);
+    let json = lab.run(&["diff", "a", "b", "-o", "json"]).ends(0);
+    let found: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!(found["added"], json!(["routing_language/French"]));
+    assert_eq!(found["same"], 2);
+}
