@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod error;
 mod output;
+mod owner;
 mod secrets;
 mod session;
 mod source;

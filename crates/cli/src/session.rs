@@ -11,7 +11,7 @@ use orgsmith_client::Client;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::{ObjectRef, OrgName};
 use orgsmith_engine::{Limits, Org, Stop};
-use orgsmith_store::state::{Owner, Sql, State};
+use orgsmith_store::state::{Sql, State};
 
 use crate::args::Global;
 use crate::config::{self, Config, OrgSettings};
@@ -159,24 +159,6 @@ impl<'o> Session<'o> {
             .iter()
             .map(|(object, id)| (object.clone(), text(id)))
             .collect())
-    }
-
-    /// Names this process to others that want the lock of an org.
-    #[expect(
-        clippy::unused_self,
-        reason = "commands ask their session for everything"
-    )]
-    pub(crate) fn owner(&self) -> Owner {
-        let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-        let host = match host.trim() {
-            "" => "this machine",
-            host => host,
-        };
-        Owner::new(&format!(
-            "{host}/{}/{}",
-            std::process::id(),
-            uuid::Uuid::new_v4()
-        ))
     }
 
     /// Runs something that writes: Ctrl-C then asks it to end instead of ending it.

@@ -73,6 +73,8 @@ pub struct Runner<'r> {
     pub state: Arc<dyn State>,
     /// Who we are, for others who want the lock.
     pub owner: Owner,
+    /// Tells whether the holder of a lock is known to have died; its lock need not be waited for.
+    pub abandoned: fn(&Owner) -> bool,
     /// How much at once.
     pub limits: Limits,
     /// Ends a run early.
@@ -237,17 +239,29 @@ impl Runner<'_> {
 
     async fn lock(&self) -> Result<Guard, RunError> {
         let ttl = millis(LEASE);
-        match self
-            .state
-            .acquire(&self.org.name, &self.owner, ttl, now_ms())
-            .await?
-        {
-            Acquired::Lease(lease) => Ok(Guard::new(self.state.clone(), lease)),
-            Acquired::Held { owner, expires_ms } => Err(RunError::Locked {
-                org: self.org.name.clone(),
-                owner,
-                seconds: expires_ms.saturating_sub(now_ms()).div_ceil(1000),
-            }),
+        let mut at_ms = now_ms();
+        loop {
+            match self
+                .state
+                .acquire(&self.org.name, &self.owner, ttl, at_ms)
+                .await?
+            {
+                Acquired::Lease(lease) => return Ok(Guard::new(self.state.clone(), lease)),
+                // A dead holder cannot renew: its lock is taken as if it had run out. Should it be
+                // alive after all, its fence keeps it from writing.
+                Acquired::Held { owner, expires_ms }
+                    if (self.abandoned)(&owner) && at_ms < expires_ms =>
+                {
+                    at_ms = expires_ms;
+                }
+                Acquired::Held { owner, expires_ms } => {
+                    return Err(RunError::Locked {
+                        org: self.org.name.clone(),
+                        owner,
+                        seconds: expires_ms.saturating_sub(now_ms()).div_ceil(1000),
+                    });
+                }
+            }
         }
     }
 }

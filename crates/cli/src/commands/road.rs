@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::args::{Carry, Format, Selected};
 use crate::error::{Exit, Failure, count};
 use crate::output::{BOLD, CYAN, Out, RED, YELLOW, styled, text};
+use crate::owner;
 use crate::secrets;
 use crate::session::{Connected, Session};
 use crate::source::{Wanted, kinds_of};
@@ -253,7 +254,8 @@ async fn run(
                 org: &target.org,
                 catalogue: session.catalogue(),
                 state,
-                owner: session.owner(),
+                owner: owner::this_process(),
+                abandoned: owner::is_abandoned,
                 limits: target.limits(carry.parallelism),
                 stop,
                 events: &events,

@@ -29,7 +29,7 @@ fn a_clone_killed_at_five_moments_and_resumed_makes_nothing_twice() {
     for moment in MOMENTS {
         let mut command = lab.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         command
-            .envs(&secrets)
+            .envs(secrets.clone())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let mut child = command.spawn().expect("the program");
@@ -40,14 +40,14 @@ fn a_clone_killed_at_five_moments_and_resumed_makes_nothing_twice() {
         child.wait().expect("it ends");
         let runs = lab.run(&["runs", "-o", "json"]).ends(0).stdout;
         assert_eq!(
-            runs.matches("\"id\"").count(),
+            runs.matches("\"run\"").count(),
             1,
             "one run, taken up again: {runs}"
         );
         arguments = vec!["resume".into(), run_id(&lab), "--yes".into()];
     }
     let mut command = lab.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    command.envs(&secrets);
+    command.envs(secrets.clone());
     lab.finish(command).ends(0);
 
     let mut created: BTreeMap<(String, Option<String>), u64> = BTreeMap::new();
@@ -110,7 +110,7 @@ fn run_id(lab: &Lab) -> String {
         .output()
         .expect("the program");
     let runs: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let run = runs.pointer("/runs/0/id").or_else(|| runs.pointer("/0/id"));
+    let run = runs.pointer("/0/run");
     run.and_then(serde_json::Value::as_str)
         .expect("a run")
         .to_owned()

@@ -251,6 +251,7 @@ fn runner<'r>(org: &'r Org, state: Arc<dyn State>, events: &'r Events) -> Runner
         catalogue: Catalogue::builtin(),
         state,
         owner: Owner::new("the test"),
+        abandoned: |owner| owner.as_str() == "the dead",
         limits: Limits {
             parallelism: 10,
             visibility: Some(Duration::ZERO),

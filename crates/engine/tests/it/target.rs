@@ -112,3 +112,17 @@ async fn two_runs_in_one_org_exclude_each_other() {
     assert!(error.to_string().contains("somebody else"), "{error}");
     assert_eq!(lab.writes("gold").len(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lock_of_a_process_that_died_is_not_waited_for() {
+    use orgsmith_store::state::Owner;
+    let lab = Lab::with_orgs(["gold"]).await;
+    let org = orgsmith_core::id::OrgName::new("gold");
+    let now = orgsmith_engine::now_ms();
+    lab.state
+        .acquire(&org, &Owner::new("the dead"), 60_000, now)
+        .await
+        .expect("a lock");
+    let plan = lab.plan(&sketch(), "gold").await;
+    assert!(lab.run(&plan, "gold").await.outcome.is_complete());
+}
