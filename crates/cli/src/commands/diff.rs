@@ -6,7 +6,7 @@ use orgsmith_core::render::{Detail, diff_screen};
 use serde_json::json;
 
 use crate::args::{Format, Selected};
-use crate::error::{Exit, Failure};
+use crate::error::Exit;
 use crate::output::text;
 use crate::session::Session;
 use crate::source::Source;
@@ -69,9 +69,8 @@ impl Diff {
                     "gaps": { "from": a.bundle.gaps, "to": b.bundle.gaps },
                 }))?;
             }
-            Format::Markdown => {
-                return Err(Failure::Usage("diff knows text, json and html".into()).into());
-            }
+            // Refused with the command line.
+            Format::Markdown => {}
         }
         for (name, wanted) in [(&self.a, &a), (&self.b, &b)] {
             if wanted.failed_reads > 0 {

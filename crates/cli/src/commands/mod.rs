@@ -21,14 +21,30 @@ mod stale;
 pub(crate) mod sync;
 pub(crate) mod validate;
 
-use crate::args::{Cli, Command};
-use crate::error::Exit;
+use clap::ValueEnum;
+
+use crate::args::{Cli, Command, Format};
+use crate::error::{Exit, Failure};
 use crate::output::Out;
 use crate::session::block_on;
 
 /// Runs a command. What needs no org starts no runtime and reads no project file.
 pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
     let global = &cli.global;
+    let forms: &[Format] = match &cli.command {
+        Command::Plan(_) => Format::value_variants(),
+        Command::Diff(_) => &[Format::Text, Format::Json, Format::Html],
+        _ => &[Format::Text, Format::Json],
+    };
+    if !forms.contains(&global.output) {
+        let known: Vec<String> = forms
+            .iter()
+            .filter_map(|form| form.to_possible_value())
+            .map(|form| form.get_name().to_owned())
+            .collect();
+        let known = known.join(", ");
+        return Err(Failure::Usage(format!("this command's -o knows {known}")).into());
+    }
     match cli.command {
         Command::Export(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Diff(command) => block_on(global, out, |s| async move { command.run(&s).await }),

@@ -62,6 +62,9 @@ fn a_plan_in_every_form() {
         .run(&["plan", "sketch", "--to", "gold", "-o", "markdown"])
         .ends(0);
     assert!(markdown.stdout.contains("Quotes"), "{markdown}");
+    lab.run(&["diff", "sketch", "sketch", "-o", "markdown"])
+        .ends(64);
+    lab.run(&["runs", "-o", "html"]).ends(64);
     let html = lab
         .run(&["plan", "sketch", "--to", "gold", "-o", "html"])
         .ends(0);

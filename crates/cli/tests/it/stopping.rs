@@ -204,3 +204,32 @@ fn a_simulator_serves_what_it_generates_until_ctrl_c() {
     );
     lab.run(&["validate", "made.zip"]).ends(0);
 }
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_while_reading_leaves_nothing() {
+    let lab = Lab::new();
+    let delay = FaultRule::new(FaultAction::DelayMs(5_000)).on("GET", "/api/v2/routing/queues");
+    lab.sim.add_fault(delay);
+    let child = lab
+        .command(&["export", "gold", "--out", "x"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program");
+    let started = Instant::now();
+    while lab.sim.ledger().len() < 5 {
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "it never began to read"
+        );
+        wait_a_little();
+    }
+    interrupt(&child);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130));
+    assert!(
+        started.elapsed() < Duration::from_secs(4),
+        "it waited for the answer"
+    );
+    assert!(!lab.path("x").exists());
+}
