@@ -51,7 +51,8 @@ impl Demo {
 
         out.data(format!(
             "{}\nTwo orgs live in this process. gold holds the configuration of a contact centre;\n\
-             tenant has a few objects of its own, and a home division of another name.\n",
+             tenant has a few objects of its own, and a home division of another name.\n\
+             What follows is what you would type for your own orgs.\n",
             styled(BOLD, "A simulated Genesys Cloud")
         ))?;
         fill(&session, folder.path(), GOLD_ORG, &gold).await?;
@@ -75,7 +76,10 @@ impl Demo {
             least: Some(minimum::export(&wanted.bundle)),
             time: started.elapsed(),
         };
-        out.data(format!("{} objects\n", export.objects))?;
+        out.data(format!(
+            "{} objects, {} calls\n",
+            export.objects, export.calls
+        ))?;
 
         command(
             &session,
@@ -120,7 +124,7 @@ impl Demo {
         out.data(table(&[export, plan, clone]))?;
         let style = if left == 0 && done { GREEN } else { RED };
         out.data(format!(
-            "Now for your own orgs: write an {}, then {}.\n",
+            "\nNow for your own orgs: write an {}, then {}.\n",
             styled(CYAN, "orgsmith.yaml"),
             styled(CYAN, "orgsmith org check")
         ))?;
@@ -272,7 +276,7 @@ fn private(path: &Path, text: &str) -> anyhow::Result<()> {
 
 fn command(session: &Session<'_>, line: &str, what: &str) -> anyhow::Result<()> {
     session.out.data(format!(
-        "{} {}  {}",
+        "\n{} {}  {}",
         styled(DIM, "$"),
         styled(CYAN, line),
         styled(DIM, format!("# {what}"))
