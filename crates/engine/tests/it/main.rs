@@ -1,7 +1,9 @@
 //! The engine against the simulator.
 
+mod blueprints;
 mod clone;
 mod crash;
 mod faults;
+mod fixtures;
 mod lab;
 mod target;
