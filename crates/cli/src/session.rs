@@ -161,6 +161,12 @@ impl<'o> Session<'o> {
             .collect())
     }
 
+    /// Waits for Ctrl-C, which then is how the command ends and no interruption.
+    pub(crate) async fn until_stopped(&self) {
+        self.interrupt.expected.store(true, Ordering::Relaxed);
+        signalled().await;
+    }
+
     /// Runs something that writes: Ctrl-C then asks it to end instead of ending it.
     pub(crate) async fn writing<T>(&self, work: impl AsyncFnOnce(Stop) -> T) -> T {
         self.interrupt.writing.store(true, Ordering::Relaxed);
@@ -175,12 +181,16 @@ impl<'o> Session<'o> {
 struct Interrupt {
     stop: Stop,
     writing: Arc<AtomicBool>,
+    expected: Arc<AtomicBool>,
 }
 
 impl Interrupt {
     async fn watch(&self, out: &Out) -> anyhow::Error {
         loop {
             signalled().await;
+            if self.expected.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
             if !self.writing.load(Ordering::Relaxed) {
                 return Failure::Interrupted.into();
             }
@@ -195,7 +205,7 @@ impl Interrupt {
 }
 
 /// Waits for Ctrl-C, or for being asked to terminate.
-pub(crate) async fn signalled() {
+async fn signalled() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::args::Format;
 use crate::error::Exit;
 use crate::output::{BOLD, CYAN, styled};
-use crate::session::{Session, signalled};
+use crate::session::Session;
 
 /// Starts a simulated Genesys Cloud and serves until Ctrl-C.
 ///
@@ -69,7 +69,7 @@ impl Sim {
             out.data(told(sim.base_url(), &orgs))?;
         }
         out.say("Serving until Ctrl-C.");
-        signalled().await;
+        session.until_stopped().await;
         sim.shutdown().await;
         Ok(Exit::Ok)
     }
