@@ -28,6 +28,7 @@ mod telephony;
 mod users;
 
 pub(crate) use flows::publish;
+pub(crate) use groups::member_ids;
 pub(crate) use prompts::set_audio;
 
 /// Makes every family known.

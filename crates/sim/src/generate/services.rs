@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::people::{Builder, topic};
-use crate::api::set_audio;
+use crate::api::{member_ids, set_audio};
 use crate::error::Refusal;
 
 /// Numbers of one call route.
@@ -173,7 +173,7 @@ impl Builder<'_, '_> {
     fn queues(&mut self) {
         for index in 0..self.wanted.queues {
             let name = format!("{} queue", topic(index));
-            let members: Map<String, Value> = self
+            let mut members: Map<String, Value> = self
                 .random
                 .some(&self.users, self.wanted.members)
                 .into_iter()
@@ -184,14 +184,20 @@ impl Builder<'_, '_> {
             let mut body = json!({
                 "name": name,
                 "description": format!("Calls about {}", topic(index).to_lowercase()),
-                "$members": members,
                 "$wrapups": codes,
             });
-            if let Some(group) = self.random.pick(&self.groups)
+            if let Some(group) = self.random.pick(&self.groups).cloned()
                 && index % 4 == 0
             {
                 body["memberGroups"] = json!([{"id": group, "type": "GROUP"}]);
+                // Who comes with the group cannot be added once more.
+                if let Some(group) = self.cx.org.store.get("group", &group) {
+                    for user in member_ids(group) {
+                        members.remove(user);
+                    }
+                }
             }
+            body["$members"] = members.into();
             // Overflow goes to a queue that is there already.
             if let Some((backup, _)) = self.random.pick(&self.queues) {
                 body["directRouting"] = json!({"backupQueueId": backup, "agentWaitSeconds": 60});

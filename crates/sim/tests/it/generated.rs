@@ -97,6 +97,28 @@ async fn all(api: &Api, path: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
+async fn nobody_is_a_member_of_a_queue_twice() {
+    let world = world("seed=4,users=60,groups=20,queues=40,members=20").await;
+    let groups = world.sim.dump("gold")["group"].clone();
+    let mut by_group = 0;
+    for queue in world.sim.dump("gold")["queue"].as_array().unwrap() {
+        let members = queue["$members"].as_object().unwrap();
+        for held in queue["memberGroups"].as_array().into_iter().flatten() {
+            let group = groups.as_array().unwrap().iter();
+            let group = group
+                .clone()
+                .find(|group| group["id"] == held["id"])
+                .unwrap();
+            for user in group["$members"].as_object().unwrap().keys() {
+                by_group += 1;
+                assert!(!members.contains_key(user), "{} has {user}", queue["name"]);
+            }
+        }
+    }
+    assert!(by_group > 0);
+}
+
+#[tokio::test]
 async fn a_small_org_has_something_of_everything_and_answers_as_the_contract_says() {
     let world = world("seed=1").await;
     let api = &world.api;
