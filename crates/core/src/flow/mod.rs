@@ -30,6 +30,7 @@ pub use canonical::{Canonical, canonical};
 pub use error::FlowError;
 pub use flow_type::FlowType;
 pub use placeholder::Placeholder;
+pub(crate) use placeholder::alone as placeholder_alone;
 pub use rename::{Rename, Renamed, rename};
 pub use scan::{DynamicReference, FlowReference, FlowScan, Literal, scan};
 pub use target::{FlowTarget, ObjectKind, dependency_kind};

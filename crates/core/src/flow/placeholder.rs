@@ -82,6 +82,16 @@ impl<'t> Masked<'t> {
     }
 }
 
+/// The placeholder that is all of a value, with its brackets.
+pub(crate) fn alone(value: &str) -> Option<&str> {
+    if let Some(range) = whole_angle(value) {
+        return value.get(range);
+    }
+    let trimmed = value.trim();
+    let range = double_braces(trimmed).into_iter().next()?;
+    (range == (0..trimmed.len())).then_some(trimmed)
+}
+
 /// Whether the placeholder can stand in a plain scalar once its braces are hidden.
 fn is_scalar_like(text: &str) -> bool {
     !text.contains([':', '#', '[', ']', ','])
@@ -179,7 +189,7 @@ fn is_angle_name(name: &str, spaces: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Masked, inner_angles, whole_angle};
+    use super::{Masked, alone, inner_angles, whole_angle};
 
     fn braces(text: &str) -> Vec<&str> {
         Masked::new(text)
@@ -196,6 +206,21 @@ mod tests {
         assert!(braces("a: {b: {c: d}}").is_empty());
         assert!(braces("{{\n}} {{}} {{ }} {{").is_empty());
         assert!(braces(r#"exp: "{{\"a\":1}}""#).is_empty());
+    }
+
+    #[test]
+    fn a_placeholder_may_be_all_of_a_value() {
+        for (value, found) in [
+            ("<integrationName>", Some("<integrationName>")),
+            (" {{queue_name}} ", Some("{{queue_name}}")),
+            ("{{a}} and {{b}}", None),
+            ("Dear {{name}}", None),
+            ("<b>", None),
+            ("{{", None),
+            ("", None),
+        ] {
+            assert_eq!(alone(value), found, "{value}");
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 use super::{Report, step};
 use crate::catalogue::{Descriptor, Part, nearest};
 use crate::document::{Portable, Slot};
+use crate::flow;
+use crate::plan::Severity;
 use crate::snapshot::item_identity;
 
 /// Names that a slot may have.
@@ -29,6 +31,7 @@ pub(super) fn check(descriptor: &Descriptor, document: &Portable, report: &mut R
         check_value(value, &pointer, report);
     }
     let body = Value::Object(document.body.clone());
+    let mut clear = BTreeSet::new();
     for path in &descriptor.secrets {
         super::place::visit(path, &body, &mut |pointer, value, _| {
             if !matches!(Slot::of(value), Some(Slot::Secret(_) | Slot::Var(_))) {
@@ -36,9 +39,11 @@ pub(super) fn check(descriptor: &Descriptor, document: &Portable, report: &mut R
                     "a secret stands in clear; write {\"$secret\": \"name\"}, and give its value when the plan is applied"
                         .to_owned();
                 report.error("secret-in-clear", pointer, message);
+                clear.insert(pointer.to_owned());
             }
         });
     }
+    check_placeholders(&body, "", &clear, report);
 }
 
 fn check_part(part: &Part, value: &Value, pointer: &str, report: &mut Report<'_>) {
@@ -137,6 +142,36 @@ fn check_value(value: &Value, pointer: &str, report: &mut Report<'_>) {
             }
         },
         Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Looks for values that are a placeholder of a template; a secret may look like one.
+fn check_placeholders(
+    value: &Value,
+    pointer: &str,
+    secrets: &BTreeSet<String>,
+    report: &mut Report<'_>,
+) {
+    match value {
+        Value::String(text) => {
+            if let Some(placeholder) = flow::placeholder_alone(text)
+                && !secrets.contains(pointer)
+            {
+                let message = format!("the placeholder {placeholder} is not filled in");
+                report.add(Severity::Warning, "placeholder", pointer, message);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                check_placeholders(item, &step(pointer, &index.to_string()), secrets, report);
+            }
+        }
+        Value::Object(map) => {
+            for (field, value) in map {
+                check_placeholders(value, &step(pointer, field), secrets, report);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -13,6 +13,7 @@ use crate::plan::{FLOW_SOURCE, Severity};
 
 /// Checks flow sources against a bundle.
 pub(super) struct Sources<'b> {
+    catalogue: &'b Catalogue,
     bundle: &'b Bundle,
     names: FlowNames<'b>,
     kinds: BTreeSet<&'b Kind>,
@@ -22,6 +23,7 @@ impl<'b> Sources<'b> {
     pub(super) fn new(catalogue: &'b Catalogue, bundle: &'b Bundle) -> Self {
         let objects = bundle.documents.iter();
         Self {
+            catalogue,
             bundle,
             names: FlowNames::new(
                 catalogue,
@@ -100,6 +102,16 @@ impl<'b> Sources<'b> {
                 let message =
                     format!("names {object}, which is not in the bundle; the target must have it");
                 let found = report.add(Severity::Warning, "flow-names-nothing", "", message);
+                in_file(found, Some((reference.line, reference.column)));
+            }
+        }
+        for reference in &scan.references {
+            let (kind, name) = (reference.target.kind(), reference.target.name());
+            if self.catalogue.get(kind).is_err() {
+                let message = format!(
+                    "names the {kind} {name:?}, which is of no kind that is carried; the target must have it"
+                );
+                let found = report.add(Severity::Warning, "kind-not-carried", "", message);
                 in_file(found, Some((reference.line, reference.column)));
             }
         }

@@ -155,6 +155,32 @@ fn a_secret_in_clear_is_refused_and_never_repeated() {
 }
 
 #[test]
+fn a_placeholder_that_is_all_of_a_value_is_a_warning() {
+    let found = problems([queue(json!({
+        "description": "<description>",
+        "callingPartyName": "{{caller}}",
+        "emailInQueueFlow": "Dear {{name}}",
+    }))]);
+    let found: Vec<_> = found
+        .iter()
+        .filter(|problem| problem.rule == "placeholder")
+        .map(|problem| (problem.pointer.as_str(), problem.severity))
+        .collect();
+    let warning = Severity::Warning;
+    assert_eq!(
+        found,
+        [("/callingPartyName", warning), ("/description", warning)]
+    );
+    let credential = document(
+        "integration_credential/basicAuth/CRM",
+        json!({"name": "CRM", "type": {"name": "basicAuth"}, "credentialFields": {"password": "<hunter2>"}}),
+    );
+    let found = told(&problems([credential]));
+    assert!(!found.is_empty());
+    assert!(!found.join("\n").contains("hunter2"), "{found:?}");
+}
+
+#[test]
 fn a_json_schema_may_point_into_itself() {
     let body =
         json!({"name": "T", "schema": {"properties": {"key": {"$ref": "#/definitions/key"}}}});
@@ -261,6 +287,7 @@ fn a_flow_source_is_there_complete_and_of_this_flow() {
         told(&problems([transfer("Sales"), queue(json!({}))])),
         Vec::<String>::new()
     );
+    let script = source("  screenPopScript:\n    Hours:\n      inputs: {}\n");
     let cases = [
         vec![without],
         vec![flow("inboundCall: [")],
@@ -269,6 +296,7 @@ fn a_flow_source_is_there_complete_and_of_this_flow() {
         vec![transfer("\"{{queue_name}}\"")],
         vec![transfer("Support"), queue(json!({}))],
         vec![transfer("Support")],
+        vec![script],
     ];
     let lines: Vec<String> = cases
         .into_iter()
@@ -281,6 +309,7 @@ flow/inboundcall/Main flow.yaml flow-name-differs: the source is of the flow "Ot
 flow/inboundcall/Main flow.yaml flow-type-differs: the source is a flow of type WORKFLOW, the document says INBOUNDCALL
 flow/inboundcall/Main flow.yaml:14 flow-placeholder: the placeholder {{queue_name}} is not filled in
 flow/inboundcall/Main flow.yaml:14 flow-names-nothing: names routing_queue/Support, which is not in the bundle; the target must have it
+flow/inboundcall/Main flow.yaml:5 kind-not-carried: names the script "Hours", which is of no kind that is carried; the target must have it
 "#);
 }
 
