@@ -25,7 +25,8 @@ fn files(endings: &[&str]) -> Vec<PathBuf> {
     }
     found.sort();
     if found.is_empty() {
-        eprintln!("skipped: fixtures absent");
+        let mut out = std::io::stderr();
+        let _ = std::io::Write::write_all(&mut out, b"skipped: fixtures absent\n");
     }
     found
 }
