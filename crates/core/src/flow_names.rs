@@ -11,17 +11,17 @@ use crate::flow::{FlowTarget, ObjectKind};
 use crate::id::{Key, Kind, ObjectRef};
 
 /// Knows the objects of a bundle, and perhaps of a target, by the names that flows use.
-pub(crate) struct FlowNames<'c> {
-    catalogue: &'c Catalogue,
-    by_name: HashMap<(String, String), ObjectRef>,
-    actions: HashMap<(String, String), ObjectRef>,
-    users: HashMap<String, ObjectRef>,
+pub(crate) struct FlowNames<'o> {
+    catalogue: &'o Catalogue,
+    by_name: HashMap<(&'o str, &'o str), &'o ObjectRef>,
+    actions: HashMap<(String, String), &'o ObjectRef>,
+    users: HashMap<&'o str, &'o ObjectRef>,
 }
 
-impl<'c> FlowNames<'c> {
+impl<'o> FlowNames<'o> {
     /// Takes objects with what stands in their field `name`; a later one wins over an earlier one.
-    pub(crate) fn new<'o>(
-        catalogue: &'c Catalogue,
+    pub(crate) fn new(
+        catalogue: &'o Catalogue,
         objects: impl Iterator<Item = (&'o ObjectRef, Option<&'o Value>)>,
     ) -> Self {
         let mut names = Self {
@@ -36,23 +36,21 @@ impl<'c> FlowNames<'c> {
         names
     }
 
-    fn add(&mut self, object: &ObjectRef, name: Option<&str>) {
+    fn add(&mut self, object: &'o ObjectRef, name: Option<&'o str>) {
         let kind = object.kind.as_str();
         if kind == "integration_action" {
             let parts = object.key.parts();
             if let [.., category, name] = &parts[..] {
                 self.actions
-                    .insert((category.clone(), name.clone()), object.clone());
+                    .insert((category.clone(), name.clone()), object);
             }
         } else if kind == "user" {
-            self.users
-                .insert(object.key.as_str().to_owned(), object.clone());
+            self.users.insert(object.key.as_str(), object);
             if let Some(name) = name {
-                self.users.insert(name.to_owned(), object.clone());
+                self.users.insert(name, object);
             }
         } else if let Some(name) = name {
-            self.by_name
-                .insert((kind.to_owned(), name.to_owned()), object.clone());
+            self.by_name.insert((kind, name), object);
         }
     }
 
@@ -64,8 +62,9 @@ impl<'c> FlowNames<'c> {
                 kind: ObjectKind::User,
                 name,
             } => {
-                let by_mail = self.users.get(&name.to_lowercase());
-                by_mail.or_else(|| self.users.get(name)).cloned()
+                let by_mail = self.users.get(name.to_lowercase().as_str());
+                let found = by_mail.or_else(|| self.users.get(name.as_str()));
+                found.map(|object| (*object).clone())
             }
             FlowTarget::Object { kind, name } => {
                 let kind = kind.kind();
@@ -76,8 +75,11 @@ impl<'c> FlowNames<'c> {
                 )
             }
             FlowTarget::DataAction { category, name } => {
-                let found = self.actions.get(&(category.clone(), name.clone())).cloned();
-                Some(found.unwrap_or_else(|| missing("integration_action", &[category, name])))
+                let found = self.actions.get(&(category.clone(), name.clone()));
+                Some(found.map_or_else(
+                    || missing("integration_action", &[category, name]),
+                    |object| (*object).clone(),
+                ))
             }
             FlowTarget::Flow {
                 flow_type: Some(flow_type),
@@ -92,8 +94,8 @@ impl<'c> FlowNames<'c> {
 
     fn named(&self, kind: &str, name: &str) -> Option<ObjectRef> {
         self.by_name
-            .get(&(kind.to_owned(), name.to_owned()))
-            .cloned()
+            .get(&(kind, name))
+            .map(|object| (*object).clone())
     }
 }
 

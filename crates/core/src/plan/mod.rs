@@ -6,6 +6,8 @@
 
 mod cut;
 mod estimate;
+mod flows;
+mod parallel;
 mod planner;
 mod steps;
 mod wire;

@@ -2,20 +2,22 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::resume_unwind;
+use std::thread;
 
 use serde_json::{Map, Value};
 
 use super::cut::{Edge, cut_cycles};
-use super::steps::{StepMaker, for_each_template};
+use super::flows::take_flow_sources;
+use super::parallel::in_chunks;
+use super::steps::{Made, StepMaker, coming, for_each_template};
 use super::{
     Conflict, Counts, Digest, Estimate, FORMAT, Finding, Plan, Rate, Severity, Side, digest_of,
 };
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
 use crate::document::{Captured, Slot, for_each_slot, for_each_slot_in};
-use crate::flow::{self, FlowTarget};
-use crate::flow_names::FlowNames;
-use crate::id::{Key, Kind, ObjectRef};
+use crate::id::{Kind, ObjectRef};
 use crate::path::FieldPath;
 use crate::snapshot::{Names, Snapshot};
 
@@ -129,6 +131,15 @@ impl Notes {
         });
     }
 
+    pub(super) fn add(&mut self, more: Self) {
+        let Self {
+            conflicts,
+            findings,
+        } = more;
+        self.conflicts.extend(conflicts);
+        self.findings.extend(findings);
+    }
+
     pub(super) fn warn(&mut self, rule: &str, object: &ObjectRef, message: String) {
         self.findings.push(Finding {
             severity: Severity::Warning,
@@ -147,6 +158,18 @@ impl<'c> Planner<'c> {
 
     /// Decides every write that makes the target have what the bundle says.
     pub fn plan(&self, desired: &Bundle, snapshot: &Snapshot) -> Plan {
+        thread::scope(|scope| {
+            let digests =
+                scope.spawn(|| (digest_of_documents(desired), digest_of_snapshot(snapshot)));
+            let mut plan = self.decide(desired, snapshot);
+            let digests = digests.join().unwrap_or_else(|panic| resume_unwind(panic));
+            (plan.source.digest, plan.target.digest) = digests;
+            plan
+        })
+    }
+
+    /// Makes the plan but for the digests of its sides.
+    fn decide(&self, desired: &Bundle, snapshot: &Snapshot) -> Plan {
         let target = Target::new(self.catalogue, snapshot, &self.options.pins);
         let mut notes = Notes::default();
         let mut items = self.items(desired, &target, &mut notes);
@@ -154,14 +177,26 @@ impl<'c> Planner<'c> {
         keep_numbers_of_target(&mut items, &target, &mut notes);
         let cuts = cut(&mut items, &mut notes);
 
-        let mut maker = StepMaker::new(&items, &target, cuts, &mut notes);
-        for index in 0..items.len() {
-            maker.make(index);
-        }
+        let coming = coming(&items);
+        let maker = || StepMaker::new(&items, &target, &cuts, &coming);
+        let mut indexes: Vec<usize> = (0..items.len()).collect();
+        let mut made = in_chunks(&mut indexes, |chunk| {
+            let mut maker = maker();
+            chunk.iter().for_each(|index| maker.make(*index));
+            maker.finish()
+        });
         if self.options.prune {
+            let mut maker = maker();
             maker.prune(self.catalogue, desired, snapshot);
+            made.push(maker.finish());
         }
-        let (mut steps, blobs, mut counts) = maker.finish();
+        let Made {
+            mut steps,
+            blobs,
+            mut counts,
+            notes: more,
+        } = Made::joined(made);
+        notes.add(more);
         pull_forward(&mut steps);
         order(&mut steps);
         for (kind, captured) in &snapshot.objects {
@@ -183,11 +218,11 @@ impl<'c> Planner<'c> {
             format: FORMAT,
             source: Side {
                 org: desired.source.clone(),
-                digest: digest_of_documents(desired),
+                digest: String::new(),
             },
             target: Side {
                 org: snapshot.org.clone(),
-                digest: digest_of_snapshot(snapshot),
+                digest: String::new(),
             },
             estimate: Estimate::of(&steps, self.options.rate),
             steps,
@@ -210,17 +245,6 @@ impl<'c> Planner<'c> {
     where
         'c: 'p,
     {
-        // What the bundle says comes last and wins.
-        let live = target
-            .live
-            .iter()
-            .map(|(object, live)| (object, live.body.get("name")));
-        let wanted = desired
-            .documents
-            .iter()
-            .map(|(object, d)| (object, d.body.get("name")));
-        let resolver = FlowNames::new(self.catalogue, live.chain(wanted));
-        let homes = Homes::new(desired, target);
         let mut items = Vec::new();
         for (object, document) in &desired.documents {
             let descriptor = match self.catalogue.get(object.kind.as_str()) {
@@ -264,98 +288,17 @@ impl<'c> Planner<'c> {
                 notes.conflict(object, reason.to_owned());
                 continue;
             }
-            let mut item = Item {
+            items.push(Item {
                 object: object.clone(),
                 descriptor,
                 body: Cow::Borrowed(&document.body),
                 files: document.files.clone(),
                 state,
                 source_refs: BTreeSet::new(),
-            };
-            if descriptor.driver == Driver::Flow
-                && let Err(reason) = take_flow_source(&mut item, &resolver, &homes, notes)
-            {
-                notes.conflict(object, reason);
-                continue;
-            }
-            items.push(item);
+            });
         }
+        take_flow_sources(self.catalogue, desired, target, &mut items, notes);
         items
-    }
-}
-
-/// Reads what a flow's source names, and fits its division to the target.
-fn take_flow_source(
-    item: &mut Item<'_>,
-    resolver: &FlowNames<'_>,
-    homes: &Homes,
-    notes: &mut Notes,
-) -> Result<(), String> {
-    let Some(bytes) = item.files.get(FLOW_SOURCE).cloned() else {
-        return Err(format!(
-            "its source is missing: add the file <name>.{FLOW_SOURCE} beside it"
-        ));
-    };
-    let text =
-        std::str::from_utf8(&bytes).map_err(|_| "its source is not UTF-8 text".to_owned())?;
-    let scan = flow::scan(text).map_err(|error| format!("its source cannot be read: {error}"))?;
-    if let Some(placeholder) = scan.placeholders.first() {
-        return Err(format!(
-            "{FLOW_SOURCE}:{}:{}: the placeholder {} is not filled in",
-            placeholder.line, placeholder.column, placeholder.text
-        ));
-    }
-    for dynamic in &scan.dynamic {
-        notes.warn(
-            "dynamic-reference",
-            &item.object,
-            format!(
-                "{FLOW_SOURCE}:{}: {} takes a computed name and cannot be followed",
-                dynamic.line, dynamic.function
-            ),
-        );
-    }
-    for reference in &scan.references {
-        if let Some(object) = resolver.find(&reference.target) {
-            item.source_refs.insert(object);
-        }
-    }
-    if let (Some((from, to)), Some(division)) = (&homes.names, &scan.division)
-        && from == division
-        && from != to
-    {
-        let rename = flow::Rename {
-            from: FlowTarget::object(flow::ObjectKind::Division, from.clone()),
-            to: FlowTarget::object(flow::ObjectKind::Division, to.clone()),
-        };
-        let renamed = flow::rename(text, &[rename])
-            .map_err(|error| format!("its division cannot be changed: {error}"))?;
-        item.files
-            .insert(FLOW_SOURCE.to_owned(), renamed.text.into_bytes().into());
-    }
-    Ok(())
-}
-
-/// What the home division is called on both sides.
-struct Homes {
-    names: Option<(String, String)>,
-}
-
-impl Homes {
-    fn new(desired: &Bundle, target: &Target<'_>) -> Self {
-        let home = ObjectRef::new(Kind::new("auth_division"), Key::builtin("home"));
-        let from = desired
-            .documents
-            .get(&home)
-            .and_then(|home| home.body.get("name"));
-        let to = target
-            .live
-            .get(&home)
-            .and_then(|home| home.body.get("name"));
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-        Self {
-            names: text(from).zip(text(to)),
-        }
     }
 }
 

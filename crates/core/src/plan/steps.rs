@@ -43,14 +43,77 @@ pub(super) fn for_each_template(step: &Step, visit: &mut dyn FnMut(&Template)) {
     }
 }
 
-/// Makes the steps of one plan.
+/// The step after which a new object can be referred to.
+pub(super) type Coming<'m> = HashMap<&'m ObjectRef, StepId>;
+
+/// Returns the objects that steps will bring.
+pub(super) fn coming<'m>(items: &'m [Item<'_>]) -> Coming<'m> {
+    items
+        .iter()
+        .filter_map(|item| {
+            let suffix = match item.state {
+                Presence::Missing if item.descriptor.singleton => return None,
+                Presence::Missing => "create",
+                Presence::Deleted(_) => "adopt",
+                Presence::Live(_) => return None,
+            };
+            Some((&item.object, step_id(&item.object, suffix)))
+        })
+        .collect()
+}
+
+/// What a maker of steps made.
+#[derive(Default)]
+pub(super) struct Made {
+    pub(super) steps: Vec<Step>,
+    pub(super) blobs: BTreeMap<String, Blob>,
+    pub(super) counts: BTreeMap<Kind, Counts>,
+    pub(super) notes: Notes,
+}
+
+impl Made {
+    /// Puts together what several made, in their order.
+    pub(super) fn joined(several: Vec<Self>) -> Self {
+        let mut all = Self::default();
+        for made in several {
+            let Self {
+                steps,
+                blobs,
+                counts,
+                notes,
+            } = made;
+            all.steps.extend(steps);
+            all.blobs.extend(blobs);
+            all.notes.add(notes);
+            for (kind, more) in counts {
+                let Counts {
+                    existing,
+                    create,
+                    adopt,
+                    update,
+                    delete,
+                    same,
+                } = more;
+                let sum = count(&mut all.counts, &kind);
+                sum.existing += existing;
+                sum.create += create;
+                sum.adopt += adopt;
+                sum.update += update;
+                sum.delete += delete;
+                sum.same += same;
+            }
+        }
+        all
+    }
+}
+
+/// Makes the steps of some items of a plan.
 pub(super) struct StepMaker<'m, 'p> {
     items: &'m [Item<'p>],
     target: &'m Target<'p>,
-    cuts: Cuts,
-    notes: &'m mut Notes,
-    /// The step after which a new object can be referred to.
-    coming: HashMap<&'m ObjectRef, StepId>,
+    cuts: &'m Cuts,
+    notes: Notes,
+    coming: &'m Coming<'m>,
     steps: Vec<Step>,
     blobs: BTreeMap<String, Blob>,
     counts: BTreeMap<Kind, Counts>,
@@ -70,36 +133,28 @@ impl<'m, 'p> StepMaker<'m, 'p> {
     pub(super) fn new(
         items: &'m [Item<'p>],
         target: &'m Target<'p>,
-        cuts: Cuts,
-        notes: &'m mut Notes,
+        cuts: &'m Cuts,
+        coming: &'m Coming<'m>,
     ) -> Self {
-        let coming = items
-            .iter()
-            .filter_map(|item| {
-                let suffix = match item.state {
-                    Presence::Missing if item.descriptor.singleton => return None,
-                    Presence::Missing => "create",
-                    Presence::Deleted(_) => "adopt",
-                    Presence::Live(_) => return None,
-                };
-                Some((&item.object, step_id(&item.object, suffix)))
-            })
-            .collect();
-        let (steps, blobs, counts) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         Self {
             items,
             target,
             cuts,
-            notes,
+            notes: Notes::default(),
             coming,
-            steps,
-            blobs,
-            counts,
+            steps: Vec::new(),
+            blobs: BTreeMap::new(),
+            counts: BTreeMap::new(),
         }
     }
 
-    pub(super) fn finish(self) -> (Vec<Step>, BTreeMap<String, Blob>, BTreeMap<Kind, Counts>) {
-        (self.steps, self.blobs, self.counts)
+    pub(super) fn finish(self) -> Made {
+        Made {
+            steps: self.steps,
+            blobs: self.blobs,
+            counts: self.counts,
+            notes: self.notes,
+        }
     }
 
     /// Makes the steps of one item.
@@ -134,16 +189,17 @@ impl<'m, 'p> StepMaker<'m, 'p> {
 
     fn create(&mut self, item: &Item<'_>, index: usize) {
         let descriptor = item.descriptor;
-        let cuts = self.cuts.remove(&index).unwrap_or_default();
+        let none = BTreeSet::new();
+        let cuts = self.cuts.get(&index).unwrap_or(&none);
         if descriptor.driver == Driver::Flow {
-            return self.create_flow(item, &cuts);
+            return self.create_flow(item, cuts);
         }
         let Some(call) = &descriptor.create else {
             let reason = "the target lacks it, and the API cannot create it".to_owned();
             return self.notes.conflict(&item.object, reason);
         };
         let own = without_parts(descriptor, &item.body);
-        let (now, later) = defer(descriptor, call, own.clone(), &cuts);
+        let (now, later) = defer(descriptor, call, own.clone(), cuts);
         let mut fields = now;
         fields.extend(descriptor.create_with.clone());
         let body = wire::body(descriptor, call, fields);
@@ -170,7 +226,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             self.new_parts(item);
         }
         if !later.is_empty() {
-            self.complete(item, &own, later, &cuts);
+            self.complete(item, &own, later, cuts);
         }
         if !descriptor.update_last {
             self.new_parts(item);
@@ -505,8 +561,11 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 flow::canonical(text).ok()
             })
         };
-        let (wanted, have) = (source(&item.files), source(&portable.files));
-        if wanted.is_some() && wanted == have {
+        let bytes = |files: &crate::document::Files| files.get(FLOW_SOURCE).cloned();
+        let equal = bytes(&item.files) == bytes(&portable.files);
+        if equal
+            || source(&item.files).is_some_and(|wanted| Some(wanted) == source(&portable.files))
+        {
             return;
         }
         let digest = |files: &crate::document::Files| {
