@@ -8,6 +8,7 @@ mod args;
 mod commands;
 mod config;
 mod error;
+pub mod minimum;
 mod output;
 mod owner;
 mod secrets;

@@ -8,14 +8,15 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use orgsmith_core::render::{Line, Span, Style, Text};
 use orgsmith_engine::Finished;
-use orgsmith_sim::{ClientSpec, Config as SimConfig, OrgSpec, Sim};
+use orgsmith_sim::{ClientSpec, Config as SimConfig, Jobs, OrgSpec, Sim};
 use orgsmith_store::bundle;
 use serde_json::json;
 
-use super::{minimum, road};
+use super::road;
 use crate::args::{Carry, Selected};
 use crate::config::Config;
 use crate::error::Exit;
+use crate::minimum::{self, total};
 use crate::output::{Align, BOLD, CYAN, DIM, GREEN, RED, Table, styled, text};
 use crate::session::{Connected, Session};
 use crate::source::{Source, Wanted};
@@ -27,6 +28,13 @@ include!(concat!(env!("OUT_DIR"), "/examples.rs"));
 /// Needs no org, no credential and no network, and leaves nothing behind.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {}
+
+/// How long jobs take in the demo's world.
+const JOBS: Jobs = Jobs {
+    polls: 1,
+    work_ms: 0,
+    flows_per_export: 50,
+};
 
 /// What one part of the demo took.
 struct Taken {
@@ -73,7 +81,7 @@ impl Demo {
             what: "export gold",
             objects: wanted.bundle.documents.len(),
             calls: wanted.calls,
-            least: Some(minimum::export(&wanted.bundle)),
+            least: Some(total(&minimum::export(&sim.dump("gold"), JOBS))),
             time: started.elapsed(),
         };
         out.data(format!(
@@ -109,12 +117,13 @@ impl Demo {
         )?;
         let started = Instant::now();
         let before = tenant.org.client.stats().sent;
+        let found = sim.dump("tenant");
         let finished = approve_and_run(&session, &planned, &tenant, folder.path()).await?;
         let clone = Taken {
             what: "write tenant",
             objects: planned.plan.steps.len(),
             calls: tenant.org.client.stats().sent - before,
-            least: Some(minimum::writes(&planned.plan)),
+            least: Some(total(&minimum::writes(&found, &sim.dump("tenant"), JOBS))),
             time: started.elapsed(),
         };
         let done = finished.outcome.is_complete();
@@ -173,6 +182,7 @@ fn world() -> SimConfig {
             &format!("{name}-secret"),
         ));
         spec.home_division_name = home.to_owned();
+        spec.jobs = JOBS;
         spec
     };
     SimConfig {

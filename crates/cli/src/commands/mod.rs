@@ -10,7 +10,6 @@ pub(crate) mod export;
 pub(crate) mod help;
 pub(crate) mod kinds;
 pub(crate) mod map;
-mod minimum;
 pub(crate) mod org;
 pub(crate) mod plan;
 pub(crate) mod resume;

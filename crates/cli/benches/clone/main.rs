@@ -1,0 +1,53 @@
+//! Calls, pace and start-up of the program, measured against what is possible.
+//!
+//! `cargo bench -p orgsmith-cli --bench clone` prints every table; words after `--` choose some of
+//! `start`, `calls`, `pace` and `journal`; `-v` shows every operation; `--large` adds an org ten times
+//! as large. The figures and what they mean are in `docs/benchmarks.md`.
+//!
+//! Counts are exact and the same on every machine. Times are not: nothing fails because of them.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "the tables are what this program is for"
+)]
+
+mod calls;
+mod journal;
+mod lab;
+mod pace;
+mod start;
+mod table;
+
+use anyhow::Context;
+
+fn main() -> anyhow::Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let has = |word: &str| words.iter().any(|given| given == word);
+    let parts = ["start", "calls", "pace", "journal"];
+    let all = !parts.iter().any(|part| has(part));
+    let sizes: &[lab::Size] = if has("--large") {
+        &[lab::MIDDLE, lab::LARGE]
+    } else {
+        &[lab::MIDDLE]
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("no runtime")?;
+    if all || has("start") {
+        start::measure()?;
+    }
+    if all || has("calls") {
+        for size in sizes {
+            calls::measure(&runtime, size, has("-v"))?;
+        }
+    }
+    if all || has("pace") {
+        runtime.block_on(pace::measure(&lab::MIDDLE))?;
+    }
+    if all || has("journal") {
+        runtime.block_on(journal::measure())?;
+    }
+    Ok(())
+}
