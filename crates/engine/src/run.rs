@@ -125,6 +125,11 @@ impl Runner<'_> {
         let text =
             serde_json::to_string(plan).map_err(|error| RunError::BadPlan(error.to_string()))?;
         self.state.create_run(&guard.lease, &run, &text).await?;
+        // A run that is killed still has to say which object became which.
+        let ids = serde_json::to_string(source_ids).unwrap_or_default();
+        self.state
+            .put_setting(&source_ids_of(&id), Some(&ids))
+            .await?;
         let result = self
             .carry_out(&guard, id, plan, BTreeMap::new(), secrets, source_ids)
             .await;
@@ -143,9 +148,12 @@ impl Runner<'_> {
         self.state
             .set_status(&guard.lease, run, RunStatus::Running, now_ms())
             .await?;
-        let none = BTreeMap::new();
+        let ids = self.state.setting(&source_ids_of(run)).await?;
+        let ids = ids
+            .and_then(|ids| serde_json::from_str(&ids).ok())
+            .unwrap_or_default();
         let result = self
-            .carry_out(&guard, run.clone(), &plan, states, secrets, &none)
+            .carry_out(&guard, run.clone(), &plan, states, secrets, &ids)
             .await;
         guard.release().await;
         result
@@ -200,6 +208,9 @@ impl Runner<'_> {
         self.state
             .set_status(&guard.lease, &run, status, now_ms())
             .await?;
+        if status == RunStatus::Done {
+            self.state.put_setting(&source_ids_of(&run), None).await?;
+        }
         self.events.tell(Event::RunEnded {
             run: run.as_str().to_owned(),
             done: outcome.done(),
@@ -294,6 +305,11 @@ pub async fn load_plan(state: &dyn State, run: &RunId, org: &OrgName) -> Result<
         )));
     }
     Ok(plan)
+}
+
+/// Names the setting that holds the ids that a run's objects have in the source.
+fn source_ids_of(run: &RunId) -> String {
+    format!("run/{run}/source-ids")
 }
 
 fn status_of(plan: &Plan, outcome: &Outcome) -> RunStatus {
