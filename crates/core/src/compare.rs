@@ -9,7 +9,7 @@ use crate::bundle::{Bundle, Origin};
 use crate::catalogue::{Catalogue, Descriptor, Driver};
 use crate::diff::{Change, ItemChanges, changes};
 use crate::document::{Files, Portable};
-use crate::flow;
+use crate::flow::{self, i3};
 use crate::id::ObjectRef;
 use crate::plan::{FLOW_SOURCE, digest_of};
 
@@ -97,12 +97,16 @@ fn document_changes(descriptor: &Descriptor, old: &Portable, new: &Portable) -> 
 }
 
 fn file_changes(descriptor: &Descriptor, old: &Files, new: &Files, found: &mut Vec<Change>) {
-    let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
     for (name, bytes) in new {
         let before = old.get(name);
         if before == Some(bytes) {
             continue;
         }
+        // An `.i3*` file is text that nobody can read.
+        let text = |bytes: &[u8]| match name == i3::FILE {
+            true => None,
+            false => std::str::from_utf8(bytes).ok().map(str::to_owned),
+        };
         let texts = before.and_then(|before| text(before)).zip(text(bytes));
         if descriptor.driver == Driver::Flow
             && name == FLOW_SOURCE

@@ -54,6 +54,11 @@ impl<'o> FlowNames<'o> {
         }
     }
 
+    /// Tells whether objects of the kind that is named are carried.
+    pub(crate) fn carries(&self, target: &FlowTarget) -> bool {
+        self.catalogue.get(target.kind()).is_ok()
+    }
+
     /// Returns the object that is named, whether it is known or not; nothing where the kind is not
     /// carried, of which Architect says whether the object is there.
     pub(crate) fn find(&self, target: &FlowTarget) -> Option<ObjectRef> {
@@ -73,6 +78,12 @@ impl<'o> FlowNames<'o> {
                     self.named(kind, name)
                         .unwrap_or_else(|| missing(kind, &[name])),
                 )
+            }
+            FlowTarget::DataAction { category, name } if category.is_empty() => {
+                let same = self.actions.iter().filter(|((_, known), _)| known == name);
+                // Of several, the first: Architect says whether it can tell them apart.
+                let found = same.map(|(_, object)| *object).min();
+                Some(found.map_or_else(|| missing("integration_action", &[name]), Clone::clone))
             }
             FlowTarget::DataAction { category, name } => {
                 let found = self.actions.get(&(category.clone(), name.clone()));

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use orgsmith_client::{Call, Error, Replay, path_segment};
+use orgsmith_core::flow::i3;
+use orgsmith_core::plan::FLOW_SOURCE;
 use serde_json::{Value, json};
 
 use crate::org::Org;
 
 /// Flows in one export job; the API documents no limit.
 const BATCH: usize = 50;
-/// Export jobs and their downloads under way at once.
+/// Export jobs and their downloads under way at once; as many again for each batch that fails.
 const JOBS: usize = 4;
 /// The first wait between two polls; each is twice as long, up to the last.
 const FIRST_POLL: Duration = Duration::from_millis(200);
@@ -36,16 +38,62 @@ pub(crate) enum JobError {
     Nonsense(String),
 }
 
-type Exported = HashMap<String, Result<Arc<[u8]>, JobError>>;
+/// What came of each flow, by id.
+type Exported<T> = HashMap<String, Result<T, JobError>>;
 
-/// Exports the published sources of flows, by id.
-pub(crate) async fn export_flows(org: &Org, ids: &[String]) -> Exported {
+/// How Architect writes a flow.
+#[derive(Clone, Copy)]
+enum Form {
+    Yaml,
+    /// An `.i3*` file; it holds ids, but there is no flow that Architect cannot write so.
+    Architect,
+}
+
+impl Form {
+    /// The spelling of the API.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Yaml => "Yaml",
+            Self::Architect => "Architect",
+        }
+    }
+
+    /// The name under which the source is kept.
+    fn file(self) -> &'static str {
+        match self {
+            Self::Yaml => FLOW_SOURCE,
+            Self::Architect => i3::FILE,
+        }
+    }
+}
+
+/// Exports the published sources of flows, by id; each with the name of its file.
+pub(crate) async fn export_flows(org: &Org, ids: &[String]) -> Exported<(&'static str, Arc<[u8]>)> {
+    let mut found: Exported<_> = HashMap::new();
+    let mut refused = Vec::new();
+    for (id, source) in export_as(org, ids, Form::Yaml).await {
+        if matches!(source, Err(JobError::Failed(_))) {
+            refused.push(id.clone());
+        }
+        found.insert(id, source.map(|bytes| (Form::Yaml.file(), bytes)));
+    }
+    // In a stable order: equal orgs are read by equal calls.
+    refused.sort();
+    for (id, source) in export_as(org, &refused, Form::Architect).await {
+        if let Ok(bytes) = source {
+            found.insert(id, Ok((Form::Architect.file(), bytes)));
+        }
+    }
+    found
+}
+
+async fn export_as(org: &Org, ids: &[String], form: Form) -> Exported<Arc<[u8]>> {
     let batches: Vec<Vec<String>> = ids.chunks(BATCH).map(<[String]>::to_vec).collect();
-    let results: Vec<Exported> = stream::iter(batches)
+    let results: Vec<Exported<_>> = stream::iter(batches)
         .map(|batch| async move {
-            match export_batch(org, &batch).await {
+            match export_batch(org, &batch, form).await {
                 Ok(found) => found,
-                Err(JobError::Failed(_)) if batch.len() > 1 => one_by_one(org, &batch).await,
+                Err(JobError::Failed(_)) if batch.len() > 1 => one_by_one(org, &batch, form).await,
                 Err(error) => batch
                     .into_iter()
                     .map(|id| (id, Err(error.clone())))
@@ -59,30 +107,36 @@ pub(crate) async fn export_flows(org: &Org, ids: &[String]) -> Exported {
 }
 
 /// Finds out which flow of a batch makes the job fail, and exports the others.
-async fn one_by_one(org: &Org, batch: &[String]) -> Exported {
-    let mut found = Exported::new();
-    for id in batch {
-        match export_batch(org, std::slice::from_ref(id)).await {
-            Ok(one) => found.extend(one),
-            Err(error) => {
-                found.insert(id.clone(), Err(error));
+async fn one_by_one(org: &Org, batch: &[String], form: Form) -> Exported<Arc<[u8]>> {
+    let results: Vec<_> = stream::iter(batch.to_vec())
+        .map(|id| async move {
+            match export_batch(org, std::slice::from_ref(&id), form).await {
+                Ok(one) => one,
+                Err(error) => HashMap::from([(id, Err(error))]),
             }
-        }
-    }
-    found
+        })
+        .buffer_unordered(JOBS)
+        .collect()
+        .await;
+    results.into_iter().flatten().collect()
 }
 
-async fn export_batch(org: &Org, ids: &[String]) -> Result<Exported, JobError> {
+async fn export_batch(
+    org: &Org,
+    ids: &[String],
+    form: Form,
+) -> Result<Exported<Arc<[u8]>>, JobError> {
     let flows: Vec<Value> = ids
         .iter()
-        .map(|id| json!({ "flow": { "id": id }, "fileName": id, "exportType": "Yaml" }))
+        .map(|id| json!({ "flow": { "id": id }, "fileName": id, "exportType": form.word() }))
         .collect();
     // The job changes nothing, so it may be registered twice.
     let call = Call::post("/api/v2/flows/export/jobs")
         .json(json!({ "flows": flows }))
         .replay(Replay::Safe);
     let job = text(&org.client.send(call).await?.body, "id")?;
-    let state = poll(org, &format!("/api/v2/flows/export/jobs/{job}"), &job).await?;
+    let path = format!("/api/v2/flows/export/jobs/{job}?expand=messages");
+    let state = poll(org, &path, &job).await?;
     let archive = org.client.download(&text(&state, "downloadUrl")?).await?;
     let mut files = unpack(&archive)?;
     Ok(ids
@@ -90,7 +144,7 @@ async fn export_batch(org: &Org, ids: &[String]) -> Result<Exported, JobError> {
         .map(|id| {
             let source = files
                 .remove(id)
-                .ok_or_else(|| JobError::Nonsense("the archive lacks the flow's file".into()));
+                .ok_or_else(|| JobError::Failed(messages_of(&state, id)));
             (id.clone(), source)
         })
         .collect())
@@ -194,6 +248,18 @@ async fn poll(org: &Org, path: &str, job: &str) -> Result<Value, JobError> {
         }
     }
     Err(JobError::Endless(job.to_owned()))
+}
+
+/// Returns what is said of one flow of several, or everything where nothing names it.
+fn messages_of(state: &Value, id: &str) -> String {
+    let mut own = state.clone();
+    if let Some(Value::Array(messages)) = own.get_mut("messages") {
+        let names = |message: &Value| message["text"].as_str().is_some_and(|t| t.contains(id));
+        if messages.iter().any(names) {
+            messages.retain(names);
+        }
+    }
+    messages(&own)
 }
 
 fn messages(state: &Value) -> String {

@@ -9,7 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::{FlowType, dependency_kind};
+use super::{FlowTarget, FlowType, ObjectKind, dependency_kind};
+
+/// The name under which an export is kept beside a flow's document, where there is no YAML.
+pub const FILE: &str = "flow.i3";
 
 /// The largest export that is read, in bytes.
 pub const MAX_EXPORT: usize = 64 << 20;
@@ -56,6 +59,23 @@ pub struct ManifestEntry {
     pub id: String,
     /// The name, where the export has one.
     pub name: Option<String>,
+}
+
+impl ManifestEntry {
+    /// What is used, as a name; nothing for built-in things and for what has no name.
+    ///
+    /// An export does not tell the category of a data action: it is empty here.
+    pub fn target(&self) -> Option<FlowTarget> {
+        let (kind, name) = (self.kind?, self.name.clone()?);
+        match kind {
+            "integration_action" => Some(FlowTarget::data_action("", name)),
+            "flow" => Some(FlowTarget::flow(FlowType::parse(&self.export_type), name)),
+            _ => {
+                let known = ObjectKind::ALL.iter().find(|known| known.kind() == kind)?;
+                Some(FlowTarget::object(*known, name))
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -125,16 +145,18 @@ fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
     std::str::from_utf8(&decoded).is_ok().then_some(decoded)
 }
 
+/// Writes the export of a document, for tests.
+#[cfg(test)]
+pub(crate) fn encode(json: &str) -> String {
+    let percent: String = json.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    STANDARD.encode(percent)
+}
+
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
 
-    use super::{Error, FlowType, STANDARD, manifest};
-
-    fn encode(json: &str) -> String {
-        let percent: String = json.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        STANDARD.encode(percent)
-    }
+    use super::{Error, FlowTarget, FlowType, ObjectKind, STANDARD, encode, manifest};
 
     #[test]
     fn a_manifest_lists_objects_with_their_kinds() {
@@ -151,6 +173,20 @@ mod tests {
             .map(|e| (e.kind, e.id.as_str()))
             .collect();
         assert_eq!(kinds, [(Some("routing_skill"), "1"), (None, "en-US")]);
+        let targets: Vec<_> = found.entries.iter().map(|entry| entry.target()).collect();
+        let skill = FlowTarget::object(ObjectKind::Skill, "Voice");
+        assert_eq!(targets, [Some(skill), None]);
+    }
+
+    #[test]
+    fn flows_and_actions_are_targets_as_far_as_the_export_tells() {
+        let json = r#"{"type":"bot","name":"x","manifest":{
+            "inboundCallFlow":[{"id":"1","name":"Main"}],"dataAction":[{"id":"2","name":"Find"}]}}"#;
+        let found = manifest(encode(json).as_bytes()).unwrap();
+        let targets: Vec<_> = found.entries.iter().map(|entry| entry.target()).collect();
+        let action = FlowTarget::data_action("", "Find");
+        let flow = FlowTarget::flow(FlowType::InboundCall, "Main");
+        assert_eq!(targets, [Some(action), Some(flow)]);
     }
 
     #[test]

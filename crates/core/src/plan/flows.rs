@@ -8,7 +8,7 @@ use super::parallel::in_chunks;
 use super::planner::{FLOW_SOURCE, Item, Notes, Target};
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Driver};
-use crate::flow::{self, FlowTarget};
+use crate::flow::{self, FlowTarget, i3};
 use crate::flow_names::FlowNames;
 use crate::id::{Key, Kind, ObjectRef};
 
@@ -64,9 +64,12 @@ fn take_flow_source(
     notes: &mut Notes,
 ) -> Result<(), String> {
     let Some(bytes) = item.files.get(FLOW_SOURCE).cloned() else {
-        return Err(format!(
-            "its source is missing: add the file <name>.{FLOW_SOURCE} beside it"
-        ));
+        let Some(export) = item.files.get(i3::FILE).cloned() else {
+            return Err(format!(
+                "its source is missing: add the file <name>.{FLOW_SOURCE} beside it"
+            ));
+        };
+        return take_flow_export(item, &export, resolver, notes);
     };
     let text =
         std::str::from_utf8(&bytes).map_err(|_| "its source is not UTF-8 text".to_owned())?;
@@ -88,9 +91,8 @@ fn take_flow_source(
         );
     }
     for reference in &scan.references {
-        if let Some(object) = resolver.find(&reference.target) {
-            item.source_refs.insert(object);
-        }
+        let place = format!("{FLOW_SOURCE}:{}", reference.line);
+        take_name(item, &reference.target, &place, resolver, notes);
     }
     if let (Some((from, to)), Some(division)) = (&homes.names, &scan.division)
         && from == division
@@ -106,6 +108,50 @@ fn take_flow_source(
             .insert(FLOW_SOURCE.to_owned(), renamed.text.into_bytes().into());
     }
     Ok(())
+}
+
+/// Reads what an `.i3*` file says its flow uses; the file itself stays as it is.
+fn take_flow_export(
+    item: &mut Item<'_>,
+    export: &[u8],
+    resolver: &FlowNames<'_>,
+    notes: &mut Notes,
+) -> Result<(), String> {
+    let manifest = i3::manifest(export)
+        .map_err(|error| format!("its source {} cannot be read: {error}", i3::FILE))?;
+    notes.warn(
+        "ids-in-source",
+        &item.object,
+        format!(
+            "Architect exports it only as {}, which holds ids of its org: the target finds by name \
+             what it uses, and an export from there will differ",
+            i3::FILE
+        ),
+    );
+    for target in manifest.entries.iter().filter_map(|entry| entry.target()) {
+        take_name(item, &target, i3::FILE, resolver, notes);
+    }
+    Ok(())
+}
+
+/// Notes what a source names: an object that must be there before it.
+fn take_name(
+    item: &mut Item<'_>,
+    target: &FlowTarget,
+    place: &str,
+    resolver: &FlowNames<'_>,
+    notes: &mut Notes,
+) {
+    if let Some(object) = resolver.find(target) {
+        item.source_refs.insert(object);
+    } else if !resolver.carries(target) {
+        let message = format!(
+            "{place}: names the {} {:?}, which is of no kind that is carried; the target must have it",
+            target.kind(),
+            target.name()
+        );
+        notes.warn("kind-not-carried", &item.object, message);
+    }
 }
 
 /// What the home division is called on both sides.

@@ -1,6 +1,7 @@
 //! From decided items to steps: which requests, in which order, after which others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -12,8 +13,8 @@ use crate::catalogue::{
     Catalogue, ClonePhase, Descriptor, Driver, ItemBody, ItemWrite, Part, WriteSpec,
 };
 use crate::diff::{Change, ItemChanges, changes};
-use crate::document::{Captured, Portable, Slot, Template, for_each_slot, for_each_slot_in};
-use crate::flow;
+use crate::document::{Captured, Files, Portable, Slot, Template, for_each_slot, for_each_slot_in};
+use crate::flow::{self, i3};
 use crate::id::{Kind, ObjectRef, StepId};
 use crate::snapshot::{Snapshot, builtin_rule, portable};
 
@@ -297,8 +298,19 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         let import = Write::FlowImport {
             source: self.flow_source(item),
         };
-        let in_circle = cuts.iter().next();
-        let Some((other, call)) = in_circle.zip(item.descriptor.create.as_ref()) else {
+        let shell = match cuts.iter().next() {
+            Some(other) => Some((
+                format!("as {other} refers back to it"),
+                format!("its source, now that {other} exists"),
+            )),
+            // An `.i3*` file does not say where it belongs; what is there already stays there.
+            None if !item.files.contains_key(FLOW_SOURCE) && !is_at_home(item) => Some((
+                "as its source does not name its division".to_owned(),
+                "its source".to_owned(),
+            )),
+            None => None,
+        };
+        let Some(((why, then), call)) = shell.zip(item.descriptor.create.as_ref()) else {
             return self.push(
                 item,
                 Draft {
@@ -318,9 +330,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 suffix: "create".into(),
                 action: Action::Create,
                 changes: Vec::new(),
-                reason: format!(
-                    "the target lacks it; empty at first, as {other} refers back to it"
-                ),
+                reason: format!("the target lacks it; empty at first, {why}"),
                 expected: None,
                 write: Write::Request(Request {
                     method: call.method.clone(),
@@ -339,7 +349,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 suffix: "link".into(),
                 action: Action::Link,
                 changes: Vec::new(),
-                reason: format!("its source, now that {other} exists"),
+                reason: then,
                 expected: None,
                 write: import,
             },
@@ -347,12 +357,8 @@ impl<'m, 'p> StepMaker<'m, 'p> {
     }
 
     fn flow_source(&mut self, item: &Item<'_>) -> String {
-        let bytes = item
-            .files
-            .get(FLOW_SOURCE)
-            .map(|bytes| &**bytes)
-            .unwrap_or_default();
-        self.blob(bytes)
+        let bytes = source_of(&item.files).map(|bytes| &**bytes);
+        self.blob(bytes.unwrap_or_default())
     }
 
     fn blob(&mut self, bytes: &[u8]) -> String {
@@ -555,23 +561,21 @@ impl<'m, 'p> StepMaker<'m, 'p> {
     }
 
     fn update_flow(&mut self, item: &Item<'_>, live: &Captured, portable: &Portable) {
-        let source = |files: &crate::document::Files| {
+        let source = |files: &Files| {
             files.get(FLOW_SOURCE).and_then(|bytes| {
                 let text = std::str::from_utf8(bytes).ok()?;
                 flow::canonical(text).ok()
             })
         };
-        let bytes = |files: &crate::document::Files| files.get(FLOW_SOURCE).cloned();
-        let equal = bytes(&item.files) == bytes(&portable.files);
+        let equal = source_of(&item.files) == source_of(&portable.files);
         if equal
             || source(&item.files).is_some_and(|wanted| Some(wanted) == source(&portable.files))
         {
             return;
         }
-        let digest = |files: &crate::document::Files| {
-            files
-                .get(FLOW_SOURCE)
-                .map(|bytes| Value::String(digest_of(bytes)))
+        let digest = |files: &Files| {
+            let bytes = source_of(files)?;
+            Some(Value::String(digest_of(bytes)))
         };
         let change = Change {
             path: "source".into(),
@@ -973,6 +977,18 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         }
         step.after = after.into_iter().collect();
         self.steps.push(step);
+    }
+}
+
+/// Returns the source of a flow, in whichever form it came.
+fn source_of(files: &Files) -> Option<&Arc<[u8]>> {
+    files.get(FLOW_SOURCE).or_else(|| files.get(i3::FILE))
+}
+
+fn is_at_home(item: &Item<'_>) -> bool {
+    match item.body.get("division").and_then(Slot::of) {
+        Some(Slot::Ref(division)) => division.key.is_builtin(),
+        _ => true,
     }
 }
 

@@ -8,7 +8,7 @@ use super::Read;
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Descriptor, Driver};
 use crate::document::{Portable, Slot, for_each_slot};
-use crate::flow::{self, ObjectKind};
+use crate::flow::{self, ObjectKind, i3};
 use crate::flow_names::FlowNames;
 use crate::id::{Kind, ObjectRef};
 use crate::plan::FLOW_SOURCE;
@@ -128,6 +128,11 @@ fn refers_to(document: &Portable, names: &FlowNames<'_>) -> BTreeSet<ObjectRef> 
                 .iter()
                 .filter_map(|reference| names.find(&reference.target)),
         );
+    }
+    let export = document.files.get(i3::FILE);
+    if let Some(manifest) = export.and_then(|bytes| i3::manifest(bytes).ok()) {
+        let targets = manifest.entries.iter().filter_map(|entry| entry.target());
+        found.extend(targets.filter_map(|target| names.find(&target)));
     }
     found
 }

@@ -4,6 +4,7 @@ use super::{Problem, normalise, validate};
 use crate::bundle::{Bundle, Gap};
 use crate::catalogue::Catalogue;
 use crate::document::Portable;
+use crate::flow::i3;
 use crate::id::{Kind, ObjectRef};
 use crate::plan::{FLOW_SOURCE, Severity};
 
@@ -310,6 +311,50 @@ flow/inboundcall/Main flow.yaml flow-type-differs: the source is a flow of type 
 flow/inboundcall/Main flow.yaml:14 flow-placeholder: the placeholder {{queue_name}} is not filled in
 flow/inboundcall/Main flow.yaml:14 flow-names-nothing: names routing_queue/Support, which is not in the bundle; the target must have it
 flow/inboundcall/Main flow.yaml:5 kind-not-carried: names the script "Hours", which is of no kind that is carried; the target must have it
+"#);
+}
+
+#[test]
+fn an_architect_file_is_a_source_too() {
+    let export = |bytes: &str| {
+        let mut flow = flow("");
+        flow.files = [(i3::FILE.to_owned(), bytes.as_bytes().into())].into();
+        flow
+    };
+    let of = |name: &str| {
+        let json = format!(
+            r#"{{"type": "inboundcall", "name": "{name}", "manifest": {{
+                "queue": [{{"id": "1", "name": "Support"}}], "emergencyGroup": [{{"id": "2", "name": "Fire"}}],
+                "dataAction": [{{"id": "3", "name": "Find"}}]}}}}"#
+        );
+        export(&i3::encode(&json))
+    };
+    let (crm, action) = (
+        "integration/custom-rest-actions/CRM",
+        "integration_action/custom-rest-actions/CRM/CRM/Find",
+    );
+    let found = document(action, json!({"name": "Find", "category": "CRM"}));
+    let lost = document(crm, json!({"name": "CRM"}));
+    let mut twice = of("Main");
+    twice.files.extend(flow("").files);
+    let cases = [
+        vec![export("no export")],
+        vec![twice],
+        vec![of("Other")],
+        vec![of("Main"), queue(json!({})), found, lost],
+    ];
+    let lines: Vec<String> = cases
+        .into_iter()
+        .flat_map(|case| told(&problems(case)))
+        .filter(|line| line.starts_with("flow/"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+flow/inboundcall/Main flow.i3 flow-source-unreadable: the export is not base64
+flow/inboundcall/Main  flow-source-twice: it has two sources, flow.yaml and flow.i3; take one out
+flow/inboundcall/Main flow.i3 flow-name-differs: the source is of the flow "Other", the document says "Main"
+flow/inboundcall/Main flow.i3 kind-not-carried: names the architect_emergencygroup "Fire", which is of no kind that is carried; the target must have it
+flow/inboundcall/Main flow.i3 flow-names-nothing: names routing_queue/Support, which is not in the bundle; the target must have it
+flow/inboundcall/Main flow.i3 kind-not-carried: names the architect_emergencygroup "Fire", which is of no kind that is carried; the target must have it
 "#);
 }
 

@@ -7,7 +7,6 @@ use orgsmith_client::{Call, Error, path_segment};
 use orgsmith_core::bundle::Gap;
 use orgsmith_core::catalogue::{Descriptor, Driver, Part};
 use orgsmith_core::document::Captured;
-use orgsmith_core::plan::FLOW_SOURCE;
 use serde_json::{Value, json};
 
 use super::lists::{Failure, listing, query_of};
@@ -161,8 +160,8 @@ async fn sources(
     let mut exported = jobs::export_flows(org, &ids).await;
     for flow in flows.iter_mut() {
         match exported.remove(flow.id.as_str()) {
-            Some(Ok(source)) => {
-                flow.files.insert(FLOW_SOURCE.to_owned(), source);
+            Some(Ok((name, source))) => {
+                flow.files.insert(name.to_owned(), source);
             }
             Some(Err(jobs::JobError::Call(error))) => {
                 collector.failed(&descriptor.kind, Some(label(flow)), Failure::Call(error));
@@ -180,7 +179,7 @@ async fn sources(
         }
     }
     // A flow without its source cannot be created elsewhere.
-    flows.retain(|flow| flow.files.contains_key(FLOW_SOURCE));
+    flows.retain(|flow| !flow.files.is_empty());
 }
 
 /// Downloads the audio of prompts.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use orgsmith_client::{Call, Client};
-use orgsmith_core::flow::{self, FlowTarget, Rename};
+use orgsmith_core::flow::{self, FlowTarget, Rename, i3};
 use serde_json::{Value, json};
 
 use crate::lab::{Lab, PLANTED};
@@ -93,6 +93,12 @@ pub fn named_by_yaml(source: &str) -> Vec<Named> {
             (reference.target.kind(), category, name)
         })
         .collect()
+}
+
+pub fn named_by_export(source: &str) -> Vec<Named> {
+    let entries = i3::manifest(source.as_bytes()).expect("an export").entries;
+    let named = |entry: i3::ManifestEntry| Some((entry.kind?, "Callbacks".to_owned(), entry.name?));
+    entries.into_iter().filter_map(named).collect()
 }
 
 /// An org that is filled with what the fixtures hold and name.

@@ -1,19 +1,20 @@
 //! Flows and bodies that people who never saw this project have written, cloned from org to org.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use orgsmith_client::Call;
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::document::{Files, Portable};
-use orgsmith_core::flow;
+use orgsmith_core::flow::{self, i3};
 use orgsmith_core::id::{Key, Kind, ObjectRef};
 use orgsmith_core::plan::FLOW_SOURCE;
 use orgsmith_core::validate::validate;
 use serde_json::{Value, json};
 
 use crate::blueprints::{
-    Named, Source, fill, fixtures, import, is_yaml, named_by_yaml, placeholders,
+    Named, Source, fill, fixtures, import, is_yaml, named_by_export, named_by_yaml, placeholders,
 };
 use crate::lab::Lab;
 
@@ -83,14 +84,11 @@ async fn expect_clone(
             .collect();
         assert_eq!(arrived, expected, "{object}");
     }
+    // A finding is told by its rule, its object, and the place with which its message begins.
     let said = plan.findings.iter().map(|finding| {
         let object = finding.object.as_ref().map(ToString::to_string);
-        format!(
-            "{} {}: {}",
-            finding.rule,
-            object.unwrap_or_default(),
-            finding.message
-        )
+        let place = finding.message.split(": ").next().unwrap_or_default();
+        format!("{} {place} {}", object.unwrap_or_default(), finding.rule)
     });
     (gold, said.collect())
 }
@@ -158,22 +156,30 @@ async fn blueprints_arrive_byte_for_byte_with_everything_that_they_name() {
         .map(|bytes| &**bytes)
         .collect();
     assert_eq!(exported, sent, "the export gives what was put in");
-    let dynamic = "dynamic-reference flow/inboundemail/EmailAWSComprehendFlow: flow.yaml:96: findQueue takes a computed name and cannot be followed";
-    assert_eq!(said, [dynamic]);
-    // What a reader is told before: none of it is an error.
-    let judged: Vec<String> = validate(Catalogue::builtin(), &gold)
-        .iter()
-        .map(|p| format!("{} {} {}", p.object, p.line.unwrap_or_default(), p.rule))
-        .collect();
+    let email = "flow/inboundemail/EmailAWSComprehendFlow";
+    let (ivr, chat) = (
+        "flow/inboundcall/DR-Emergency-IVR",
+        "flow/inboundshortmessage",
+    );
+    let absent = [
+        format!("{ivr} flow.yaml:355 kind-not-carried"),
+        format!("{ivr} flow.yaml:356 kind-not-carried"),
+        format!("{chat}/Older edition flow.yaml:86 kind-not-carried"),
+        format!("{chat}/chat_bot_hours_differentiator flow.yaml:85 kind-not-carried"),
+    ];
+    let dynamic = format!("{email} flow.yaml:96 dynamic-reference");
+    assert_eq!(said, [&[dynamic][..], &absent].concat());
+    // Whoever has only the bundle is told the same; none of it is an error.
+    let problems = validate(Catalogue::builtin(), &gold);
+    let judged = problems.iter().map(|p| {
+        let (file, line) = p.file.as_ref().zip(p.line).expect("a place in a source");
+        format!("{} {file}:{line} {}", p.object, p.rule)
+    });
+    let dynamic = format!("{email} flow.yaml:96 flow-dynamic-reference");
+    let judged: BTreeSet<String> = judged.collect();
     assert_eq!(
         judged,
-        [
-            "flow/inboundcall/DR-Emergency-IVR 355 kind-not-carried",
-            "flow/inboundcall/DR-Emergency-IVR 356 kind-not-carried",
-            "flow/inboundemail/EmailAWSComprehendFlow 96 flow-dynamic-reference",
-            "flow/inboundshortmessage/Older edition 86 kind-not-carried",
-            "flow/inboundshortmessage/chat_bot_hours_differentiator 85 kind-not-carried",
-        ]
+        [&[dynamic][..], &absent].concat().into_iter().collect()
     );
     let campaign = &lab.sim.objects("tenant", "campaign")[0];
     assert_eq!(campaign["campaignStatus"], "off");
@@ -268,4 +274,80 @@ async fn an_unfilled_template_is_refused_with_the_place_of_each_placeholder() {
         })
         .collect();
     assert_eq!(conflicts, told);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flows_that_come_only_as_architect_files_arrive_as_they_are() {
+    let files = fixtures();
+    if files.is_empty() {
+        return;
+    }
+    let homes = [("gold", "Home"), ("tenant", "Zentrale"), ("third", "Home")];
+    let lab = Lab::with_homes(homes).await;
+    let mut source = Source::new(&lab, "gold", &files);
+    let exports: Vec<(&String, Vec<Named>)> = files
+        .iter()
+        .filter(|(file, _)| file.contains(".i3"))
+        .map(|(_, text)| (text, named_by_export(text)))
+        .collect();
+    let flows = exports
+        .iter()
+        .map(|(text, named)| ((*text).clone(), named.clone()));
+    source.publish(flows.collect()).await;
+    let named = exports.iter().map(|(text, named)| {
+        let manifest = i3::manifest(text.as_bytes()).expect("an export");
+        (
+            format!("{} {}", manifest.flow_type.api(), manifest.name),
+            named.clone(),
+        )
+    });
+
+    // Such a file does not say its division.
+    let elsewhere = ("auth_division", String::new(), "New Home".to_owned());
+    let elsewhere = source.make(elsewhere).expect("a division");
+    let moved = lab.id_of("gold", "flow", "name", "Blacklist");
+    let path = format!("authorization/divisions/{elsewhere}/objects/FLOW");
+    source.send("POST", &path, json!([moved]));
+
+    let (gold, said) = expect_clone(&lab, i3::FILE, &named.collect()).await;
+    let sent: BTreeSet<&[u8]> = exports.iter().map(|(text, _)| text.as_bytes()).collect();
+    let exported: BTreeSet<&[u8]> = gold
+        .documents
+        .values()
+        .filter_map(|document| document.files.get(i3::FILE))
+        .map(|bytes| &**bytes)
+        .collect();
+    assert_eq!(exported, sent, "the export gives what was put in");
+    assert_eq!(said.len(), exports.len(), "{said:#?}");
+    assert!(
+        said.iter().all(|said| said.ends_with(" ids-in-source")),
+        "{said:#?}"
+    );
+    assert_eq!(validate(Catalogue::builtin(), &gold), []);
+    let flows = lab.sim.objects("tenant", "flow");
+    let moved = flows.iter().find(|flow| flow["name"] == "Blacklist");
+    assert_eq!(moved.expect("the flow")["division"]["name"], "New Home");
+
+    // A file of the bundle like any other, and what it uses must be there.
+    let zip = Path::new(env!("CARGO_TARGET_TMPDIR")).join("architect-files.zip");
+    orgsmith_store::bundle::write_zip(&gold, &zip).expect("written");
+    let mut read = orgsmith_store::bundle::read(&zip).expect("a bundle").bundle;
+    std::fs::remove_file(zip).expect("removed");
+    assert_eq!(read.documents, gold.documents);
+    let queue: ObjectRef = "routing_queue/Brian - Care".parse().expect("a reference");
+    read.documents.remove(&queue).expect("the queue");
+    let plan = lab.plan(&read, "third").await;
+    let told: Vec<String> = plan
+        .conflicts
+        .iter()
+        .map(|c| c.object.to_string())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "flow/inqueuecall/Proactive callbacks",
+            "flow/outboundcall/Brian - virtual hold"
+        ]
+    );
+    assert!(plan.conflicts[0].reason.contains(&queue.to_string()));
 }
