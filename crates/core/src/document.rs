@@ -62,10 +62,15 @@ impl Slot {
         }
         let (name, value) = map.iter().next()?;
         let text = value.as_str()?;
-        match name.as_str() {
+        name.starts_with('$')
+            .then(|| Self::named(name, text.to_owned()))?
+    }
+
+    fn named(name: &str, text: String) -> Option<Self> {
+        match name {
             "$ref" => text.parse().ok().map(Self::Ref),
-            "$secret" => Some(Self::Secret(text.to_owned())),
-            "$var" => Some(Self::Var(text.to_owned())),
+            "$secret" => Some(Self::Secret(text)),
+            "$var" => Some(Self::Var(text)),
             _ => None,
         }
     }
@@ -79,6 +84,25 @@ impl Slot {
         };
         Value::Object(Map::from_iter([(name.to_owned(), Value::String(text))]))
     }
+}
+
+/// Reads the slot at the beginning of compact JSON, if there is one.
+fn slot_of_json(text: &str) -> Option<Slot> {
+    let (name, rest) = text.strip_prefix("{\"")?.split_once("\":\"")?;
+    let mut escaped = false;
+    let end = rest.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })?;
+    if rest.as_bytes().get(end + 1) != Some(&b'}') {
+        return None;
+    }
+    let text = match &rest[..end] {
+        text if text.contains('\\') => serde_json::from_str(&format!("\"{text}\"")).ok()?,
+        text => text.to_owned(),
+    };
+    Slot::named(name, text)
 }
 
 /// Calls `visit` with every slot in a value.
@@ -161,10 +185,7 @@ impl Template {
     pub fn for_each_slot(&self, visit: &mut dyn FnMut(Slot)) {
         // Inside a string of JSON the quotes would be escaped: what looks like a slot is one.
         for (at, _) in self.0.match_indices("{\"$") {
-            let mut inner = serde_json::Deserializer::from_str(&self.0[at..]).into_iter::<Value>();
-            if let Some(Ok(value)) = inner.next()
-                && let Some(slot) = Slot::of(&value)
-            {
+            if let Some(slot) = slot_of_json(&self.0[at..]) {
                 visit(slot);
             }
         }

@@ -7,6 +7,7 @@
 mod cut;
 mod estimate;
 mod flows;
+mod order;
 mod parallel;
 mod planner;
 mod steps;

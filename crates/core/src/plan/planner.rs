@@ -1,7 +1,7 @@
 //! Decides: desired documents and a live org in, a plan out.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::panic::resume_unwind;
 use std::thread;
 
@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::cut::{Edge, cut_cycles};
 use super::flows::take_flow_sources;
+use super::order::order;
 use super::parallel::in_chunks;
 use super::steps::{Made, StepMaker, coming, for_each_template};
 use super::{
@@ -197,7 +198,6 @@ impl<'c> Planner<'c> {
             notes: more,
         } = Made::joined(made);
         notes.add(more);
-        pull_forward(&mut steps);
         order(&mut steps);
         for (kind, captured) in &snapshot.objects {
             if let Some(counts) = counts.get_mut(kind) {
@@ -304,11 +304,11 @@ impl<'c> Planner<'c> {
 
 /// Drops references that lead nowhere where an object can do without, and sets aside the others.
 fn settle_references(items: &mut Vec<Item<'_>>, target: &Target<'_>, notes: &mut Notes) {
+    let mut coming: HashSet<ObjectRef> = items.iter().map(|item| item.object.clone()).collect();
     loop {
-        let coming: BTreeSet<ObjectRef> = items.iter().map(|item| item.object.clone()).collect();
         let known =
             |object: &ObjectRef| coming.contains(object) || target.live.contains_key(object);
-        let before = items.len();
+        let mut gone = Vec::new();
         items.retain_mut(|item| match settle(item, &known, notes) {
             Ok(()) => true,
             Err(nowhere) => {
@@ -316,12 +316,14 @@ fn settle_references(items: &mut Vec<Item<'_>>, target: &Target<'_>, notes: &mut
                     &item.object,
                     format!("it refers to {nowhere}, which neither the source nor the target has"),
                 );
+                gone.push(item.object.clone());
                 false
             }
         });
-        if items.len() == before {
+        if gone.is_empty() {
             return;
         }
+        coming.retain(|object| !gone.contains(object));
     }
 }
 
@@ -537,67 +539,6 @@ fn creation_references(item: &Item<'_>) -> Vec<(ObjectRef, Option<u32>)> {
         });
     }
     found
-}
-
-/// Moves a step into an earlier phase where a step of that phase needs it: a contact list that a
-/// flow names cannot wait for the campaigns.
-fn pull_forward(steps: &mut [super::Step]) {
-    let place: HashMap<crate::id::StepId, usize> = steps
-        .iter()
-        .enumerate()
-        .map(|(index, step)| (step.id.clone(), index))
-        .collect();
-    let mut changed: Vec<usize> = (0..steps.len()).collect();
-    while let Some(index) = changed.pop() {
-        let phase = steps[index].phase;
-        for before in steps[index].after.clone() {
-            if let Some(before) = place.get(&before)
-                && steps[*before].phase > phase
-            {
-                steps[*before].phase = phase;
-                changed.push(*before);
-            }
-        }
-    }
-}
-
-/// Puts every step behind those it needs; otherwise by phase, kind and key.
-fn order(steps: &mut Vec<super::Step>) {
-    let place: HashMap<&crate::id::StepId, usize> = steps
-        .iter()
-        .enumerate()
-        .map(|(index, step)| (&step.id, index))
-        .collect();
-    let mut waiting: Vec<usize> = vec![0; steps.len()];
-    let mut followers: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
-    for (index, step) in steps.iter().enumerate() {
-        for before in &step.after {
-            if let Some(before) = place.get(before) {
-                waiting[index] += 1;
-                followers[*before].push(index);
-            }
-        }
-    }
-    let rank = |index: usize| (steps[index].phase, &steps[index].object.kind, index);
-    let mut ready: BTreeSet<(u8, &Kind, usize)> = (0..steps.len())
-        .filter(|index| waiting[*index] == 0)
-        .map(rank)
-        .collect();
-    let mut sequence = Vec::with_capacity(steps.len());
-    while let Some((_, _, index)) = ready.pop_first() {
-        sequence.push(index);
-        for follower in &followers[index] {
-            waiting[*follower] -= 1;
-            if waiting[*follower] == 0 {
-                ready.insert(rank(*follower));
-            }
-        }
-    }
-    drop(ready);
-    // Steps of a circle, which `cut` excludes, would be missing here; the check of the plan says so.
-    let mut slots: Vec<Option<super::Step>> = std::mem::take(steps).into_iter().map(Some).collect();
-    steps.extend(sequence.into_iter().filter_map(|index| slots[index].take()));
-    steps.extend(slots.into_iter().flatten());
 }
 
 /// Returns the ids of the objects that exist and that steps refer to.

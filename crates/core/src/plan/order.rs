@@ -1,0 +1,76 @@
+//! The sequence of steps.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::Step;
+use crate::id::{Kind, StepId};
+
+/// Puts every step behind those it needs; otherwise by phase, kind and key.
+pub(super) fn order(steps: &mut Vec<Step>) {
+    let before = prerequisites(steps);
+    pull_forward(steps, &before);
+    let mut waiting: Vec<usize> = before.iter().map(Vec::len).collect();
+    let mut followers: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
+    for (index, before) in before.iter().enumerate() {
+        before
+            .iter()
+            .for_each(|before| followers[*before].push(index));
+    }
+    let kinds: BTreeSet<&Kind> = steps.iter().map(|step| &step.object.kind).collect();
+    let kinds: BTreeMap<&Kind, usize> = kinds.into_iter().zip(0..).collect();
+    let ranks: Vec<(u8, usize)> = steps
+        .iter()
+        .map(|step| (step.phase, kinds[&step.object.kind]))
+        .collect();
+    let rank = |index: usize| (ranks[index], index);
+    let mut ready: BTreeSet<((u8, usize), usize)> = (0..steps.len())
+        .filter(|index| waiting[*index] == 0)
+        .map(rank)
+        .collect();
+    let mut sequence = Vec::with_capacity(steps.len());
+    while let Some((_, index)) = ready.pop_first() {
+        sequence.push(index);
+        for follower in &followers[index] {
+            waiting[*follower] -= 1;
+            if waiting[*follower] == 0 {
+                ready.insert(rank(*follower));
+            }
+        }
+    }
+    // Steps of a circle, which `cut` excludes, would be missing here; the check of the plan says so.
+    let mut slots: Vec<Option<Step>> = std::mem::take(steps).into_iter().map(Some).collect();
+    steps.extend(sequence.into_iter().filter_map(|index| slots[index].take()));
+    steps.extend(slots.into_iter().flatten());
+}
+
+/// Returns the places of the steps that each step waits for.
+fn prerequisites(steps: &[Step]) -> Vec<Vec<usize>> {
+    let place: HashMap<&StepId, usize> = steps
+        .iter()
+        .enumerate()
+        .map(|(index, step)| (&step.id, index))
+        .collect();
+    let of = |step: &Step| {
+        step.after
+            .iter()
+            .filter_map(|id| place.get(id))
+            .copied()
+            .collect()
+    };
+    steps.iter().map(of).collect()
+}
+
+/// Moves a step into an earlier phase where a step of that phase needs it: a contact list that a
+/// flow names cannot wait for the campaigns.
+fn pull_forward(steps: &mut [Step], before: &[Vec<usize>]) {
+    let mut changed: Vec<usize> = (0..steps.len()).collect();
+    while let Some(index) = changed.pop() {
+        let phase = steps[index].phase;
+        for before in &before[index] {
+            if steps[*before].phase > phase {
+                steps[*before].phase = phase;
+                changed.push(*before);
+            }
+        }
+    }
+}
