@@ -414,6 +414,10 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 || descriptor.parts.iter().any(|part| part.field == field)
         };
         let mut found = changes(&item.body, &portable.body, &skip);
+        if let Some(restore) = descriptor.restore.as_ref().filter(|_| adopted) {
+            // Bringing an object back has set these already.
+            found.retain(|change| restore.with.get(&change.path) != change.new.as_ref());
+        }
         let division = descriptor.move_as.as_ref().and_then(|name| {
             let at = found
                 .iter()

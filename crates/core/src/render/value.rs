@@ -11,18 +11,45 @@ use crate::document::Slot;
 /// Characters of a value that are shown where not everything is.
 const SHORT: usize = 60;
 
-/// Writes a value on one line: a reference as what it names, text in quotes, anything else as JSON.
+/// Writes a value on one line: JSON, but a reference as what it names.
 pub(super) fn inline(value: &Value, detail: Detail) -> String {
-    let text = match Slot::of(value) {
-        Some(Slot::Ref(object)) => format!("→ {object}"),
-        Some(Slot::Secret(name)) => format!("secret {name:?}"),
-        Some(Slot::Var(name)) => format!("variable {name:?}"),
-        None => value.to_string(),
-    };
+    let mut text = String::new();
+    write(value, &mut text);
     if detail == Detail::Full {
         text
     } else {
         shortened(&text, SHORT)
+    }
+}
+
+fn write(value: &Value, out: &mut String) {
+    // On the wire a reference stands in the place of the id.
+    let id = value
+        .get("id")
+        .filter(|_| value.as_object().is_some_and(|map| map.len() == 1));
+    match (Slot::of(id.unwrap_or(value)), value) {
+        (Some(Slot::Ref(object)), _) => out.push_str(&format!("→ {object}")),
+        (Some(Slot::Secret(name)), _) => out.push_str(&format!("secret {name:?}")),
+        (Some(Slot::Var(name)), _) => out.push_str(&format!("variable {name:?}")),
+        (None, Value::Array(items)) => {
+            let mut separator = "[";
+            for item in items {
+                out.push_str(separator);
+                write(item, out);
+                separator = ", ";
+            }
+            out.push_str(if items.is_empty() { "[]" } else { "]" });
+        }
+        (None, Value::Object(map)) => {
+            let mut separator = "{";
+            for (name, inner) in map {
+                out.push_str(&format!("{separator}{name}: "));
+                write(inner, out);
+                separator = ", ";
+            }
+            out.push_str(if map.is_empty() { "{}" } else { "}" });
+        }
+        (None, other) => out.push_str(&other.to_string()),
     }
 }
 

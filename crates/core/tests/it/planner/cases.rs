@@ -232,7 +232,14 @@ fn a_deleted_user_is_brought_back_and_brought_up_to_date() {
     );
     let target = target.snapshot();
     let plan = plan(&source, &target);
-    assert_eq!(plan.steps[0].id.as_str(), "user/jo@example.com:adopt");
+    assert_eq!(
+        step_ids(&plan),
+        ["user/jo@example.com:adopt", "user/jo@example.com:update"]
+    );
+    assert_eq!(
+        sent(&plan, "user/jo@example.com:update"),
+        json!({"title": "Lead"})
+    );
     assert!(plan.steps.iter().all(|step| step.action != Action::Create));
     let counts = plan
         .counts

@@ -3,6 +3,7 @@
 mod cases;
 mod graphs;
 mod model;
+mod screens;
 
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
