@@ -189,29 +189,33 @@ async fn audio(
     prompts: &mut [Captured],
     collector: &mut Collector<'_>,
 ) {
-    for prompt in prompts {
-        let resources = prompt
-            .body
-            .get("resources")
-            .and_then(Value::as_array)
-            .cloned();
+    let mut sounds = Vec::new();
+    for (index, prompt) in prompts.iter().enumerate() {
+        let resources = prompt.body.get("resources").and_then(Value::as_array);
         for resource in resources.into_iter().flatten() {
             let text = |field: &str| resource.get(field).and_then(Value::as_str);
-            let (Some(language), Some(uri)) = (text("language"), text("mediaUri")) else {
-                continue;
-            };
-            if text("uploadStatus") != Some("transcoded") {
-                continue;
+            if let (Some(language), Some(uri)) = (text("language"), text("mediaUri"))
+                && text("uploadStatus") == Some("transcoded")
+            {
+                sounds.push((index, language.to_owned(), uri.to_owned()));
             }
-            match org.client.download(uri).await {
-                Ok(bytes) => {
-                    prompt
-                        .files
-                        .insert(format!("{language}.wav"), Arc::from(&bytes[..]));
-                }
-                Err(error) => {
-                    collector.failed(&descriptor.kind, Some(label(prompt)), Failure::Call(error));
-                }
+        }
+    }
+    let mut downloads =
+        stream::iter(sounds)
+            .map(|(index, language, uri)| async move {
+                (index, language, org.client.download(&uri).await)
+            })
+            .buffered(CONCURRENCY);
+    while let Some((index, language, sound)) = downloads.next().await {
+        let prompt = &mut prompts[index];
+        match sound {
+            Ok(bytes) => {
+                let file = format!("{language}.wav");
+                prompt.files.insert(file, Arc::from(&bytes[..]));
+            }
+            Err(error) => {
+                collector.failed(&descriptor.kind, Some(label(prompt)), Failure::Call(error));
             }
         }
     }
