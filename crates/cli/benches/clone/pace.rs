@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use orgsmith_client::Call;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::checks::{Approval, Brake, check};
 use orgsmith_core::id::SourceId;
@@ -20,7 +21,9 @@ use crate::table::Table;
 
 /// The real quota in a shorter window, so that many windows pass in a short time.
 const WINDOW_S: u32 = 3;
-const TOKENS: usize = 4;
+const TOKENS: usize = 2;
+/// How long the quota is used up on purpose.
+const WINDOWS: u32 = 6;
 const PARALLEL: usize = 40;
 
 pub async fn measure(size: &Size) -> anyhow::Result<()> {
@@ -43,22 +46,34 @@ pub async fn measure(size: &Size) -> anyhow::Result<()> {
         "429",
     ]);
 
-    // One token: an export is short.
-    let source = lab.org(SOURCE, 1, &limits)?;
+    // As many reads as the quota takes, for some windows.
+    let source = lab.org(SOURCE, TOKENS, &limits)?;
     let begin = Instant::now();
-    let scope = Scope::default();
-    let catalogue = Catalogue::builtin();
-    let wanted = collect(&source, catalogue, &scope, &Events::none()).await?;
+    let end = begin + Duration::from_secs((WINDOW_S * WINDOWS).into());
+    let readers = (0..PARALLEL).map(|_| {
+        let client = source.client.clone();
+        tokio::spawn(async move {
+            while Instant::now() < end {
+                client.send(Call::get("/api/v2/routing/skills")).await?;
+            }
+            Ok::<_, orgsmith_client::Error>(())
+        })
+    });
+    for reader in readers.collect::<Vec<_>>() {
+        reader.await.context("a reader ended early")??;
+    }
+    let time = begin.elapsed();
     row(
         &mut table,
-        "export",
-        1,
+        "reads without end",
         &limits,
         &lab.sim.ledger(),
-        begin.elapsed(),
+        time,
     );
 
-    let seen = lab.sim.ledger().len();
+    let source = lab.org(SOURCE, TOKENS, &limits)?;
+    let catalogue = Catalogue::builtin();
+    let wanted = collect(&source, catalogue, &Scope::default(), &Events::none()).await?;
     let (bundle, names) = wanted.to_bundle(catalogue, &BTreeMap::new());
     let target = lab.org(TARGET, TOKENS, &limits)?;
     let scope = Scope {
@@ -79,13 +94,13 @@ pub async fn measure(size: &Size) -> anyhow::Result<()> {
         .iter()
         .map(|(id, object)| (object.clone(), SourceId::new(id)));
     let checked = check(plan, [], Brake::Forced)?;
+    let seen = lab.sim.ledger().len();
     let begin = Instant::now();
     write(&lab, &target, &checked, &ids.collect()).await?;
     let time = begin.elapsed();
     row(
         &mut table,
         "clone: writes",
-        TOKENS,
         &limits,
         &lab.sim.ledger()[seen..],
         time,
@@ -128,22 +143,15 @@ async fn write(
     Ok(())
 }
 
-fn row(
-    table: &mut Table,
-    name: &str,
-    tokens: usize,
-    limits: &Limits,
-    ledger: &[Entry],
-    time: Duration,
-) {
+fn row(table: &mut Table, name: &str, limits: &Limits, ledger: &[Entry], time: Duration) {
     let sent = calls(ledger);
     let refused = sent.iter().filter(|entry| entry.status == 429).count();
     let used = Used::of(&sent, limits);
-    let quota = f64::from(limits.requests) * tokens as f64;
+    let quota = f64::from(limits.requests) * TOKENS as f64;
     let floor = sent.len() as f64 / quota * f64::from(limits.window_s);
     table.row([
         name.to_owned(),
-        tokens.to_string(),
+        TOKENS.to_string(),
         sent.len().to_string(),
         format!("{:.1}", time.as_secs_f64()),
         format!("{floor:.1}"),
