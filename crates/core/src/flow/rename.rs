@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::document::Document;
 use super::find::{Findings, Part, Piece, find};
 use super::raw::{Layout, is_typed, spell};
+use super::scan::FlowScan;
 use super::target::FlowTarget;
 use super::yaml::{self, Content, NodeId, Place, Style};
 use super::{FlowError, expression};
@@ -34,6 +35,8 @@ pub struct Renamed {
     pub text: String,
     /// How many places were changed, the flow's own name included.
     pub replaced: usize,
+    /// What the text said before.
+    pub before: FlowScan,
 }
 
 /// A new text for a part of a scalar's value.
@@ -56,12 +59,6 @@ pub fn rename(text: &str, edits: &[Rename]) -> Result<Renamed, FlowError> {
     let document = Document::read(text)?;
     let wanted = wanted(&document, edits)?;
     let findings = find(&document)?;
-    if wanted.is_empty() {
-        return Ok(Renamed {
-            text: text.to_owned(),
-            replaced: 0,
-        });
-    }
     let mut replaced = 0;
     let mut scalars: BTreeMap<NodeId, Vec<Edit>> = BTreeMap::new();
     for found in &findings.found {
@@ -85,13 +82,24 @@ pub fn rename(text: &str, edits: &[Rename]) -> Result<Renamed, FlowError> {
         };
         add(&document, &mut scalars, &piece, to.name())?;
     }
+    if replaced == 0 {
+        return Ok(Renamed {
+            text: text.to_owned(),
+            replaced,
+            before: findings.scan,
+        });
+    }
     let mut changes = Vec::new();
     for (node, edits) in scalars {
         change(&document, node, edits, &mut changes)?;
     }
     let text = splice(text, changes);
     verify(&document, &findings, &wanted, &text)?;
-    Ok(Renamed { text, replaced })
+    Ok(Renamed {
+        text,
+        replaced,
+        before: findings.scan,
+    })
 }
 
 /// The edits by target, without those that change nothing.

@@ -73,7 +73,16 @@ fn take_flow_source(
     };
     let text =
         std::str::from_utf8(&bytes).map_err(|_| "its source is not UTF-8 text".to_owned())?;
-    let scan = flow::scan(text).map_err(|error| format!("its source cannot be read: {error}"))?;
+    let read = || flow::scan(text).map_err(|error| format!("its source cannot be read: {error}"));
+    // Renaming reads the source too, and once is enough.
+    let (scan, renamed) = match homes.rename().map(|rename| flow::rename(text, &[rename])) {
+        None => (read()?, Ok(None)),
+        Some(Err(error)) => (read()?, Err(error)),
+        Some(Ok(renamed)) => {
+            let new = (renamed.replaced > 0).then_some(renamed.text);
+            (renamed.before, Ok(new))
+        }
+    };
     if let Some(placeholder) = scan.placeholders.first() {
         return Err(format!(
             "{FLOW_SOURCE}:{}:{}: the placeholder {} is not filled in",
@@ -94,18 +103,10 @@ fn take_flow_source(
         let place = format!("{FLOW_SOURCE}:{}", reference.line);
         take_name(item, &reference.target, &place, resolver, notes);
     }
-    if let (Some((from, to)), Some(division)) = (&homes.names, &scan.division)
-        && from == division
-        && from != to
-    {
-        let rename = flow::Rename {
-            from: FlowTarget::object(flow::ObjectKind::Division, from.clone()),
-            to: FlowTarget::object(flow::ObjectKind::Division, to.clone()),
-        };
-        let renamed = flow::rename(text, &[rename])
-            .map_err(|error| format!("its division cannot be changed: {error}"))?;
+    let renamed = renamed.map_err(|error| format!("its division cannot be changed: {error}"))?;
+    if let Some(text) = renamed {
         item.files
-            .insert(FLOW_SOURCE.to_owned(), renamed.text.into_bytes().into());
+            .insert(FLOW_SOURCE.to_owned(), text.into_bytes().into());
     }
     Ok(())
 }
@@ -160,6 +161,13 @@ struct Homes {
 }
 
 impl Homes {
+    /// Returns how flows of the home division are told the name of the target's.
+    fn rename(&self) -> Option<flow::Rename> {
+        let (from, to) = self.names.as_ref().filter(|(from, to)| from != to)?;
+        let home = FlowTarget::object(flow::ObjectKind::Division, from.clone());
+        Some(flow::Rename::new(home, to.clone()))
+    }
+
     fn new(desired: &Bundle, target: &Target<'_>) -> Self {
         let home = ObjectRef::new(Kind::new("auth_division"), Key::builtin("home"));
         let from = desired
