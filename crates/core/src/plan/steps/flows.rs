@@ -1,0 +1,134 @@
+//! Steps of flows, whose source goes up as a file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Draft, StepMaker, expected};
+use crate::diff::Change;
+use crate::document::{Captured, Files, Portable, Slot, Template};
+use crate::flow;
+use crate::flow::i3;
+use crate::id::ObjectRef;
+use crate::plan::planner::{FLOW_SOURCE, Item};
+use crate::plan::{Action, Request, Write, digest_of, wire};
+
+impl StepMaker<'_, '_> {
+    pub(super) fn create_flow(&mut self, item: &Item<'_>, cuts: &BTreeSet<ObjectRef>) {
+        let import = Write::FlowImport {
+            source: self.flow_source(item),
+        };
+        let shell = match cuts.iter().next() {
+            Some(other) => Some((
+                format!("as {other} refers back to it"),
+                format!("its source, now that {other} exists"),
+            )),
+            // An `.i3*` file does not say where it belongs; what is there already stays there.
+            None if !item.files.contains_key(FLOW_SOURCE) && !is_at_home(item) => Some((
+                "as its source does not name its division".to_owned(),
+                "its source".to_owned(),
+            )),
+            None => None,
+        };
+        let Some(((why, then), call)) = shell.zip(item.descriptor.create.as_ref()) else {
+            return self.push(
+                item,
+                Draft {
+                    suffix: "create".into(),
+                    action: Action::Create,
+                    changes: Vec::new(),
+                    reason: "the target lacks it".into(),
+                    expected: None,
+                    write: import,
+                },
+            );
+        };
+        let body = wire::body(item.descriptor, call, item.body.clone().into_owned());
+        self.push(
+            item,
+            Draft {
+                suffix: "create".into(),
+                action: Action::Create,
+                changes: Vec::new(),
+                reason: format!("the target lacks it; empty at first, {why}"),
+                expected: None,
+                write: Write::Request(Request {
+                    method: call.method.clone(),
+                    path: call.path.clone(),
+                    params: Vec::new(),
+                    query: BTreeMap::new(),
+                    body: Some(Template::new(Value::Object(body))),
+                    creates: true,
+                    versioned: false,
+                }),
+            },
+        );
+        self.push(
+            item,
+            Draft {
+                suffix: "link".into(),
+                action: Action::Link,
+                changes: Vec::new(),
+                reason: then,
+                expected: None,
+                write: import,
+            },
+        );
+    }
+
+    pub(super) fn update_flow(&mut self, item: &Item<'_>, live: &Captured, portable: &Portable) {
+        let source = |files: &Files| {
+            files.get(FLOW_SOURCE).and_then(|bytes| {
+                let text = std::str::from_utf8(bytes).ok()?;
+                flow::canonical(text).ok()
+            })
+        };
+        let equal = source_of(&item.files) == source_of(&portable.files);
+        if equal
+            || source(&item.files).is_some_and(|wanted| Some(wanted) == source(&portable.files))
+        {
+            return;
+        }
+        let digest = |files: &Files| {
+            let bytes = source_of(files)?;
+            Some(Value::String(digest_of(bytes)))
+        };
+        let change = Change {
+            path: "source".into(),
+            old: digest(&portable.files),
+            new: digest(&item.files),
+        };
+        let write = Write::FlowImport {
+            source: self.flow_source(item),
+        };
+        self.push(
+            item,
+            Draft {
+                suffix: "update".into(),
+                action: Action::Update,
+                changes: vec![change],
+                reason: "its source differs".into(),
+                expected: expected(item.descriptor, live),
+                write,
+            },
+        );
+    }
+
+    fn flow_source(&mut self, item: &Item<'_>) -> String {
+        let bytes = source_of(&item.files).map(|bytes| &**bytes);
+        self.blob(bytes.unwrap_or_default())
+    }
+}
+
+/// Returns the source of a flow, in whichever form it came.
+fn source_of(files: &Files) -> Option<&Arc<[u8]>> {
+    files.get(FLOW_SOURCE).or_else(|| files.get(i3::FILE))
+}
+
+fn is_at_home(item: &Item<'_>) -> bool {
+    match item.body.get("division").and_then(Slot::of) {
+        Some(Slot::Ref(division)) => division.key.is_builtin(),
+        _ => true,
+    }
+}

@@ -1,0 +1,338 @@
+//! Steps of parts: what belongs to an object and has calls of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::{Draft, StepMaker, own_id, plural};
+use crate::catalogue::{Driver, ItemBody, ItemWrite, Part};
+use crate::diff::{Change, ItemChanges, changes};
+use crate::document::{Portable, Template};
+use crate::plan::planner::Item;
+use crate::plan::{Action, Request, Write, digest_of, wire};
+
+/// Up to this many new rows, a call per row is cheaper than a job for all.
+const ROWS_BY_CALL: usize = 2;
+
+impl StepMaker<'_, '_> {
+    pub(super) fn new_parts(&mut self, item: &Item<'_>) {
+        let descriptor = item.descriptor;
+        for part in &descriptor.parts {
+            if let Some(desired) = item.body.get(&part.field) {
+                self.part(item, part, desired, None, None, true);
+            }
+        }
+        self.audio(item, None, true);
+    }
+
+    /// Makes the steps of a part: of a single object, or of a list of items.
+    pub(super) fn part(
+        &mut self,
+        item: &Item<'_>,
+        part: &Part,
+        desired: &Value,
+        live: Option<&Value>,
+        raw: Option<&Value>,
+        new: bool,
+    ) {
+        if part.single {
+            return self.single_part(item, part, desired, live, raw, new);
+        }
+        let (wanted, have) = (items_of(Some(desired)), items_of(live));
+        let found = ItemChanges::between(part, wanted, have);
+        if found.is_empty() {
+            return;
+        }
+        let reason = item_reason(part, &found);
+        let action = if new { Action::Link } else { Action::Update };
+        // Of a new object everything is new: the request says it.
+        let mut shown = if new {
+            Vec::new()
+        } else {
+            found.to_changes(part)
+        };
+        if let Some(replace) = &part.replace {
+            let mut chunks = wanted.chunks(replace.cap.max(1));
+            let whole = chunks.next().unwrap_or_default();
+            let suffix = part.field.clone();
+            self.items_step(item, part, replace, whole, suffix, action, shown, &reason);
+            for (number, chunk) in chunks.enumerate() {
+                let Some(add) = &part.add else { break };
+                let suffix = format!("{}+{}", part.field, number + 2);
+                self.items_step(item, part, add, chunk, suffix, action, Vec::new(), &reason);
+            }
+            return;
+        }
+        if let Some(remove) = &part.remove {
+            for (number, chunk) in found.remove.chunks(remove.cap.max(1)).enumerate() {
+                let suffix = format!("{}-{}", part.field, number + 1);
+                let changes = std::mem::take(&mut shown);
+                self.items_step(item, part, remove, chunk, suffix, action, changes, &reason);
+            }
+        }
+        let by_file = item.descriptor.driver == Driver::Datatable && found.add.len() > ROWS_BY_CALL;
+        if by_file {
+            let rows = self.blob(csv(&found.add).as_bytes());
+            let suffix = part.field.clone();
+            let changes = std::mem::take(&mut shown);
+            let write = Write::RowsImport { rows };
+            let reason = reason.clone();
+            self.push(
+                item,
+                Draft {
+                    suffix,
+                    action,
+                    changes,
+                    reason,
+                    expected: None,
+                    write,
+                },
+            );
+        }
+        if let Some(add) = part.add.as_ref().filter(|_| !by_file) {
+            for (number, chunk) in found.add.chunks(add.cap.max(1)).enumerate() {
+                let suffix = format!("{}+{}", part.field, number + 1);
+                let changes = std::mem::take(&mut shown);
+                self.items_step(item, part, add, chunk, suffix, action, changes, &reason);
+            }
+        }
+        // Where only ids are added, what else an item says takes a call of its own.
+        let bare = part
+            .add
+            .as_ref()
+            .is_some_and(|add| matches!(add.body, ItemBody::Ids | ItemBody::IdList));
+        let told = |item: &&Value| {
+            item.as_object()
+                .is_some_and(|item| item.len() > part.identity.len())
+        };
+        let changed = found.change.iter().map(|(_, wanted)| wanted);
+        let completed = found.add.iter().filter(|_| bare).filter(told);
+        let items: Vec<Value> = changed.chain(completed).cloned().collect();
+        if let Some(change) = &part.change {
+            for (number, chunk) in items.chunks(change.cap.max(1)).enumerate() {
+                let suffix = format!("{}~{}", part.field, number + 1);
+                let changes = std::mem::take(&mut shown);
+                self.items_step(item, part, change, chunk, suffix, action, changes, &reason);
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call site shape, named by the variables"
+    )]
+    fn items_step(
+        &mut self,
+        item: &Item<'_>,
+        part: &Part,
+        call: &ItemWrite,
+        items: &[Value],
+        suffix: String,
+        action: Action,
+        changes: Vec<Change>,
+        reason: &str,
+    ) {
+        let mut params = vec![own_id(item)];
+        if call.cap == 1 && call.path.matches('{').count() > 1 {
+            params.extend(
+                items
+                    .first()
+                    .map(|item| Template::new(wire::item_id(part, item))),
+            );
+        }
+        let mut query: BTreeMap<String, Template> = call
+            .query
+            .iter()
+            .map(|(name, value)| (name.clone(), Template::new(Value::String(value.clone()))))
+            .collect();
+        if let (ItemBody::Query, Some(name)) = (call.body, &call.name) {
+            let ids = items.iter().map(|item| wire::item_id(part, item)).collect();
+            query.insert(name.clone(), Template::new(ids));
+        }
+        let write = Write::Request(Request {
+            method: call.method.clone(),
+            path: call.path.clone(),
+            params,
+            query,
+            body: wire::items_body(item.descriptor, part, call, items),
+            creates: false,
+            versioned: part.versioned && call.method != "DELETE",
+        });
+        let reason = reason.to_owned();
+        self.push(
+            item,
+            Draft {
+                suffix,
+                action,
+                changes,
+                reason,
+                expected: None,
+                write,
+            },
+        );
+    }
+
+    fn single_part(
+        &mut self,
+        item: &Item<'_>,
+        part: &Part,
+        desired: &Value,
+        live: Option<&Value>,
+        raw: Option<&Value>,
+        new: bool,
+    ) {
+        let Value::Object(wanted) = desired else {
+            return;
+        };
+        let have = live.and_then(Value::as_object).cloned().unwrap_or_default();
+        let found = changes(wanted, &have, &|_| false);
+        let Some(replace) = part.replace.as_ref().filter(|_| !found.is_empty()) else {
+            return;
+        };
+        let mut whole: Map<String, Value> = have;
+        wire::overlay(&mut whole, wanted);
+        let body = wire::item_body(item.descriptor, part, replace, &Value::Object(whole));
+        let Value::Object(mut body) = body else {
+            return;
+        };
+        if let Some(first) = part.first_version {
+            let version = raw.and_then(|raw| raw.get("version")).cloned();
+            body.insert(
+                "version".to_owned(),
+                version.unwrap_or_else(|| Value::from(first)),
+            );
+        }
+        let changes = found
+            .into_iter()
+            .map(|change| Change {
+                path: format!("{}.{}", part.field, change.path),
+                ..change
+            })
+            .collect::<Vec<_>>();
+        let reason = plural(changes.len(), "field differs", "fields differ");
+        let write = Write::Request(Request {
+            method: replace.method.clone(),
+            path: replace.path.clone(),
+            params: vec![own_id(item)],
+            query: BTreeMap::new(),
+            body: Some(Template::new(Value::Object(body))),
+            creates: false,
+            versioned: false,
+        });
+        let action = if new { Action::Link } else { Action::Update };
+        let suffix = part.field.clone();
+        self.push(
+            item,
+            Draft {
+                suffix,
+                action,
+                changes,
+                reason,
+                expected: None,
+                write,
+            },
+        );
+    }
+
+    /// Uploads the audio of a prompt where it differs.
+    pub(super) fn audio(&mut self, item: &Item<'_>, live: Option<&Portable>, new: bool) {
+        if item.descriptor.driver != Driver::Prompt {
+            return;
+        }
+        for (name, bytes) in &item.files {
+            let have = live
+                .and_then(|live| live.files.get(name))
+                .map(|bytes| digest_of(bytes));
+            let wanted = digest_of(bytes);
+            if have.as_ref() == Some(&wanted) {
+                continue;
+            }
+            let language = name
+                .rsplit_once('.')
+                .map_or(name.as_str(), |(language, _)| language);
+            let change = Change {
+                path: format!("audio[{language}]"),
+                old: have.map(Value::String),
+                new: Some(Value::String(wanted)),
+            };
+            let write = Write::PromptAudio {
+                language: language.to_owned(),
+                audio: self.blob(bytes),
+            };
+            self.push(
+                item,
+                Draft {
+                    suffix: format!("audio/{language}"),
+                    action: if new { Action::Link } else { Action::Update },
+                    changes: vec![change],
+                    reason: "its audio differs".into(),
+                    expected: None,
+                    write,
+                },
+            );
+        }
+    }
+}
+
+/// Writes rows as comma separated values: the key first, then every column that a row has.
+fn csv(rows: &[Value]) -> String {
+    let columns: BTreeSet<&String> = rows
+        .iter()
+        .filter_map(Value::as_object)
+        .flat_map(|row| row.keys())
+        .collect();
+    let key = "key".to_owned();
+    let order: Vec<&String> = std::iter::once(&key)
+        .chain(columns.into_iter().filter(|column| **column != key))
+        .collect();
+    let cell = |text: &str| {
+        let plain = !text.contains([',', '"', '\n', '\r']) && text.trim() == text;
+        if plain {
+            text.to_owned()
+        } else {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        }
+    };
+    let mut lines = vec![
+        order
+            .iter()
+            .map(|column| cell(column))
+            .collect::<Vec<_>>()
+            .join(","),
+    ];
+    for row in rows {
+        let cells = order.iter().map(|column| match row.get(column.as_str()) {
+            Some(Value::String(text)) => cell(text),
+            Some(other) => cell(&other.to_string()),
+            None => String::new(),
+        });
+        lines.push(cells.collect::<Vec<_>>().join(","));
+    }
+    lines.join("\r\n") + "\r\n"
+}
+
+fn items_of(value: Option<&Value>) -> &[Value] {
+    match value {
+        Some(Value::Array(items)) => items,
+        _ => &[],
+    }
+}
+
+fn item_reason(part: &Part, found: &ItemChanges) -> String {
+    let ItemChanges {
+        add,
+        change,
+        remove,
+    } = found;
+    let counts = [
+        (add.len(), "to add"),
+        (change.len(), "to change"),
+        (remove.len(), "to remove"),
+    ];
+    let told: Vec<_> = counts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{n} {what}"))
+        .collect();
+    format!("{}: {}", part.field, told.join(", "))
+}

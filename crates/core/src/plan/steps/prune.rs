@@ -1,0 +1,104 @@
+//! Steps that delete what only the target has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{StepMaker, expected, step_id};
+use crate::bundle::Bundle;
+use crate::catalogue::{Catalogue, ClonePhase, Descriptor};
+use crate::document::{Captured, Slot, Template, for_each_slot};
+use crate::id::{Kind, ObjectRef, StepId};
+use crate::plan::planner::count;
+use crate::plan::{Action, Request, Step, Write};
+use crate::snapshot::{Snapshot, builtin_rule, portable};
+
+/// Deletes come when everything else is done.
+const DELETE_PHASE: u8 = 2;
+
+impl StepMaker<'_, '_> {
+    /// Deletes what only the target has, of the kinds that the bundle holds.
+    pub(in crate::plan) fn prune(
+        &mut self,
+        catalogue: &Catalogue,
+        desired: &Bundle,
+        snapshot: &Snapshot,
+    ) {
+        let kinds: BTreeSet<&Kind> = desired
+            .documents
+            .keys()
+            .map(|object| &object.kind)
+            .collect();
+        let mut doomed: BTreeMap<ObjectRef, (&Descriptor, &Captured)> = BTreeMap::new();
+        for kind in kinds {
+            let Ok(descriptor) = catalogue.get(kind.as_str()) else {
+                continue;
+            };
+            if descriptor.singleton || descriptor.clone == ClonePhase::Mapped {
+                continue;
+            }
+            for live in snapshot.objects.get(kind).into_iter().flatten() {
+                let Some(object) = self.target.names.object(kind, live.id.as_str()) else {
+                    continue;
+                };
+                let wanted = desired.documents.contains_key(object);
+                if !wanted
+                    && !object.key.is_builtin()
+                    && builtin_rule(descriptor, &live.body).is_none()
+                {
+                    doomed.insert(object.clone(), (descriptor, live));
+                }
+            }
+        }
+        let mut referrers: BTreeMap<ObjectRef, Vec<StepId>> = BTreeMap::new();
+        for (object, (descriptor, live)) in &doomed {
+            let mut unresolved = Vec::new();
+            let document = portable(
+                descriptor,
+                object.clone(),
+                live,
+                &self.target.names,
+                &mut unresolved,
+            );
+            for_each_slot(&Value::Object(document.body), &mut |slot| {
+                if let Slot::Ref(other) = slot
+                    && other != *object
+                {
+                    referrers
+                        .entry(other)
+                        .or_default()
+                        .push(step_id(object, "delete"));
+                }
+            });
+        }
+        for (object, (descriptor, live)) in doomed {
+            let Some(call) = &descriptor.delete else {
+                continue;
+            };
+            let query = call
+                .query
+                .iter()
+                .map(|(name, value)| (name.clone(), Template::new(Value::String(value.clone()))));
+            count(&mut self.counts, &object.kind).delete += 1;
+            self.steps.push(Step {
+                id: step_id(&object, "delete"),
+                action: Action::Delete,
+                phase: DELETE_PHASE,
+                changes: Vec::new(),
+                reason: "the source lacks it".into(),
+                after: referrers.remove(&object).unwrap_or_default(),
+                expected: expected(descriptor, live),
+                write: Write::Request(Request {
+                    method: "DELETE".into(),
+                    path: call.path.clone(),
+                    params: vec![Template::new(Slot::Ref(object.clone()).to_value())],
+                    query: query.collect(),
+                    body: None,
+                    creates: false,
+                    versioned: false,
+                }),
+                object,
+            });
+        }
+    }
+}
