@@ -58,8 +58,14 @@ pub fn driver_calls(driver: Driver) -> (&'static [Call], &'static [Call]) {
         Driver::Datatable => (
             &[],
             &[
-                ("POST", "/api/v2/flows/datatables/{datatableId}/import/csv/jobs"),
-                ("GET", "/api/v2/flows/datatables/{datatableId}/import/jobs/{importJobId}"),
+                (
+                    "POST",
+                    "/api/v2/flows/datatables/{datatableId}/import/csv/jobs",
+                ),
+                (
+                    "GET",
+                    "/api/v2/flows/datatables/{datatableId}/import/jobs/{importJobId}",
+                ),
             ],
         ),
         Driver::Prompt => (
