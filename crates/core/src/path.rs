@@ -78,6 +78,13 @@ impl FieldPath {
         Some((Self(self.0[..at].to_vec()), Self(self.0[at..].to_vec())))
     }
 
+    /// Returns the place of the list that holds all lists on the way, if there is one.
+    pub fn outermost_list(&self) -> Option<Self> {
+        let is_list = |segment: &Segment| *segment == Segment::Elements;
+        let at = self.0.iter().position(is_list)?;
+        Some(Self(self.0[..at].to_vec()))
+    }
+
     /// Returns the steps as field names, `[]` and `{}`.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|segment| match segment {

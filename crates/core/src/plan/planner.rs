@@ -108,6 +108,11 @@ impl<'p> Target<'p> {
         }
     }
 
+    /// Tells whether the target may have an object though it is not known there.
+    fn is_uncertain(&self, object: &ObjectRef) -> bool {
+        self.names.may_lack(&object.kind) || self.ambiguous.contains(object)
+    }
+
     fn presence(&self, object: &ObjectRef) -> Presence<'p> {
         match (self.live.get(object), self.deleted.get(object)) {
             (Some(captured), _) => Presence::Live(captured),
@@ -174,8 +179,8 @@ impl<'c> Planner<'c> {
         let target = Target::new(self.catalogue, snapshot, &self.options.pins);
         let mut notes = Notes::default();
         let mut items = self.items(desired, &target, &mut notes);
-        settle_references(&mut items, &target, &mut notes);
         keep_numbers_of_target(&mut items, &target, &mut notes);
+        settle_references(&mut items, &target, &mut notes);
         let cuts = cut(&mut items, &mut notes);
 
         let coming = coming(&items);
@@ -265,6 +270,10 @@ impl<'c> Planner<'c> {
                 continue;
             }
             let state = target.presence(object);
+            if matches!(state, Presence::Missing) && target.names.may_lack(&object.kind) {
+                notes.conflict(object, unread(&object.kind));
+                continue;
+            }
             let mapped = descriptor.clone == ClonePhase::Mapped;
             if !state.is_live() && mapped {
                 notes.warn(
@@ -302,6 +311,21 @@ impl<'c> Planner<'c> {
     }
 }
 
+/// Says why nothing is done about an object that the target may have.
+fn unread(kind: &Kind) -> String {
+    format!("the target may have it: not every {kind} there could be read; see the gaps")
+}
+
+/// Says why an object cannot do with a reference.
+fn why_not(nowhere: &ObjectRef, target: &Target<'_>) -> String {
+    if target.is_uncertain(nowhere) {
+        return format!(
+            "it refers to {nowhere}, of which it is not known whether the target has it"
+        );
+    }
+    format!("it refers to {nowhere}, which neither the source nor the target has")
+}
+
 /// Drops references that lead nowhere where an object can do without, and sets aside the others.
 fn settle_references(items: &mut Vec<Item<'_>>, target: &Target<'_>, notes: &mut Notes) {
     let mut coming: HashSet<ObjectRef> = items.iter().map(|item| item.object.clone()).collect();
@@ -309,13 +333,11 @@ fn settle_references(items: &mut Vec<Item<'_>>, target: &Target<'_>, notes: &mut
         let known =
             |object: &ObjectRef| coming.contains(object) || target.live.contains_key(object);
         let mut gone = Vec::new();
-        items.retain_mut(|item| match settle(item, &known, notes) {
+        let uncertain = |object: &ObjectRef| target.is_uncertain(object);
+        items.retain_mut(|item| match settle(item, &known, &uncertain, notes) {
             Ok(()) => true,
             Err(nowhere) => {
-                notes.conflict(
-                    &item.object,
-                    format!("it refers to {nowhere}, which neither the source nor the target has"),
-                );
+                notes.conflict(&item.object, why_not(&nowhere, target));
                 gone.push(item.object.clone());
                 false
             }
@@ -323,22 +345,37 @@ fn settle_references(items: &mut Vec<Item<'_>>, target: &Target<'_>, notes: &mut
         if gone.is_empty() {
             return;
         }
-        coming.retain(|object| !gone.contains(object));
+        for object in gone {
+            coming.remove(&object);
+        }
     }
 }
 
 fn settle(
     item: &mut Item<'_>,
     known: &dyn Fn(&ObjectRef) -> bool,
+    uncertain: &dyn Fn(&ObjectRef) -> bool,
     notes: &mut Notes,
 ) -> Result<(), ObjectRef> {
     if let Some(nowhere) = item.source_refs.iter().find(|object| !known(object)) {
         return Err(nowhere.clone());
     }
     let mut complete = true;
+    let mut open = None;
     for_each_slot_in(&item.body, &mut |slot| {
-        complete &= !matches!(slot, Slot::Ref(other) if !known(&other));
+        if let Slot::Ref(other) = slot
+            && !known(&other)
+        {
+            complete = false;
+            if uncertain(&other) {
+                open.get_or_insert(other);
+            }
+        }
     });
+    // To leave out what may be there would take it from an object that has it.
+    if let Some(open) = open {
+        return Err(open);
+    }
     if complete {
         return Ok(());
     }
@@ -390,12 +427,27 @@ fn settle(
 }
 
 /// Leaves out telephone numbers that are in no DID pool of the target.
-fn keep_numbers_of_target(items: &mut [Item<'_>], target: &Target<'_>, notes: &mut Notes) {
+fn keep_numbers_of_target(items: &mut Vec<Item<'_>>, target: &Target<'_>, notes: &mut Notes) {
+    let pool = Kind::new("telephony_providers_edges_did_pool");
+    if target.names.may_lack(&pool) {
+        items.retain(|item| {
+            let mut none = true;
+            for path in &item.descriptor.numbers {
+                path.for_each_in(&item.body, &mut |_| none = false);
+            }
+            if !none {
+                let reason = "it has numbers, and not every DID pool of the target could be read";
+                notes.conflict(&item.object, reason.to_owned());
+            }
+            none
+        });
+        return;
+    }
     let digits = |text: &str| text.trim_start_matches('+').parse::<u64>().ok();
     let pools: Vec<(u64, u64)> = target
         .live
         .keys()
-        .filter(|object| object.kind.as_str() == "telephony_providers_edges_did_pool")
+        .filter(|object| object.kind == pool)
         .filter_map(|object| match &object.key.parts()[..] {
             [start, end] => digits(start).zip(digits(end)),
             _ => None,

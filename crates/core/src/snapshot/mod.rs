@@ -6,7 +6,7 @@
 mod names;
 mod portable;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use names::builtin_rule;
 pub use names::{Ambiguous, Names};
@@ -27,11 +27,18 @@ pub struct Snapshot {
     pub objects: BTreeMap<Kind, Vec<Captured>>,
     /// Deleted objects that can be restored, by kind.
     pub deleted: BTreeMap<Kind, Vec<Captured>>,
+    /// Kinds of which there may be objects that were not read, because a list failed.
+    pub incomplete: BTreeSet<Kind>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
 }
 
 impl Snapshot {
+    /// Tells whether there may be objects of a kind that were not read.
+    pub fn may_lack(&self, kind: &Kind) -> bool {
+        !self.objects.contains_key(kind) || self.incomplete.contains(kind)
+    }
+
     /// Makes every object portable.
     ///
     /// Objects that share a key, and references that lead nowhere, become gaps; a person may have

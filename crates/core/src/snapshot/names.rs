@@ -1,6 +1,6 @@
 //! Natural keys: how an object of an org is found again in another.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -16,6 +16,8 @@ use crate::path::FieldPath;
 pub struct Names {
     objects: HashMap<Kind, HashMap<String, ObjectRef>>,
     ambiguous: Vec<Ambiguous>,
+    /// Kinds of the catalogue of which there may be objects that were not read.
+    in_part: BTreeSet<Kind>,
 }
 
 /// Several objects that share a key: none of them is touched until a person pins one.
@@ -62,7 +64,15 @@ impl Names {
                     .map(|captured| (captured.id.as_str(), captured)),
             );
         }
-        let mut names = Self::default();
+        let mut names = Self {
+            in_part: catalogue
+                .iter()
+                .map(|descriptor| &descriptor.kind)
+                .filter(|kind| snapshot.may_lack(kind))
+                .cloned()
+                .collect(),
+            ..Self::default()
+        };
         for (kind, captured) in &snapshot.objects {
             let Ok(descriptor) = catalogue.get(kind.as_str()) else {
                 continue;
@@ -139,9 +149,14 @@ impl Names {
             .map(|(id, object)| (id.as_str(), object))
     }
 
-    /// Tells whether any object of the kind was read.
+    /// Tells whether the objects of the kind were read, every one of them.
     pub fn knows(&self, kind: &Kind) -> bool {
-        self.objects.contains_key(kind)
+        self.objects.contains_key(kind) && !self.in_part.contains(kind)
+    }
+
+    /// Tells whether there may be objects of the kind that were not read, though they can be.
+    pub fn may_lack(&self, kind: &Kind) -> bool {
+        self.in_part.contains(kind)
     }
 }
 

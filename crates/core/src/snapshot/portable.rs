@@ -29,7 +29,7 @@ impl Unresolved {
     pub fn into_gap(self) -> Gap {
         let kind = self.kind.as_ref().map_or("an unknown kind", Kind::as_str);
         let why = if self.kind_not_read {
-            "whose kind was not exported; the reference is left out"
+            "whose kind was not read, or not all of it; the reference is left out, and a list with it"
         } else {
             "which the org does not have (any more); the reference is left out"
         };
@@ -50,6 +50,7 @@ pub fn portable(
     unresolved: &mut Vec<Unresolved>,
 ) -> Portable {
     let mut body = managed(descriptor, &captured.body);
+    let mut short = Vec::new();
     for reference in &descriptor.references {
         let mut resolve = |value: &mut Value| {
             let (kind, id) = match target_of(reference, value) {
@@ -72,6 +73,14 @@ pub fn portable(
                     true
                 }
                 None => {
+                    let list = reference.path.outermost_list();
+                    let unread = kind.as_ref().is_some_and(|kind| names.may_lack(kind));
+                    if let Some(list) = list.filter(|_| unread) {
+                        if short.contains(&list) {
+                            return false;
+                        }
+                        short.push(list);
+                    }
                     unresolved.push(Unresolved {
                         object: object.clone(),
                         path: reference.path.to_string(),
@@ -84,6 +93,10 @@ pub fn portable(
             }
         };
         retain_reference(reference, &mut body, &mut resolve);
+    }
+    // A list without what nobody could look up would say that it is not wanted.
+    for list in short {
+        list.retain(&mut body, &mut |_| false);
     }
     normalise(descriptor, &mut body);
     let Value::Object(body) = body else {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 pub use example::example;
 
 use crate::bundle::Origin;
-use crate::catalogue::{Catalogue, Descriptor, Reference};
+use crate::catalogue::{Catalogue, Descriptor, Part, Reference};
 use crate::document::{Captured, Files, Slot};
 use crate::flow::FlowType;
 use crate::id::{Key, ObjectRef, SourceId};
@@ -180,6 +180,10 @@ impl Org {
                     "selfUri",
                     format!("/api/v2/{}/{id}", descriptor.family).into(),
                 );
+            }
+            let called = |part: &&Part| part.list.is_some() || part.inverse.is_some();
+            for part in descriptor.parts.iter().filter(called) {
+                set(&part.field, if part.single { json!({}) } else { json!([]) });
             }
             if descriptor.version {
                 set("version", 1.into());

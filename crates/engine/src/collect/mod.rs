@@ -97,6 +97,9 @@ pub async fn collect(
             deleted,
             failures,
         } = listed;
+        if !failures.is_empty() {
+            snapshot.incomplete.insert(descriptor.kind.clone());
+        }
         for failure in failures {
             collector.failed(&descriptor.kind, None, failure);
         }
@@ -174,6 +177,10 @@ fn invert(descriptors: &[&Descriptor], snapshot: &mut Snapshot) {
             let Some(inverse) = &part.inverse else {
                 continue;
             };
+            // Who is not known to be a member is not known to be none.
+            if snapshot.may_lack(&inverse.kind) {
+                continue;
+            }
             let mut holders: BTreeMap<String, Vec<serde_json::Value>> = BTreeMap::new();
             for holder in snapshot.objects.get(&inverse.kind).into_iter().flatten() {
                 let list = inverse

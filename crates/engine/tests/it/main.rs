@@ -7,3 +7,4 @@ mod faults;
 mod fixtures;
 mod lab;
 mod target;
+mod unread;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::planner::{Cuts, Item, Notes, Presence, Target, count};
 use super::wire;
 use super::{Action, Blob, Counts, Expected, Request, Step, Write, digest_of};
-use crate::catalogue::{ClonePhase, Descriptor, Driver, WriteSpec};
+use crate::catalogue::{ClonePhase, Descriptor, Driver, Part, WriteSpec};
 use crate::diff::{Change, changes};
 use crate::document::{Captured, Slot, Template, for_each_slot_in};
 use crate::id::{Kind, ObjectRef, StepId};
@@ -323,6 +323,15 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         );
         if descriptor.driver == Driver::Flow {
             return self.update_flow(item, live, &portable);
+        }
+        let unread = |part: &&Part| {
+            (part.list.is_some() || part.inverse.is_some())
+                && item.body.contains_key(&part.field)
+                && !portable.body.contains_key(&part.field)
+        };
+        if let Some(part) = descriptor.parts.iter().find(unread) {
+            let reason = format!("its {} could not be read in the target", part.field);
+            return self.notes.conflict(&item.object, reason);
         }
         let unmanaged = rule.map(|rule| &rule.unmanaged[..]).unwrap_or_default();
         let skip = |field: &str| {

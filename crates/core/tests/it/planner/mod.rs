@@ -4,6 +4,7 @@ mod cases;
 mod graphs;
 mod model;
 mod screens;
+mod unread;
 
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
