@@ -72,6 +72,9 @@ pub struct Descriptor {
     /// Values put in place of what the source has, on creation: a campaign starts switched off.
     #[serde(default)]
     pub create_with: BTreeMap<String, serde_json::Value>,
+    /// Values that a new object has when nothing is said: no call is made to set them.
+    #[serde(default)]
+    pub defaults: BTreeMap<String, serde_json::Value>,
     /// Fields that are compared on objects that exist but never changed by an update.
     #[serde(default)]
     pub immutable: Vec<String>,

@@ -339,6 +339,10 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 || descriptor.parts.iter().any(|part| part.field == field)
         };
         let mut found = changes(&item.body, &portable.body, &skip);
+        // An answer may leave out what is as it always is.
+        found.retain(|change| {
+            change.old.is_some() || descriptor.defaults.get(&change.path) != change.new.as_ref()
+        });
         if let Some(restore) = descriptor.restore.as_ref().filter(|_| adopted) {
             // Bringing an object back has set these already.
             found.retain(|change| restore.with.get(&change.path) != change.new.as_ref());
@@ -588,10 +592,14 @@ fn defer(
     own: Map<String, Value>,
     cuts: &BTreeSet<ObjectRef>,
 ) -> (Map<String, Value>, BTreeSet<String>) {
+    let is_default = |field: &String, value: &Value| match value {
+        Value::Array(list) if list.is_empty() => true,
+        value => descriptor.defaults.get(field) == Some(value),
+    };
     let mut later: BTreeSet<String> = own
-        .keys()
-        .filter(|field| call.omit.contains(field))
-        .cloned()
+        .iter()
+        .filter(|(field, value)| call.omit.contains(field) && !is_default(field, value))
+        .map(|(field, _)| field.clone())
         .collect();
     let body = Value::Object(own);
     for reference in &descriptor.references {
@@ -605,7 +613,7 @@ fn defer(
     let Value::Object(mut now) = body else {
         return (Map::new(), later);
     };
-    now.retain(|field, _| !later.contains(field));
+    now.retain(|field, _| !later.contains(field) && !call.omit.contains(field));
     (now, later)
 }
 

@@ -945,3 +945,17 @@ fn every_slot_of_a_partly_filled_target_is_an_id_of_the_target() {
     );
     settles(&source, &target, &plan);
 }
+
+#[test]
+fn a_new_object_is_not_told_what_it_is_anyway() {
+    let plan = |answers: bool| {
+        let user = json!({
+            "name": "Ana", "email": "ana@example.com", "division": to("auth_division/~home"),
+            "acdAutoAnswer": answers, "certifications": [],
+        });
+        plan_documents(&[("user/ana@example.com", user)], &empty().snapshot())
+    };
+    let create = "user/ana@example.com:create";
+    assert_eq!(step_ids(&plan(false)), [create]);
+    assert_eq!(step_ids(&plan(true)), [create, "user/ana@example.com:link"]);
+}
