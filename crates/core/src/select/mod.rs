@@ -45,6 +45,9 @@ pub struct NothingSelected {
     pub suggestion: Option<String>,
 }
 
+/// Stands in a manifest for `--with-dependencies`.
+const DEPENDENCIES: &str = "+dependencies";
+
 impl Selection {
     /// Reads the values of `--select` and `--exclude`.
     ///
@@ -93,9 +96,22 @@ impl Selection {
             .chain(excluded)
             .collect();
         if self.with_dependencies && !texts.is_empty() {
-            texts.push("+dependencies".to_owned());
+            texts.push(DEPENDENCIES.to_owned());
         }
         texts
+    }
+
+    /// Reads a selection back from the manifest of a bundle.
+    ///
+    /// # Errors
+    /// The first term that cannot be read.
+    pub fn from_texts(catalogue: &Catalogue, texts: &[String]) -> Result<Self, BadTerm> {
+        let terms = texts.iter().filter(|text| *text != DEPENDENCIES);
+        let (exclude, select): (Vec<_>, Vec<_>) = terms.partition(|text| text.starts_with('!'));
+        let select: Vec<&str> = select.into_iter().map(String::as_str).collect();
+        let exclude: Vec<&str> = exclude.into_iter().map(|text| &text[1..]).collect();
+        let with = texts.iter().any(|text| text == DEPENDENCIES);
+        Ok(Self::parse(catalogue, &select, &exclude)?.with_dependencies(with))
     }
 
     /// Tells whether an object is meant; `division` is the name of its division, where it has one.

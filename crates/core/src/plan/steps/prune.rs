@@ -5,19 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{StepMaker, expected, step_id};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Gap};
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor};
 use crate::document::{Captured, Slot, Template, for_each_slot};
-use crate::id::{Kind, ObjectRef, StepId};
+use crate::id::{Key, Kind, ObjectRef, StepId};
 use crate::plan::planner::count;
-use crate::plan::{Action, Request, Step, Write};
+use crate::plan::{Action, Finding, Request, Severity, Step, Write};
+use crate::select::Selection;
 use crate::snapshot::{Snapshot, builtin_rule, portable};
 
 /// Deletes come when everything else is done.
 const DELETE_PHASE: u8 = 2;
 
 impl StepMaker<'_, '_> {
-    /// Deletes what only the target has, of the kinds that the bundle holds.
+    /// Deletes what only the target has, of the kinds that the bundle holds whole.
+    ///
+    /// A selection limits what is deleted as it limits what is written. A kind of which the source
+    /// has an object that could not be exported is left alone: it may be the very object.
     pub(in crate::plan) fn prune(
         &mut self,
         catalogue: &Catalogue,
@@ -29,6 +33,9 @@ impl StepMaker<'_, '_> {
             .keys()
             .map(|object| &object.kind)
             .collect();
+        let Ok(selection) = Selection::from_texts(catalogue, &desired.selection) else {
+            return;
+        };
         let mut doomed: BTreeMap<ObjectRef, (&Descriptor, &Captured)> = BTreeMap::new();
         for kind in kinds {
             let Ok(descriptor) = catalogue.get(kind.as_str()) else {
@@ -37,12 +44,27 @@ impl StepMaker<'_, '_> {
             if descriptor.singleton || descriptor.clone == ClonePhase::Mapped {
                 continue;
             }
+            if let Some(gap) = desired
+                .gaps
+                .iter()
+                .find(|gap| lacks_an_object(desired, kind, gap))
+            {
+                self.notes.findings.push(Finding {
+                    severity: Severity::Warning,
+                    rule: "not-pruned".to_owned(),
+                    object: None,
+                    message: format!("no {kind} is deleted, as the source has a gap: {gap}"),
+                });
+                continue;
+            }
             for live in snapshot.objects.get(kind).into_iter().flatten() {
                 let Some(object) = self.target.names.object(kind, live.id.as_str()) else {
                     continue;
                 };
+                let division = live.body.pointer("/division/name").and_then(Value::as_str);
                 let wanted = desired.documents.contains_key(object);
                 if !wanted
+                    && selection.matches(object, division)
                     && !object.key.is_builtin()
                     && builtin_rule(descriptor, &live.body).is_none()
                 {
@@ -101,4 +123,13 @@ impl StepMaker<'_, '_> {
             });
         }
     }
+}
+
+/// Tells whether a gap stands for an object, or objects, of the kind that the bundle does not hold.
+fn lacks_an_object(desired: &Bundle, kind: &Kind, gap: &Gap) -> bool {
+    let held = |name: &String| {
+        let object = ObjectRef::new(kind.clone(), Key::from_encoded(name));
+        desired.documents.contains_key(&object)
+    };
+    gap.kind == *kind && !gap.object.as_ref().is_some_and(held)
 }

@@ -13,18 +13,18 @@ use orgsmith_core::snapshot::Snapshot;
 use orgsmith_core::testing::{Org, example, flow_source};
 use serde_json::{Value, json};
 
-use super::{bundle, judge, plan, plan_after, plan_with, step_ids};
+use super::{bundle, plan, plan_after, plan_with, step_ids};
 
 /// A target that has nothing but what every org has.
-fn empty() -> Org {
+pub(super) fn empty() -> Org {
     Org::new("two", "Beta Ltd")
 }
 
-fn to(object: &str) -> Value {
+pub(super) fn to(object: &str) -> Value {
     json!({"$ref": object})
 }
 
-fn step<'p>(plan: &'p Plan, id: &str) -> &'p Step {
+pub(super) fn step<'p>(plan: &'p Plan, id: &str) -> &'p Step {
     let found = plan.steps.iter().find(|step| step.id.as_str() == id);
     found.unwrap_or_else(|| panic!("no {id} in {:?}", step_ids(plan)))
 }
@@ -55,7 +55,7 @@ fn rules(plan: &Plan) -> Vec<&str> {
 }
 
 /// Applies the plan in several orders, each of which must leave nothing to do.
-fn settles(source: &Org, target: &Snapshot, plan: &Plan) {
+pub(super) fn settles(source: &Org, target: &Snapshot, plan: &Plan) {
     for seed in 0..4 {
         let again = plan_after(source, target.clone(), plan, seed);
         assert_eq!(step_ids(&again), Vec::<&str>::new(), "{:#?}", again.steps);
@@ -588,66 +588,6 @@ fn many_new_rows_go_as_one_file() {
         .filter(|step| matches!(step.write, Write::RowsImport { .. }))
         .count();
     assert_eq!((files, plan.steps.len()), (1, 2), "{:?}", step_ids(&plan));
-    settles(&source, &target, &plan);
-}
-
-#[test]
-fn what_only_the_target_has_goes_last_and_behind_what_names_it() {
-    let mut source = Org::new("one", "Acme");
-    source.add("routing_queue/New", json!({}));
-    source.add("architect_schedules/New", json!({}));
-    source.add(
-        "architect_schedulegroups/New",
-        json!({"openSchedules": [to("architect_schedules/New")]}),
-    );
-    let mut target = empty();
-    target.add("architect_schedules/Old", json!({}));
-    target.add(
-        "architect_schedulegroups/Old",
-        json!({"openSchedules": [to("architect_schedules/Old")]}),
-    );
-    target.add("routing_queue/Old", json!({}));
-    target.add("routing_skill/Kept", json!({}));
-    let target = target.snapshot();
-    let without = plan(&source, &target);
-    assert!(
-        without
-            .steps
-            .iter()
-            .all(|step| step.action == Action::Create)
-    );
-
-    let plan = plan_with(
-        Options {
-            prune: true,
-            ..Options::default()
-        },
-        &source,
-        &target,
-    );
-    let plan = judge(plan, &source, &target);
-    let deletes: Vec<&str> = plan
-        .steps
-        .iter()
-        .skip_while(|step| step.action != Action::Delete)
-        .map(|step| step.id.as_str())
-        .collect();
-    // No skill is in the source, so skills are none of its business; what every org has stays.
-    assert_eq!(
-        deletes,
-        [
-            "architect_schedulegroups/Old:delete",
-            "architect_schedules/Old:delete",
-            "routing_queue/Old:delete"
-        ]
-    );
-    let first = step(&plan, "architect_schedules/Old:delete");
-    assert!(
-        first
-            .after
-            .iter()
-            .any(|id| id.as_str() == "architect_schedulegroups/Old:delete")
-    );
     settles(&source, &target, &plan);
 }
 
