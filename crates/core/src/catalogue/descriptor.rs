@@ -320,7 +320,7 @@ pub struct Part {
     pub single: bool,
     /// Returns it; absent where the object's own body carries it.
     pub list: Option<ListSpec>,
-    /// The list is asked for only where this field of the object is not zero, empty or absent.
+    /// The list is not asked for where this field of the object is zero or empty.
     pub when: Option<String>,
     /// It is read off other objects: a group's members are known from the users.
     pub inverse: Option<Inverse>,

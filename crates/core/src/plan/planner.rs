@@ -74,6 +74,7 @@ pub(super) struct Target<'p> {
     pub(super) live: HashMap<ObjectRef, &'p Captured>,
     deleted: HashMap<ObjectRef, &'p Captured>,
     ambiguous: BTreeSet<ObjectRef>,
+    unread: BTreeSet<ObjectRef>,
 }
 
 impl<'p> Target<'p> {
@@ -99,11 +100,15 @@ impl<'p> Target<'p> {
             .iter()
             .map(|several| several.object.clone())
             .collect();
+        let unread = snapshot.unread.iter();
+        let unread = unread.filter_map(|(kind, id)| names.object(kind, id.as_str()));
+        let unread = unread.cloned().collect();
         let (live, deleted) = (index(&snapshot.objects), index(&snapshot.deleted));
         Self {
             live,
             deleted,
             ambiguous,
+            unread,
             names,
         }
     }
@@ -274,6 +279,14 @@ impl<'c> Planner<'c> {
                 notes.conflict(object, unread(&object.kind));
                 continue;
             }
+            if let Presence::Live(live) = state
+                && target.unread.contains(object)
+                && !is_unpublished(descriptor, live)
+            {
+                let reason = "it could not be read whole in the target; see the gaps";
+                notes.conflict(object, reason.to_owned());
+                continue;
+            }
             let mapped = descriptor.clone == ClonePhase::Mapped;
             if !state.is_live() && mapped {
                 notes.warn(
@@ -309,6 +322,12 @@ impl<'c> Planner<'c> {
         take_flow_sources(self.catalogue, desired, target, &mut items, notes);
         items
     }
+}
+
+/// Tells whether an object is a flow without a source, which an import gives it.
+fn is_unpublished(descriptor: &Descriptor, live: &Captured) -> bool {
+    let stamp = descriptor.stamp.as_ref();
+    descriptor.driver == Driver::Flow && stamp.is_some_and(|path| path.get(&live.body).is_none())
 }
 
 /// Says why nothing is done about an object that the target may have.

@@ -16,7 +16,7 @@ pub(crate) use portable::{item_identity, normalise};
 use crate::bundle::{Bundle, Gap, Origin};
 use crate::catalogue::Catalogue;
 use crate::document::Captured;
-use crate::id::{Kind, ObjectRef};
+use crate::id::{Kind, ObjectRef, SourceId};
 
 /// What was read from an org.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,9 @@ pub struct Snapshot {
     pub deleted: BTreeMap<Kind, Vec<Captured>>,
     /// Kinds of which there may be objects that were not read, because a list failed.
     pub incomplete: BTreeSet<Kind>,
+    /// Objects of which no more than the list row is known, because reading the rest failed; and
+    /// flows that have no source, as they were never published.
+    pub unread: BTreeSet<(Kind, SourceId)>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
 }
@@ -48,7 +51,10 @@ impl Snapshot {
         catalogue: &Catalogue,
         pins: &BTreeMap<ObjectRef, String>,
     ) -> (Bundle, Names) {
-        let names = Names::new(catalogue, self, pins);
+        let mut names = Names::new(catalogue, self, pins);
+        for (kind, id) in &self.unread {
+            names.forget(kind, id.as_str());
+        }
         let mut bundle = Bundle {
             source: self.org.clone(),
             gaps: self.gaps.clone(),

@@ -124,6 +124,13 @@ impl Names {
         }
     }
 
+    /// Forgets an object, as if the org did not have it.
+    pub(super) fn forget(&mut self, kind: &Kind, id: &str) {
+        if let Some(objects) = self.objects.get_mut(kind) {
+            objects.remove(id);
+        }
+    }
+
     /// Returns the object that an id means.
     pub fn object(&self, kind: &Kind, id: &str) -> Option<&ObjectRef> {
         self.objects.get(kind)?.get(id)

@@ -29,7 +29,10 @@ pub(super) async fn fill(
             .map(|captured| one(org, descriptor, captured))
             .buffered(CONCURRENCY);
         let results: Vec<_> = read.collect().await;
-        for (captured, failures) in results {
+        for (captured, whole, failures) in results {
+            if !whole {
+                collector.unread(&descriptor.kind, &captured);
+            }
             for failure in failures {
                 collector.failed(&descriptor.kind, Some(label(&captured)), failure);
             }
@@ -53,21 +56,25 @@ fn label(captured: &Captured) -> String {
     }
 }
 
-/// Reads one object and its parts.
+/// Reads one object and its parts; tells whether more than its row is known.
 async fn one(
     org: &Org,
     descriptor: &Descriptor,
     mut captured: Captured,
-) -> (Captured, Vec<Failure>) {
+) -> (Captured, bool, Vec<Failure>) {
     let mut failures = Vec::new();
     if let Some(read) = descriptor.read.as_ref().filter(|read| read.each) {
         let path = with_id(&read.path, captured.id.as_str());
         let call = query_of(&read.query).fold(Call::get(path), |call, (k, v)| call.query(k, v));
         match org.client.send(call).await {
-            Ok(reply) => captured.body = reply.body,
+            Ok(reply) if reply.body.is_object() => captured.body = reply.body,
+            Ok(_) => {
+                failures.push(Failure::Answer("the answer is no object".to_owned()));
+                return (captured, false, failures);
+            }
             Err(error) => {
                 failures.push(Failure::Call(error));
-                return (captured, failures);
+                return (captured, false, failures);
             }
         }
     }
@@ -82,7 +89,7 @@ async fn one(
             Err(failure) => failures.push(failure),
         }
     }
-    (captured, failures)
+    (captured, true, failures)
 }
 
 /// Reads a part of an object; nothing where the object's own body carries it.
@@ -104,7 +111,8 @@ pub(crate) async fn read_part(
         .when
         .as_ref()
         .is_some_and(|field| match captured.body.get(field) {
-            None | Some(Value::Null) => true,
+            // What the row does not say must be asked.
+            None | Some(Value::Null) => false,
             Some(Value::Number(n)) => n.as_u64() == Some(0),
             Some(Value::Array(list)) => list.is_empty(),
             Some(_) => false,
@@ -131,30 +139,24 @@ pub(crate) fn with_id(path: &str, id: &str) -> String {
 async fn sources(
     org: &Org,
     descriptor: &Descriptor,
-    flows: &mut Vec<Captured>,
+    flows: &mut [Captured],
     collector: &mut Collector<'_>,
 ) {
-    let mut unpublished = Vec::new();
-    flows.retain(|flow| {
-        let published = flow
-            .body
-            .get("publishedVersion")
-            .is_some_and(Value::is_object);
-        if !published {
-            unpublished.push(label(flow));
-        }
-        published
-    });
-    for object in unpublished {
+    let published = |flow: &Captured| {
+        let version = flow.body.get("publishedVersion");
+        version.is_some_and(Value::is_object)
+    };
+    for flow in flows.iter().filter(|flow| !published(flow)) {
         let reason = "it has no published version; publish it to have it exported".to_owned();
         collector.gap(Gap {
             kind: descriptor.kind.clone(),
-            object: Some(object),
+            object: Some(label(flow)),
             reason,
         });
     }
     let ids: Vec<_> = flows
         .iter()
+        .filter(|flow| published(flow))
         .map(|flow| flow.id.as_str().to_owned())
         .collect();
     let mut exported = jobs::export_flows(org, &ids).await;
@@ -179,7 +181,9 @@ async fn sources(
         }
     }
     // A flow without its source cannot be created elsewhere.
-    flows.retain(|flow| !flow.files.is_empty());
+    for flow in flows.iter().filter(|flow| flow.files.is_empty()) {
+        collector.unread(&descriptor.kind, flow);
+    }
 }
 
 /// Downloads the audio of prompts.

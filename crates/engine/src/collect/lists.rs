@@ -40,7 +40,7 @@ pub(crate) async fn list(org: &Org, descriptor: &Descriptor, deleted_too: bool) 
     if descriptor.singleton {
         match singleton(org, descriptor).await {
             Ok(captured) => listed.objects.extend(captured),
-            Err(error) => listed.failures.push(Failure::Call(error)),
+            Err(failure) => listed.failures.push(failure),
         }
         return listed;
     }
@@ -50,10 +50,16 @@ pub(crate) async fn list(org: &Org, descriptor: &Descriptor, deleted_too: bool) 
         }
         match org.client.list(&listing(spec, &spec.path)).await {
             Ok(rows) => {
-                let rows = rows
+                let (rows, nameless): (Vec<_>, Vec<_>) = rows
                     .into_iter()
                     .filter(|row| is_kept(spec, row))
-                    .filter_map(captured);
+                    .map(captured)
+                    .partition(Option::is_some);
+                if !nameless.is_empty() {
+                    let reason = format!("{} rows of {} have no id", nameless.len(), spec.path);
+                    listed.failures.push(Failure::Answer(reason));
+                }
+                let rows = rows.into_iter().flatten();
                 if spec.deleted {
                     &mut listed.deleted
                 } else {
@@ -70,12 +76,15 @@ pub(crate) async fn list(org: &Org, descriptor: &Descriptor, deleted_too: bool) 
     listed
 }
 
-async fn singleton(org: &Org, descriptor: &Descriptor) -> Result<Option<Captured>, Error> {
+async fn singleton(org: &Org, descriptor: &Descriptor) -> Result<Option<Captured>, Failure> {
     let Some(read) = &descriptor.read else {
         return Ok(None);
     };
     let call = query_of(&read.query).fold(Call::get(&read.path), |call, (k, v)| call.query(k, v));
-    let reply = org.client.send(call).await?;
+    let reply = org.client.send(call).await.map_err(Failure::Call)?;
+    if !reply.body.is_object() {
+        return Err(Failure::Answer("the answer is no object".to_owned()));
+    }
     let id = SourceId::new(descriptor.kind.as_str());
     Ok(Some(Captured {
         id,

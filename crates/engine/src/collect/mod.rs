@@ -15,7 +15,7 @@ use orgsmith_client::{Error, ListError, ListFault};
 use orgsmith_core::bundle::Gap;
 use orgsmith_core::catalogue::{Catalogue, Descriptor};
 use orgsmith_core::document::Captured;
-use orgsmith_core::id::{Kind, ObjectRef, OrgName};
+use orgsmith_core::id::{Kind, ObjectRef, OrgName, SourceId};
 use orgsmith_core::snapshot::{Names, Snapshot};
 
 use crate::events::{Event, Events};
@@ -78,6 +78,7 @@ pub async fn collect(
         events,
         fatal: None,
         gaps: Vec::new(),
+        unread: BTreeSet::new(),
     };
     let mut snapshot = Snapshot {
         org: org.origin(),
@@ -142,6 +143,7 @@ pub async fn collect(
 
     collector.gaps.sort();
     snapshot.gaps = collector.gaps;
+    snapshot.unread = collector.unread;
     events.tell(Event::CollectEnded {
         org: org.name.clone(),
         objects: snapshot.objects.values().map(Vec::len).sum(),
@@ -215,6 +217,7 @@ struct Collector<'c> {
     events: &'c Events,
     fatal: Option<Box<Error>>,
     gaps: Vec<Gap>,
+    unread: BTreeSet<(Kind, SourceId)>,
 }
 
 impl Collector<'_> {
@@ -240,6 +243,11 @@ impl Collector<'_> {
             object,
             reason,
         });
+    }
+
+    /// Notes that no more than the list row of an object is known.
+    fn unread(&mut self, kind: &Kind, object: &Captured) {
+        self.unread.insert((kind.clone(), object.id.clone()));
     }
 
     fn gap(&mut self, gap: Gap) {

@@ -1,5 +1,6 @@
 //! What could not be read is not known: it is neither missing nor empty.
 
+use orgsmith_core::bundle::Gap;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::Kind;
 use orgsmith_core::plan::{Options, Plan, Planner};
@@ -157,4 +158,49 @@ fn numbers_are_kept_where_the_pools_of_the_target_could_not_be_read() {
     );
     assert_eq!(step_ids(&plan), Vec::<&str>::new());
     assert!(conflicts(&plan).contains(&"architect_ivr/Main".to_owned()));
+}
+
+#[test]
+fn an_object_that_could_not_be_read_whole_is_neither_written_nor_exported() {
+    let half = |org: Org| {
+        let mut snapshot = org.snapshot();
+        let kind = Kind::new("routing_queue");
+        let queue = &mut snapshot.objects.get_mut(&kind).expect("queues")[0];
+        queue.body = json!({"id": queue.id, "name": "Sales"});
+        let id = queue.id.clone();
+        snapshot.unread.insert((kind, id));
+        snapshot
+    };
+    let plan = plan(&small("one"), &half(small("two")));
+    assert_eq!(step_ids(&plan), Vec::<&str>::new());
+    assert_eq!(conflicts(&plan), ["routing_queue/Sales"]);
+    let (exported, _) = half(small("one")).to_bundle(Catalogue::builtin(), &Default::default());
+    let queue = "routing_queue/Sales".parse().expect("a reference");
+    assert!(!exported.documents.contains_key(&queue));
+}
+
+#[test]
+fn nothing_is_deleted_for_being_lost_in_a_gap_of_the_source() {
+    let mut source = small("one").snapshot();
+    let kind = Kind::new("routing_skill");
+    source.gaps.push(Gap {
+        kind: kind.clone(),
+        object: Some("Claims (1)".into()),
+        reason: "refused".into(),
+    });
+    let (desired, _) = source.to_bundle(Catalogue::builtin(), &Default::default());
+    let mut target = small("two");
+    target.add("routing_skill/Claims", json!({}));
+    target.add("group/Old", json!({"type": "official"}));
+    let options = Options {
+        prune: true,
+        ..Options::default()
+    };
+    let plan = Planner::new(Catalogue::builtin(), options).plan(&desired, &target.snapshot());
+    assert_eq!(step_ids(&plan), ["group/Old:delete"]);
+    assert!(
+        plan.findings
+            .iter()
+            .any(|finding| finding.rule == "not-pruned")
+    );
 }
