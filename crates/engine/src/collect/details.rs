@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use orgsmith_client::{Call, Error, path_segment};
 use orgsmith_core::bundle::Gap;
-use orgsmith_core::catalogue::{Descriptor, Driver, Part};
+use orgsmith_core::catalogue::{Descriptor, Driver, Part, Reference};
 use orgsmith_core::document::Captured;
 use serde_json::{Value, json};
 
@@ -82,7 +82,7 @@ async fn one(
         match read_part(org, part, &captured).await {
             Ok(Some(value)) => {
                 if let Value::Object(body) = &mut captured.body {
-                    body.insert(part.field.clone(), value);
+                    body.insert(part.field.clone(), trimmed(descriptor, part, value));
                 }
             }
             Ok(None) => {}
@@ -90,6 +90,35 @@ async fn one(
         }
     }
     (captured, true, failures)
+}
+
+/// Keeps of a list of items what is managed: a queue's members come with everything about the users.
+fn trimmed(descriptor: &Descriptor, part: &Part, value: Value) -> Value {
+    if part.single {
+        return value;
+    }
+    let mut value = value;
+    for item in value.as_array_mut().into_iter().flatten() {
+        if let Value::Object(item) = item
+            && !part.fields.is_empty()
+        {
+            item.retain(|name, _| {
+                name == "id" || part.fields.contains(name) || part.identity.contains(name)
+            });
+        }
+    }
+    let mut body = json!({});
+    body[&part.field] = value;
+    let own = |reference: &&Reference| reference.path.root() == part.field && !reference.bare;
+    for reference in descriptor.references.iter().filter(own) {
+        reference.path.retain(&mut body, &mut |place| {
+            if let Value::Object(place) = place {
+                place.retain(|name, _| name == "id" || Some(name) == reference.by.as_ref());
+            }
+            true
+        });
+    }
+    body[&part.field].take()
 }
 
 /// Reads a part of an object; nothing where the object's own body carries it.
