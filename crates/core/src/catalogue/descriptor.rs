@@ -324,6 +324,9 @@ pub struct Part {
     pub when: Option<String>,
     /// It is read off other objects: a group's members are known from the users.
     pub inverse: Option<Inverse>,
+    /// A field of the object that names others which may have the same items, such as a queue's
+    /// member groups: where they do, the items are added first, as they are refused afterwards.
+    pub before: Option<String>,
     /// What tells one item from another: `user`, `key`, `language`. Empty: the item itself.
     #[serde(default)]
     pub identity: Vec<String>,

@@ -126,3 +126,17 @@ async fn the_lock_of_a_process_that_died_is_not_waited_for() {
     let plan = lab.plan(&sketch(), "gold").await;
     assert!(lab.run(&plan, "gold").await.outcome.is_complete());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_who_also_comes_by_a_group_arrives_as_both() {
+    let lab = Lab::with_orgs(["gold", "tenant"]).await;
+    let mut bundle = sketch();
+    lab.apply(&bundle, "gold").await;
+    // Ana is a member of the queue already when her group joins it.
+    let groups = json!([{"$ref": "group/Backup"}]);
+    crate::lab::edit(&mut bundle, "routing_queue/Billing", "memberGroups", groups);
+    lab.apply(&bundle, "gold").await;
+    let gold = lab.export("gold").await;
+    lab.apply(&gold, "tenant").await;
+    assert!(lab.plan(&gold, "tenant").await.is_empty());
+}

@@ -185,6 +185,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         let descriptor = item.descriptor;
         let none = BTreeSet::new();
         let cuts = self.cuts.get(&index).unwrap_or(&none);
+        let sharing = self.sharing(item);
         if descriptor.driver == Driver::Flow {
             return self.create_flow(item, cuts);
         }
@@ -193,7 +194,9 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             return self.notes.conflict(&item.object, reason);
         };
         let own = without_parts(descriptor, &item.body);
-        let (now, later) = defer(descriptor, call, own.clone(), cuts);
+        let waiting: BTreeSet<ObjectRef> = cuts.union(&sharing).cloned().collect();
+        let (now, later) = defer(descriptor, call, own.clone(), &waiting);
+        let parts_first = descriptor.update_last || !sharing.is_empty();
         let mut fields = now;
         fields.extend(descriptor.create_with.clone());
         let body = wire::body(descriptor, call, fields);
@@ -216,13 +219,18 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 }),
             },
         );
-        if descriptor.update_last {
+        if parts_first {
             self.new_parts(item);
         }
         if !later.is_empty() {
-            self.complete(item, &own, later, cuts);
+            let reason = match (cuts.iter().next(), sharing.iter().next()) {
+                (Some(other), _) => format!("it refers to {other}, which refers back to it"),
+                (None, Some(other)) => format!("{other} brings some of its items along"),
+                (None, None) => "its creation does not take these fields".into(),
+            };
+            self.complete(item, &own, later, reason);
         }
-        if !descriptor.update_last {
+        if !parts_first {
             self.new_parts(item);
         }
     }
@@ -233,7 +241,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         item: &Item<'_>,
         own: &Map<String, Value>,
         later: BTreeSet<String>,
-        cuts: &BTreeSet<ObjectRef>,
+        reason: String,
     ) {
         let descriptor = item.descriptor;
         let Some(call) = &descriptor.update else {
@@ -259,10 +267,6 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 })
             })
             .collect();
-        let reason = match cuts.iter().next() {
-            Some(other) => format!("it refers to {other}, which refers back to it"),
-            None => "its creation does not take these fields".into(),
-        };
         let body = wire::body(descriptor, call, fields);
         self.push(
             item,

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use super::{Draft, StepMaker, own_id, plural};
 use crate::catalogue::{Driver, ItemBody, ItemWrite, Part};
 use crate::diff::{Change, ItemChanges, changes};
-use crate::document::{Portable, Template};
+use crate::document::{Portable, Slot, Template, for_each_slot};
+use crate::id::ObjectRef;
 use crate::plan::planner::Item;
 use crate::plan::{Action, Request, Write, digest_of, wire};
 
@@ -15,6 +16,34 @@ use crate::plan::{Action, Request, Write, digest_of, wire};
 const ROWS_BY_CALL: usize = 2;
 
 impl StepMaker<'_, '_> {
+    /// Returns the objects that a new object names and that have items of its own: they are named
+    /// once the items are there.
+    pub(super) fn sharing(&self, item: &Item<'_>) -> BTreeSet<ObjectRef> {
+        let mut found = BTreeSet::new();
+        for part in &item.descriptor.parts {
+            let Some(names) = part.before.as_ref().and_then(|field| item.body.get(field)) else {
+                continue;
+            };
+            let own = referred(item.body.get(&part.field));
+            for other in referred(Some(names)) {
+                // Items come in the order of the bundle.
+                let place = self.items.binary_search_by(|held| held.object.cmp(&other));
+                let Some(held) = place.ok().map(|place| &self.items[place]) else {
+                    continue;
+                };
+                let mut theirs = held
+                    .descriptor
+                    .parts
+                    .iter()
+                    .flat_map(|part| referred(held.body.get(&part.field)));
+                if theirs.any(|held| own.contains(&held)) {
+                    found.insert(other);
+                }
+            }
+        }
+        found
+    }
+
     pub(super) fn new_parts(&mut self, item: &Item<'_>) {
         let descriptor = item.descriptor;
         for part in &descriptor.parts {
@@ -335,4 +364,17 @@ fn item_reason(part: &Part, found: &ItemChanges) -> String {
         .map(|(n, what)| format!("{n} {what}"))
         .collect();
     format!("{}: {}", part.field, told.join(", "))
+}
+
+/// Returns the objects that a value refers to.
+fn referred(value: Option<&Value>) -> BTreeSet<ObjectRef> {
+    let mut found = BTreeSet::new();
+    if let Some(value) = value {
+        for_each_slot(value, &mut |slot| {
+            if let Slot::Ref(object) = slot {
+                found.insert(object);
+            }
+        });
+    }
+    found
 }

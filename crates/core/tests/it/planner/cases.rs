@@ -887,6 +887,38 @@ fn every_slot_of_a_partly_filled_target_is_an_id_of_the_target() {
 }
 
 #[test]
+fn members_are_added_before_a_group_that_has_them_too() {
+    let group = |member: &str| json!({"name": "Team", "type": "official", "members": [to(member)]});
+    let user = |name: &str| json!({"name": name, "email": format!("{name}@example.com"), "division": to("auth_division/~home")});
+    let queue = json!({
+        "name": "Sales", "memberGroups": [to("group/Team")],
+        "members": [{"user": to("user/ana@example.com")}],
+    });
+    let steps = |member: &str| {
+        let documents = [
+            ("user/ana@example.com", user("ana")),
+            ("user/ben@example.com", user("ben")),
+            ("group/Team", group(member)),
+            ("routing_queue/Sales", queue.clone()),
+        ];
+        let plan = plan_documents(&documents, &empty().snapshot());
+        let steps = step_ids(&plan)
+            .into_iter()
+            .filter(|id| id.starts_with("routing_queue"));
+        steps.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let id = |step: &str| format!("routing_queue/Sales:{step}");
+    assert_eq!(
+        steps("user/ben@example.com"),
+        [id("create"), id("members+1")]
+    );
+    assert_eq!(
+        steps("user/ana@example.com"),
+        [id("create"), id("members+1"), id("link")]
+    );
+}
+
+#[test]
 fn a_new_object_is_not_told_what_it_is_anyway() {
     let plan = |answers: bool| {
         let user = json!({
