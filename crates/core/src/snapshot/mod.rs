@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use names::builtin_rule;
 pub use names::{Ambiguous, Names};
 pub use portable::{Unresolved, portable, reduced};
-pub(crate) use portable::{item_identity, normalise};
+pub(crate) use portable::{item_identity, normalise, reduced_part};
 
 use crate::bundle::{Bundle, Gap, Origin};
 use crate::catalogue::Catalogue;

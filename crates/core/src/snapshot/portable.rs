@@ -120,7 +120,23 @@ pub fn reduced(descriptor: &Descriptor, body: &Value) -> Map<String, Value> {
             }
         }
     }
-    let mut body = Value::Object(kept);
+    reduced_body(descriptor, Value::Object(kept))
+}
+
+/// Returns what a part that is a single object would send back to its own org.
+pub(crate) fn reduced_part(
+    descriptor: &Descriptor,
+    part: &Part,
+    raw: &Value,
+) -> Map<String, Value> {
+    let kept = Map::from_iter([(part.field.clone(), part_fields(part, raw))]);
+    match reduced_body(descriptor, Value::Object(kept)).remove(&part.field) {
+        Some(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+fn reduced_body(descriptor: &Descriptor, mut body: Value) -> Map<String, Value> {
     drop_nulls(&mut body);
     drop_unmanaged_places(descriptor, &mut body);
     for reference in descriptor

@@ -459,17 +459,18 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             let reason = format!("{} differs, and the API cannot change it", paths.join(", "));
             return self.notes.conflict(&item.object, reason);
         };
-        let own = without_parts(descriptor, &item.body);
-        let fields = if call.method == "PUT" {
-            wire::overlaid(descriptor, &live.body, &own)
-        } else {
-            let whole = wire::overlaid(descriptor, &live.body, &own);
-            let changed = |field: &str| paths.iter().any(|path| root(path) == field);
-            whole
-                .into_iter()
-                .filter(|(field, _)| changed(field))
-                .collect()
-        };
+        let changed = |field: &str| paths.iter().any(|path| root(path) == field);
+        let secret = |field: &str| descriptor.secrets.iter().any(|path| path.root() == field);
+        // What is equal is sent as it is there: the document may not know all of it.
+        let mut own = without_parts(descriptor, &item.body);
+        // Its division is equal, or an earlier step has moved it there.
+        own.retain(|field, _| {
+            changed(field) || secret(field) || field == "division" || live.body.get(field).is_none()
+        });
+        let mut fields = wire::overlaid(descriptor, &live.body, &own);
+        if call.method != "PUT" {
+            fields.retain(|field, _| changed(field));
+        }
         let body = wire::body(descriptor, call, fields);
         let write =
             if descriptor.driver == Driver::Action && paths.iter().any(|p| root(p) == "contract") {

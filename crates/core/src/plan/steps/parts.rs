@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Draft, StepMaker, own_id, plural};
+use super::{Draft, StepMaker, own_id, plural, root};
 use crate::catalogue::{Driver, ItemBody, ItemWrite, Part};
 use crate::diff::{Change, ItemChanges, changes};
 use crate::document::{Portable, Slot, Template, for_each_slot};
 use crate::id::ObjectRef;
 use crate::plan::planner::Item;
 use crate::plan::{Action, Request, Write, digest_of, wire};
+use crate::snapshot::reduced_part;
 
 /// Up to this many new rows, a call per row is cheaper than a job for all.
 const ROWS_BY_CALL: usize = 2;
@@ -134,9 +135,9 @@ impl StepMaker<'_, '_> {
             item.as_object()
                 .is_some_and(|item| item.len() > part.identity.len())
         };
-        let changed = found.change.iter().map(|(_, wanted)| wanted);
-        let completed = found.add.iter().filter(|_| bare).filter(told);
-        let items: Vec<Value> = changed.chain(completed).cloned().collect();
+        let changed = found.change.iter().map(|(live, wanted)| over(live, wanted));
+        let completed = found.add.iter().filter(|_| bare).filter(told).cloned();
+        let items: Vec<Value> = changed.chain(completed).collect();
         if let Some(change) = &part.change {
             for (number, chunk) in items.chunks(change.cap.max(1)).enumerate() {
                 let suffix = format!("{}~{}", part.field, number + 1);
@@ -218,8 +219,13 @@ impl StepMaker<'_, '_> {
         let Some(replace) = part.replace.as_ref().filter(|_| !found.is_empty()) else {
             return;
         };
-        let mut whole: Map<String, Value> = have;
-        wire::overlay(&mut whole, wanted);
+        // What is equal is sent as it is there: the document may not know all of it.
+        let mut whole = raw.map_or(have, |raw| reduced_part(item.descriptor, part, raw));
+        let mut differing = wanted.clone();
+        differing.retain(|field, _| {
+            found.iter().any(|change| root(&change.path) == field) || !whole.contains_key(field)
+        });
+        wire::overlay(&mut whole, &differing);
         let body = wire::item_body(item.descriptor, part, replace, &Value::Object(whole));
         let Value::Object(mut body) = body else {
             return;
@@ -377,4 +383,16 @@ fn referred(value: Option<&Value>) -> BTreeSet<ObjectRef> {
         });
     }
     found
+}
+
+/// Lays what is wanted of an item over what the target has: a call may replace the item.
+fn over(live: &Value, wanted: &Value) -> Value {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => {
+            let mut whole = live.clone();
+            wire::overlay(&mut whole, wanted);
+            Value::Object(whole)
+        }
+        _ => wanted.clone(),
+    }
 }

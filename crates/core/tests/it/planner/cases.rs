@@ -931,3 +931,56 @@ fn a_new_object_is_not_told_what_it_is_anyway() {
     assert_eq!(step_ids(&plan(false)), [create]);
     assert_eq!(step_ids(&plan(true)), [create, "user/ana@example.com:link"]);
 }
+
+#[test]
+fn a_write_of_the_whole_object_keeps_what_the_document_cannot_know() {
+    let (mut source, mut target) = (Org::new("one", "Acme"), empty());
+    let division = || to("auth_division/~home");
+    source.add(
+        "routing_queue/Sales",
+        json!({"division": division(), "description": "new", "memberGroups": []}),
+    );
+    let team = json!([{"id": "a-team", "type": "TEAM"}]);
+    target.add(
+        "routing_queue/Sales",
+        json!({"division": division(), "description": "old", "memberGroups": team}),
+    );
+    // Which of two credentials is meant is not known; that one is bound is.
+    let integration = |notes: &str| {
+        json!({"integrationType": {"id": "custom"}, "intendedState": "ENABLED",
+            "config": {"name": "CRM", "notes": notes, "version": 3}})
+    };
+    source.add("integration/custom/CRM", integration("new"));
+    let mut live = integration("old");
+    live["config"]["credentials"] = json!({"basicAuth": {"id": "a-credential", "name": "CRM"}});
+    target.add("integration/custom/CRM", live);
+    let schema = json!({"type": "object", "properties": {"key": {}, "a": {}, "b": {}}});
+    let table = |row: Value| json!({"division": division(), "schema": schema, "rows": [row]});
+    source.add(
+        "architect_datatable/Shops",
+        table(json!({"key": "1", "a": "new"})),
+    );
+    target.add(
+        "architect_datatable/Shops",
+        table(json!({"key": "1", "a": "old", "b": "theirs"})),
+    );
+
+    let plan = plan(&source, &target.snapshot());
+    assert_eq!(
+        sent(&plan, "routing_queue/Sales:update")["memberGroups"],
+        json!([{"id": "a-team", "type": "TEAM"}])
+    );
+    let config = sent(&plan, "integration/custom/CRM:config");
+    assert_eq!(
+        config["credentials"],
+        json!({"basicAuth": {"id": "a-credential"}})
+    );
+    assert_eq!(
+        (&config["notes"], &config["version"]),
+        (&json!("new"), &json!(3))
+    );
+    assert_eq!(
+        sent(&plan, "architect_datatable/Shops:rows~1"),
+        json!({"key": "1", "a": "new", "b": "theirs"})
+    );
+}
