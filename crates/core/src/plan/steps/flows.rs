@@ -1,18 +1,18 @@
 //! Steps of flows, whose source goes up as a file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Draft, StepMaker, expected};
+use super::{Draft, StepMaker, expected, write_new};
 use crate::diff::Change;
-use crate::document::{Captured, Files, Portable, Slot, Template};
+use crate::document::{Captured, Files, Portable, Slot};
 use crate::flow;
 use crate::flow::i3;
 use crate::id::ObjectRef;
 use crate::plan::planner::{FLOW_SOURCE, Item};
-use crate::plan::{Action, Request, Write, digest_of, wire};
+use crate::plan::{Action, Write, digest_of, wire};
 
 impl StepMaker<'_, '_> {
     pub(super) fn create_flow(&mut self, item: &Item<'_>, cuts: &BTreeSet<ObjectRef>) {
@@ -53,15 +53,7 @@ impl StepMaker<'_, '_> {
                 changes: Vec::new(),
                 reason: format!("the target lacks it; empty at first, {why}"),
                 expected: None,
-                write: Write::Request(Request {
-                    method: call.method.clone(),
-                    path: call.path.clone(),
-                    params: Vec::new(),
-                    query: BTreeMap::new(),
-                    body: Some(Template::new(Value::Object(body))),
-                    creates: true,
-                    versioned: false,
-                }),
+                write: write_new(call, body),
             },
         );
         self.push(

@@ -208,15 +208,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 changes: Vec::new(),
                 reason: "the target lacks it".into(),
                 expected: None,
-                write: Write::Request(Request {
-                    method: call.method.clone(),
-                    path: call.path.clone(),
-                    params: Vec::new(),
-                    query: BTreeMap::new(),
-                    body: Some(Template::new(Value::Object(body))),
-                    creates: true,
-                    versioned: false,
-                }),
+                write: write_new(call, body),
             },
         );
         if parts_first {
@@ -558,6 +550,18 @@ fn step_id(object: &ObjectRef, suffix: &str) -> StepId {
 
 fn own_id(item: &Item<'_>) -> Template {
     Template::new(Slot::Ref(item.object.clone()).to_value())
+}
+
+fn write_new(call: &WriteSpec, body: Map<String, Value>) -> Write {
+    Write::Request(Request {
+        method: call.method.clone(),
+        path: call.path.clone(),
+        params: Vec::new(),
+        query: BTreeMap::new(),
+        body: Some(Template::new(Value::Object(body))),
+        creates: true,
+        versioned: false,
+    })
 }
 
 fn write_object(item: &Item<'_>, call: &WriteSpec, body: Map<String, Value>) -> Write {

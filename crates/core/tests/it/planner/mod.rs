@@ -3,6 +3,7 @@
 mod cases;
 mod graphs;
 mod model;
+mod parts;
 mod prune;
 mod screens;
 mod unread;
