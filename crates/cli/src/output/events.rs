@@ -67,10 +67,11 @@ impl Progress {
         let style = ProgressStyle::with_template("{msg:<28} {bar:30} {pos}/{len}  {elapsed}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("━╸─");
-        let bar = ProgressBar::new(length as u64).with_style(style);
+        // Before it is among the others it would draw on a line of its own, and leave it there.
+        let bar = bars.add(ProgressBar::new(length as u64).with_style(style));
         bar.set_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
-        lock(&self.running).insert(name.to_owned(), bars.add(bar));
+        lock(&self.running).insert(name.to_owned(), bar);
     }
 
     fn step(&self, name: &str) {
