@@ -9,15 +9,17 @@ use std::time::{Duration, Instant};
 
 use orgsmith_client::Error;
 use orgsmith_core::catalogue::{Catalogue, Descriptor, Part};
-use orgsmith_core::document::{Bindings, Captured, Files};
+use orgsmith_core::document::{Bindings, Captured, Files, Template};
+use orgsmith_core::flow;
 use orgsmith_core::id::{Kind, SourceId, TargetId};
-use orgsmith_core::plan::{Action, Expected, Step, Write};
+use orgsmith_core::plan::{Action, Expected, Step, Write, pre_image};
 use orgsmith_core::snapshot::{Names, Snapshot};
 use serde_json::Value;
 
 use super::worker::{Worker, version_of};
 use crate::collect::details::{read_one, read_part};
 use crate::collect::lists::{Failure, list};
+use crate::jobs::{JobError, export_flows};
 
 /// What the target shows of a step.
 pub(super) enum Probe {
@@ -40,8 +42,9 @@ pub(super) async fn probe(worker: &Worker<'_>, step: &Step, descriptor: &Descrip
         Write::Request(request) if request.creates => {
             return look_up(worker, step, descriptor).await;
         }
+        Write::FlowImport { source } => return imported(worker, step, descriptor, source).await,
         // Importing a file again makes what it says once more, and nothing twice.
-        Write::FlowImport { .. } | Write::PromptAudio { .. } | Write::RowsImport { .. } => {
+        Write::PromptAudio { .. } | Write::RowsImport { .. } => {
             return Probe::NotDone;
         }
         Write::Request(_) | Write::ActionDraft { .. } => {}
@@ -154,7 +157,12 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
         return Probe::Undecided("it has no id in the target".into());
     };
     if !versioned {
-        return part_written(worker, step, descriptor, id).await;
+        return match &step.expected {
+            Some(Expected::PreImage(before)) => {
+                replaced(worker, step, descriptor, id, before).await
+            }
+            Some(Expected::Version(_)) | None => part_written(worker, step, descriptor, id).await,
+        };
     }
     let live = match read_one(worker.execution.org, descriptor, id.as_str()).await {
         Ok(Some(live)) => live,
@@ -179,6 +187,85 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
             Probe::Undecided("somebody else changed it at the same time; plan again".into())
         }
         _ => Probe::NotDone,
+    }
+}
+
+/// Finds out whether a change without a version was made: the object is what the request asked for,
+/// and not what it was before.
+async fn replaced(
+    worker: &Worker<'_>,
+    step: &Step,
+    descriptor: &Descriptor,
+    id: TargetId,
+    before: &str,
+) -> Probe {
+    let Write::Request(request) = &step.write else {
+        return Probe::NotDone;
+    };
+    let live = match read_one(worker.execution.org, descriptor, id.as_str()).await {
+        Ok(Some(live)) => live,
+        Ok(None) => return Probe::NotDone,
+        Err(error) => return Probe::Failed(error),
+    };
+    if pre_image(descriptor, &live) == *before {
+        return Probe::NotDone;
+    }
+    let bound = |template: Option<&Template>| Some(template?.bind(worker).ok()?.into_value());
+    let moves = step.changes.iter().all(|change| change.path == "division");
+    let holds = match bound(request.body.as_ref()) {
+        // A move says the division in its path.
+        Some(Value::Array(_)) if moves => {
+            bound(request.params.first()).as_ref() == live.pointer("/division/id")
+        }
+        Some(wanted) => shows(&wanted, &live),
+        None => false,
+    };
+    if holds {
+        Probe::Done {
+            id: Some(id),
+            version: version_of(&live),
+        }
+    } else {
+        Probe::NotDone
+    }
+}
+
+/// Finds out whether a flow has the source that was sent. Sending it again makes nothing twice, but
+/// a flow that existed would look as if somebody else had changed it.
+async fn imported(
+    worker: &Worker<'_>,
+    step: &Step,
+    descriptor: &Descriptor,
+    source: &str,
+) -> Probe {
+    let (Some(Expected::PreImage(before)), Some(id)) = (&step.expected, worker.id(&step.object))
+    else {
+        return Probe::NotDone;
+    };
+    let org = worker.execution.org;
+    match read_one(org, descriptor, id.as_str()).await {
+        Ok(Some(live)) if pre_image(descriptor, &live) != *before => {}
+        Ok(_) => return Probe::NotDone,
+        Err(error) => return Probe::Failed(error),
+    }
+    let ids = [id.as_str().to_owned()];
+    let live = match export_flows(org, &ids).await.remove(id.as_str()) {
+        Some(Ok((_, live))) => live,
+        Some(Err(JobError::Call(error))) => return Probe::Failed(error),
+        Some(Err(error)) => return Probe::Undecided(error.to_string()),
+        None => return Probe::NotDone,
+    };
+    let blob = worker.execution.plan.blobs.get(source);
+    let sent = blob.and_then(|blob| blob.bytes()).unwrap_or_default();
+    let meaning = |bytes: &[u8]| flow::canonical(std::str::from_utf8(bytes).ok()?).ok();
+    let equal = *live == *sent || meaning(&live).is_some_and(|live| Some(live) == meaning(&sent));
+    if equal {
+        Probe::Done {
+            id: Some(id),
+            version: None,
+        }
+    } else {
+        Probe::NotDone
     }
 }
 

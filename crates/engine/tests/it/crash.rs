@@ -8,12 +8,14 @@ use futures::{StreamExt, stream};
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::id::{ObjectRef, OrgName, RunId, TargetId};
 use orgsmith_core::journal::Record;
+use orgsmith_core::plan::{FLOW_SOURCE, Plan};
 use orgsmith_store::state::{
     Acquired, Error, Lease, Mapping, MappingFilter, Owner, Reply, Run, RunStatus, SnapshotHead,
     SnapshotId, State,
 };
+use serde_json::json;
 
-use crate::lab::{Lab, sketch, told};
+use crate::lab::{Lab, edit, sketch, told};
 
 /// A state whose process dies after so many journal entries: nothing is written after that.
 struct Dying {
@@ -101,22 +103,7 @@ async fn killed_after_any_journal_entry_and_resumed_the_world_is_the_same() {
 async fn survives(bundle: &Bundle, wanted: &Bundle, k: i64, entries: i64) {
     let lab = Lab::with_orgs(["gold"]).await;
     let plan = lab.plan(bundle, "gold").await;
-    let dying: Arc<dyn State> = Arc::new(Dying {
-        inner: lab.state.clone(),
-        left: AtomicI64::new(k + 1),
-    });
-    // One entry more than k, as the run counts none before its first step.
-    let killed = lab.run_in(&plan, "gold", dying).await;
-    assert!(killed.is_err() || k + 1 >= entries, "k = {k}");
-    let run = lab
-        .state
-        .runs(None)
-        .await
-        .expect("runs")
-        .pop()
-        .expect("the run")
-        .id;
-    tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    let run = killed(&lab, &plan, k, entries).await;
     let finished = lab.resume(&run, "gold").await;
     assert!(
         finished.outcome.is_complete(),
@@ -129,4 +116,64 @@ async fn survives(bundle: &Bundle, wanted: &Bundle, k: i64, entries: i64) {
         wanted.documents,
         "k = {k}"
     );
+}
+
+/// Kills a run after its k-th journal entry.
+async fn killed(lab: &Lab, plan: &Plan, k: i64, entries: i64) -> RunId {
+    let dying: Arc<dyn State> = Arc::new(Dying {
+        inner: lab.state.clone(),
+        left: AtomicI64::new(k + 1),
+    });
+    // One entry more than k, as the run counts none before its first step.
+    let killed = lab.run_in(plan, "gold", dying).await;
+    assert!(killed.is_err() || k + 1 >= entries, "k = {k}");
+    let runs = lab.state.runs(None).await.expect("runs");
+    let open = runs.into_iter().max_by_key(|run| run.created_ms);
+    tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    open.expect("the run").id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_ones_own_is_not_taken_for_somebody_elses() {
+    let mut bundle = sketch();
+    edit(
+        &mut bundle,
+        "routing_queue/Billing",
+        "description",
+        json!("other"),
+    );
+    edit(
+        &mut bundle,
+        "routing_queue/Billing",
+        "division",
+        json!({"$ref": "auth_division/~home"}),
+    );
+    edit(
+        &mut bundle,
+        "auth_division/Claims",
+        "description",
+        json!("other"),
+    );
+    let flow = "flow/inqueuecall/Wait".parse().expect("a reference");
+    let files = &mut bundle.documents.get_mut(&flow).expect("the flow").files;
+    let source = String::from_utf8(files[FLOW_SOURCE].to_vec()).expect("text");
+    let source = source.replace("name: Again", "name: Once more");
+    files.insert(FLOW_SOURCE.to_owned(), source.into_bytes().into());
+    let bundle = &bundle;
+    stream::iter(0..8)
+        .for_each_concurrent(4, |k| async move {
+            let lab = Lab::with_orgs(["gold"]).await;
+            lab.apply(&sketch(), "gold").await;
+            let plan = lab.plan(bundle, "gold").await;
+            assert_eq!(plan.steps.len(), 4, "{:#?}", plan.steps);
+            let run = killed(&lab, &plan, k, 8).await;
+            let finished = lab.resume(&run, "gold").await;
+            assert!(
+                finished.outcome.is_complete(),
+                "k = {k}: {}",
+                told(&plan, &finished)
+            );
+            assert!(lab.plan(bundle, "gold").await.is_empty(), "k = {k}");
+        })
+        .await;
 }
