@@ -335,6 +335,11 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 || descriptor.parts.iter().any(|part| part.field == field)
         };
         let mut found = changes(&item.body, &portable.body, &skip);
+        // Whether a secret that is there is the wanted one, nobody can tell.
+        found.retain(|change| {
+            let wanted = change.new.as_ref().and_then(Slot::of);
+            change.old.is_none() || !matches!(wanted, Some(Slot::Secret(_)))
+        });
         // An answer may leave out what is as it always is.
         found.retain(|change| {
             change.old.is_some() || descriptor.defaults.get(&change.path) != change.new.as_ref()

@@ -807,3 +807,19 @@ fn a_write_of_the_whole_object_keeps_what_the_document_cannot_know() {
         json!({"key": "1", "a": "new", "b": "theirs"})
     );
 }
+
+#[test]
+fn a_secret_that_is_there_is_not_sent_for_being_called_otherwise() {
+    let credential = |place: &str| json!({"type": {"name": "basicAuth"}, "credentialFields": {"password": {"$secret": place}}});
+    let (mut source, mut target) = (Org::new("one", "Acme"), empty());
+    source.add(
+        "integration_credential/basicAuth/CRM",
+        credential("vault/crm"),
+    );
+    target.add(
+        "integration_credential/basicAuth/CRM",
+        credential("CRM/password"),
+    );
+    let plan = plan(&source, &target.snapshot());
+    assert_eq!(step_ids(&plan), Vec::<&str>::new());
+}
