@@ -9,7 +9,7 @@ use super::digest_of;
 use crate::catalogue::{Descriptor, ItemBody, ItemWrite, Part, Reference, WriteSpec};
 use crate::document::{Slot, Template};
 use crate::id::Kind;
-use crate::snapshot::reduced;
+use crate::snapshot::{normalise, reduced};
 
 /// Returns the body with which a call sends `fields` of a document.
 pub(super) fn body(
@@ -72,10 +72,15 @@ pub(super) fn overlay(base: &mut Map<String, Value>, over: &Map<String, Value>) 
 /// Names the state of an object, so that a change by somebody else is noticed before a write.
 pub fn pre_image(descriptor: &Descriptor, live: &Value) -> String {
     let mut state = reduced(descriptor, live);
+    // A place of a secret is put in when an org is read whole; no answer has it.
+    state.retain(|field, _| !descriptor.secrets.iter().any(|path| path.root() == field));
     if let Some(stamp) = descriptor.stamp.as_ref().and_then(|path| path.get(live)) {
         state.insert("~stamp".to_owned(), stamp.clone());
     }
-    digest_of(Value::Object(state).to_string().as_bytes())
+    // Two answers of one state may have an unordered list in two orders.
+    let mut state = Value::Object(state);
+    normalise(descriptor, &mut state);
+    digest_of(state.to_string().as_bytes())
 }
 
 /// Puts `{id}` around each reference that the API wants as an object.

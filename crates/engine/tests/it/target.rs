@@ -1,6 +1,10 @@
 //! Targets that are not empty.
 
-use orgsmith_core::plan::Action;
+use std::collections::BTreeSet;
+
+use orgsmith_client::Call;
+use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::plan::{Action, pre_image};
 use serde_json::json;
 
 use crate::lab::{Lab, example, sketch};
@@ -139,4 +143,42 @@ async fn a_member_who_also_comes_by_a_group_arrives_as_both() {
     let gold = lab.export("gold").await;
     lab.apply(&gold, "tenant").await;
     assert!(lab.plan(&gold, "tenant").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_row_and_the_object_that_is_read_have_one_pre_image() {
+    let lab = Lab::with_orgs(["gold"]).await;
+    lab.apply(&example("gold-org"), "gold").await;
+    let (snapshot, org) = (lab.read("gold").await, lab.org("gold"));
+    let mut compared = BTreeSet::new();
+    for (kind, objects) in &snapshot.objects {
+        let descriptor = Catalogue::builtin().get(kind.as_str()).expect("a kind");
+        let Some(read) = &descriptor.read else {
+            continue;
+        };
+        for object in objects {
+            let (before, rest) = read.path.split_once('{').unwrap_or((&read.path, "}"));
+            let after = rest.split_once('}').map_or("", |(_, after)| after);
+            let id = if descriptor.singleton {
+                ""
+            } else {
+                object.id.as_str()
+            };
+            let mut call = Call::get(format!("{before}{id}{after}"));
+            for (name, values) in &read.query {
+                for value in values.split(',') {
+                    call = call.query(name, value);
+                }
+            }
+            let live = org.client.send(call).await.expect("an answer").body;
+            assert_eq!(
+                pre_image(descriptor, &live),
+                pre_image(descriptor, &object.body),
+                "{kind}\nread {live:#}\nlisted {:#}",
+                object.body
+            );
+            compared.insert(kind.as_str());
+        }
+    }
+    assert!(compared.len() > 20, "{compared:?}");
 }
