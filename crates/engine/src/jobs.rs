@@ -164,7 +164,10 @@ fn unpack(archive: &[u8]) -> Result<HashMap<String, Arc<[u8]>>, JobError> {
         file.take(MAX_SOURCE)
             .read_to_end(&mut bytes)
             .map_err(|e| nonsense(&e))?;
-        files.insert(stem, Arc::from(bytes));
+        // What may have been cut off is not the source.
+        if (bytes.len() as u64) < MAX_SOURCE {
+            files.insert(stem, Arc::from(bytes));
+        }
     }
     Ok(files)
 }
@@ -173,7 +176,7 @@ fn unpack(archive: &[u8]) -> Result<HashMap<String, Arc<[u8]>>, JobError> {
 ///
 /// The job creates the flow or gives it a new version, by type and name: doing it twice is doing it
 /// once.
-pub(crate) async fn import_flow(org: &Org, source: &[u8]) -> Result<Option<String>, JobError> {
+pub(crate) async fn import_flow(org: &Org, source: &[u8]) -> Result<String, JobError> {
     let call = Call::post("/api/v2/flows/jobs")
         .json(json!({}))
         .replay(Replay::Safe);
@@ -191,10 +194,8 @@ pub(crate) async fn import_flow(org: &Org, source: &[u8]) -> Result<Option<Strin
         &id,
     )
     .await?;
-    Ok(state
-        .pointer("/flow/id")
-        .and_then(Value::as_str)
-        .map(str::to_owned))
+    let flow = state.get("flow").unwrap_or(&Value::Null);
+    text(flow, "id")
 }
 
 /// Adds rows to a data table by a file of comma separated values, or replaces those of the same key.

@@ -124,15 +124,17 @@ impl Runner<'_> {
         };
         let text =
             serde_json::to_string(plan).map_err(|error| RunError::BadPlan(error.to_string()))?;
-        self.state.create_run(&guard.lease, &run, &text).await?;
-        // A run that is killed still has to say which object became which.
-        let ids = serde_json::to_string(source_ids).unwrap_or_default();
-        self.state
-            .put_setting(&source_ids_of(&id), Some(&ids))
-            .await?;
-        let result = self
-            .carry_out(&guard, id, plan, BTreeMap::new(), secrets, source_ids)
-            .await;
+        let result = async {
+            self.state.create_run(&guard.lease, &run, &text).await?;
+            // A run that is killed still has to say which object became which.
+            let ids = serde_json::to_string(source_ids).unwrap_or_default();
+            self.state
+                .put_setting(&source_ids_of(&id), Some(&ids))
+                .await?;
+            self.carry_out(&guard, id, plan, BTreeMap::new(), secrets, source_ids)
+                .await
+        }
+        .await;
         guard.release().await;
         result
     }
@@ -144,17 +146,20 @@ impl Runner<'_> {
     pub async fn resume(&self, run: &RunId, secrets: &Secrets) -> Result<Finished, RunError> {
         let plan = load_plan(&*self.state, run, &self.org.name).await?;
         let guard = self.lock().await?;
-        let states = replay(&self.state.journal(run).await?)?;
-        self.state
-            .set_status(&guard.lease, run, RunStatus::Running, now_ms())
-            .await?;
-        let ids = self.state.setting(&source_ids_of(run)).await?;
-        let ids = ids
-            .and_then(|ids| serde_json::from_str(&ids).ok())
-            .unwrap_or_default();
-        let result = self
-            .carry_out(&guard, run.clone(), &plan, states, secrets, &ids)
-            .await;
+        let result = async {
+            let states = replay(&self.state.journal(run).await?)?;
+            let now = now_ms();
+            self.state
+                .set_status(&guard.lease, run, RunStatus::Running, now)
+                .await?;
+            let ids = self.state.setting(&source_ids_of(run)).await?;
+            let ids = ids
+                .and_then(|ids| serde_json::from_str(&ids).ok())
+                .unwrap_or_default();
+            self.carry_out(&guard, run.clone(), &plan, states, secrets, &ids)
+                .await
+        }
+        .await;
         guard.release().await;
         result
     }

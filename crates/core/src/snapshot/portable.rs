@@ -50,6 +50,12 @@ pub fn portable(
     unresolved: &mut Vec<Unresolved>,
 ) -> Portable {
     let mut body = managed(descriptor, &captured.body);
+    // Should an org ever answer a secret, it goes no further than here.
+    for path in &descriptor.secrets {
+        path.retain(&mut body, &mut |value| {
+            matches!(Slot::of(value), Some(Slot::Secret(_)))
+        });
+    }
     let mut short = Vec::new();
     for reference in &descriptor.references {
         let mut resolve = |value: &mut Value| {

@@ -241,3 +241,16 @@ fn an_action_is_known_by_its_integration() {
         })
     );
 }
+
+#[test]
+fn a_secret_that_an_org_answers_goes_no_further() {
+    let (documents, _) = documents(&[(
+        "integration_credential",
+        json!({
+            "id": "c-1", "name": "CRM", "type": {"name": "basicAuth"},
+            "credentialFields": {"userName": {"$secret": "CRM/userName"}, "password": "hunter2"},
+        }),
+    )]);
+    let fields = &documents["integration_credential/basicAuth/CRM"]["credentialFields"];
+    assert_eq!(*fields, json!({"userName": {"$secret": "CRM/userName"}}));
+}

@@ -103,7 +103,7 @@ pub(super) async fn send(
         Write::FlowImport { source } => {
             let id = jobs::import_flow(worker.execution.org, &blob(worker, source)?).await?;
             Ok(Sent {
-                id: id.map(|id| TargetId::new(&id)),
+                id: Some(TargetId::new(&id)),
                 version: None,
             })
         }
@@ -160,8 +160,14 @@ async fn send_request(
             id: worker.id(&step.object),
             version: None,
         }),
-        Err(error) => Err(failure(error, request.versioned)),
+        Err(error) => Err(failure(error, carries_version(request))),
     }
+}
+
+/// Tells whether a request says which version it changes: the object's, or that of a part.
+fn carries_version(request: &Request) -> bool {
+    let own = |body: &Template| body.value().get("version").is_some();
+    request.versioned || request.body.as_ref().is_some_and(own)
 }
 
 /// Fills the slots of a request.
