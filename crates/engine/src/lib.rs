@@ -5,6 +5,7 @@
 //! journal before its request leaves, and a request whose answer never came is looked into, never
 //! sent again blindly. Everything that happens is told as an [`Event`].
 
+mod chain;
 pub mod collect;
 mod events;
 mod execute;
@@ -12,6 +13,7 @@ mod jobs;
 mod org;
 mod run;
 
+pub use chain::chain;
 pub use collect::{CollectError, Scope, collect};
 pub use events::{Event, Events};
 pub use execute::{ExecuteError, JournalError, Limits, Outcome, Secrets, Stop};

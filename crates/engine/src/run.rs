@@ -16,6 +16,7 @@ use orgsmith_store::state::{
     Acquired, Error as StateError, Illegal, Lease, Mapping, Owner, Run, RunStatus, State, replay,
 };
 
+use crate::chain::chain;
 use crate::events::{Event, Events};
 use crate::execute::{Execution, Journal, JournalError, Limits, Outcome, Secrets, Stop, execute};
 use crate::org::Org;
@@ -358,16 +359,6 @@ impl Journal for Journalist<'_> {
         }
         .boxed()
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 /// Holds the lock and gives signs of life.

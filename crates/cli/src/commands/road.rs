@@ -7,7 +7,7 @@ use orgsmith_core::id::{ObjectRef, RunId, SourceId};
 use orgsmith_core::journal::StepState;
 use orgsmith_core::plan::{Action, Options, Plan, Planner, Rate};
 use orgsmith_core::render::{Detail, Screen, Text, plan_json, plan_markdown, plan_screen};
-use orgsmith_engine::{Finished, Runner, Scope, Secrets, collect};
+use orgsmith_engine::{Finished, Runner, Scope, Secrets, chain, collect};
 use serde_json::json;
 
 use crate::args::{Carry, Format, Selected};
@@ -400,14 +400,4 @@ pub(crate) fn standing(state: Option<&StepState>) -> (&'static str, Option<&str>
         Some(StepState::Unknown { reason }) => ("unknown", Some(reason)),
         Some(StepState::Skipped { reason }) => ("skipped", Some(reason)),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

@@ -18,6 +18,7 @@ use orgsmith_core::document::Captured;
 use orgsmith_core::id::{Kind, ObjectRef, OrgName, SourceId};
 use orgsmith_core::snapshot::{Names, Snapshot};
 
+use crate::chain::chain;
 use crate::events::{Event, Events};
 use crate::org::Org;
 use lists::Failure;
@@ -279,12 +280,7 @@ fn never_connected(error: &Error) -> bool {
 
 /// Says what an API answered, and what to do.
 fn reason(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
+    let text = chain(error);
     match error.status() {
         Some(403) => text + " (give the client's role this permission, or leave the kind out)",
         Some(404) => text + " (it may have been deleted while the org was read)",
@@ -296,9 +292,6 @@ fn reason(error: &Error) -> String {
 fn call_error(error: ListError) -> Result<Error, String> {
     match error.fault {
         ListFault::Call(error) => Ok(error),
-        _ => Err(match std::error::Error::source(&error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        }),
+        _ => Err(chain(&error)),
     }
 }
