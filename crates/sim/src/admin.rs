@@ -53,6 +53,7 @@ fn decide(state: &mut State, incoming: &Incoming) -> Result<Value, (u16, String)
                 .collect();
             Ok(json!({ "entries": entries }))
         }
+        ("GET", ["fallbacks"]) => Ok(json!({ "operations": state.ledger.fallbacks() })),
         ("GET", ["stats"]) => Ok(stats(state)),
         ("GET", ["faults"]) => Ok(json!({ "faults": state.faults.report() })),
         ("POST", ["faults"]) => Ok(json!({ "id": state.faults.add(body::<FaultRule>(incoming)?) })),

@@ -22,6 +22,8 @@ pub struct Config {
     pub seed: u64,
     /// What is forgiven that the simulator refuses by default.
     pub relax: Relax,
+    /// Tells of every operation that only the fallback answers, as no family knows better.
+    pub strict: bool,
     /// Rates for every org without its own.
     pub limits: Limits,
     /// How long writes stay unseen.
@@ -36,6 +38,7 @@ impl Default for Config {
             clock: ClockMode::Real,
             seed: 0,
             relax: Relax::default(),
+            strict: false,
             limits: Limits::default(),
             lags: Vec::new(),
         }

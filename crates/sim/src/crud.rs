@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use crate::cx::{Caller, Cx};
 use crate::error::{Answer, Refusal, Reply};
-use crate::kind::{Division, Kind, Version};
+use crate::kind::{AT, Division, Kind, Version};
 use crate::page;
 use crate::refs::id_of;
 use crate::routes::{Req, registry};
-use crate::store::Fields;
+use crate::store::{Fields, text};
 use crate::world::stamp;
 
 /// Names what an operation does to a collection or to one of its objects.
@@ -24,6 +24,8 @@ pub(crate) enum Verb {
 
 /// Serves a plain operation.
 pub(crate) fn serve(cx: &mut Cx<'_>, req: &Req, kind: &'static Kind, verb: Verb) -> Answer {
+    let is_item = !matches!(verb, Verb::List | Verb::Create);
+    check_place(cx, req, kind, is_item)?;
     match verb {
         Verb::List => page::list(cx, req, kind),
         Verb::Create => create(cx, req, kind),
@@ -35,6 +37,38 @@ pub(crate) fn serve(cx: &mut Cx<'_>, req: &Req, kind: &'static Kind, verb: Verb)
         Verb::Merge => merge(cx, req, kind),
         Verb::Delete => delete(cx, req, kind),
     }
+}
+
+/// Gives the ids in a path above the object's own, joined by `/`.
+pub(crate) fn at(req: &Req, kind: &Kind, is_item: bool) -> String {
+    let above = kind.path.matches('{').count();
+    let given = req.params.len() - usize::from(is_item && !req.params.is_empty());
+    let ids: Vec<&str> = req.params[..given.min(above)]
+        .iter()
+        .map(|(_, id)| id.as_str())
+        .collect();
+    ids.join("/")
+}
+
+/// Refuses a path whose objects do not live in each other as it says.
+fn check_place(cx: &Cx<'_>, req: &Req, kind: &Kind, is_item: bool) -> Result<(), Refusal> {
+    let at = at(req, kind, is_item);
+    if let (Some(parent), Some((above, id))) = (kind.parent, split_last(&at)) {
+        let found = cx.find_live(parent, id)?;
+        if found.text(AT) != above {
+            return Err(Refusal::not_found(parent, id));
+        }
+    }
+    if is_item && cx.find(kind.name, req.id())?.text(AT) != at {
+        return Err(Refusal::not_found(kind.name, req.id()));
+    }
+    Ok(())
+}
+
+/// Splits ids into those above and the last.
+fn split_last(at: &str) -> Option<(&str, &str)> {
+    let nothing_above = || (!at.is_empty()).then_some(("", at));
+    at.rsplit_once('/').or_else(nothing_above)
 }
 
 /// Creates an object from the body of a request.
@@ -55,6 +89,10 @@ pub(crate) fn insert(
     mut fields: Fields,
 ) -> Result<String, Refusal> {
     drop_server_fields(cx, kind, &mut fields);
+    let at = at(req, kind, false);
+    if !at.is_empty() {
+        fields.insert(AT.into(), at.into());
+    }
     if kind.division != Division::None {
         settle_division(cx, kind, &mut fields)?;
     }
@@ -83,7 +121,8 @@ pub(crate) fn insert(
             .map(str::to_owned),
         Caller::Client { .. } => None,
     };
-    let id = given.unwrap_or_else(|| cx.org.new_id());
+    let named = kind.id_from.map(|field| text(&fields, field).to_owned());
+    let id = given.or(named).unwrap_or_else(|| cx.org.new_id());
     if cx.org.store.get(kind.name, &id).is_some() {
         return Err(Refusal::bad_request(format!(
             "There is an object with id {id} already."
@@ -202,11 +241,32 @@ fn delete(cx: &mut Cx<'_>, req: &Req, kind: &'static Kind) -> Answer {
         cx.replace(kind, &id, gone);
     } else {
         cx.remove(kind, &id);
+        remove_inner(cx, kind.name, &id);
     }
     if let Some(deleted) = kind.deleted {
         deleted(cx.org, &id);
     }
     Ok(Reply::empty(kind.deletion.status))
+}
+
+/// Removes what lives in an object that is gone.
+fn remove_inner(cx: &mut Cx<'_>, parent: &str, id: &str) {
+    for kind in registry()
+        .kinds()
+        .filter(|kind| kind.parent == Some(parent))
+    {
+        let inner: Vec<String> = cx
+            .org
+            .store
+            .all(kind.name)
+            .filter(|object| split_last(object.text(AT)).is_some_and(|(_, last)| last == id))
+            .map(|object| object.id.clone())
+            .collect();
+        for inner in inner {
+            cx.remove(kind, &inner);
+            remove_inner(cx, kind.name, &inner);
+        }
+    }
 }
 
 /// Refuses to delete what others need.

@@ -28,8 +28,13 @@ pub(crate) type View = fn(&Org, &str, &mut Fields);
 pub(crate) struct Kind {
     /// The simulator's noun.
     pub(crate) name: &'static str,
-    /// The path of the collection.
+    /// The path of the collection, as the contract writes it: `/api/v2/knowledge/…/{id}/labels`.
     pub(crate) path: &'static str,
+    /// The kind of object that the last parameter of the path names: it must be there, and what
+    /// lives in it goes with it.
+    pub(crate) parent: Option<&'static str>,
+    /// The field of a create that becomes the id, such as the name of an e-mail domain.
+    pub(crate) id_from: Option<&'static str>,
     /// The service and the entity type of its audits.
     pub(crate) audit: (&'static str, &'static str),
     /// The fields that no two objects share, ignoring case.
@@ -50,6 +55,8 @@ pub(crate) struct Kind {
     pub(crate) max_page: u32,
     /// What happens above it.
     pub(crate) oversize: Oversize,
+    /// Whether query parameters of the list that nobody knows are taken without effect.
+    pub(crate) any_filter: bool,
     /// Query parameters of the list that select, with the field that they look at.
     pub(crate) filters: &'static [(&'static str, Filter)],
     /// Fields that a request may carry but the server sets, although the contract is silent.
@@ -74,11 +81,16 @@ pub(crate) struct Kind {
     pub(crate) deleted: Option<fn(&mut Org, &str)>,
 }
 
+/// The field that keeps the ids in the path above an object's own, joined by `/`.
+pub(crate) const AT: &str = "$at";
+
 impl Kind {
     /// The ordinary kind: keyed by name, unversioned, paged by offset up to 100.
     pub(crate) const PLAIN: Self = Self {
         name: "",
         path: "",
+        parent: None,
+        id_from: None,
         audit: ("", ""),
         key: &["name"],
         duplicate: (400, "duplicate.name"),
@@ -91,6 +103,7 @@ impl Kind {
         style: Style::Offset,
         max_page: 100,
         oversize: Oversize::Refuse,
+        any_filter: false,
         filters: &[],
         server: &[],
         fixed: &[],
@@ -117,14 +130,36 @@ impl Kind {
             .collect();
         // A soft-deleted object gives its name free unless the kind says otherwise.
         let gone = self.deletion.frees_key && text(fields, "state") == "deleted";
+        // Two objects of different parents may share a key.
+        let at = fields.get(AT).and_then(Value::as_str).map(str::to_owned);
         parts
             .filter(|parts| !parts.is_empty() && !gone)
-            .map(|parts| parts.join("\u{1f}"))
+            .map(|parts| {
+                at.into_iter()
+                    .chain(parts)
+                    .collect::<Vec<_>>()
+                    .join("\u{1f}")
+            })
     }
 
-    /// Gives the path of one object.
+    /// Gives the path of one object that lives in no other.
     pub(crate) fn uri(&self, id: &str) -> String {
         format!("{}/{id}", self.path)
+    }
+
+    /// Gives the path of one object, below what it lives in.
+    pub(crate) fn uri_of(&self, id: &str, fields: &Fields) -> String {
+        let mut at = text(fields, AT).split('/');
+        let mut path = String::new();
+        for segment in self.path.split('/').skip(1) {
+            let filled = match segment.starts_with('{') {
+                true => at.next().unwrap_or_default(),
+                false => segment,
+            };
+            path.push('/');
+            path.push_str(filled);
+        }
+        format!("{path}/{id}")
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Entry {
     pub query: String,
     /// The contract's operation id.
     pub operation: Option<&'static str>,
+    /// Whether only what the contract says of it was behind the answer.
+    pub fallback: bool,
     /// The status that was decided, whether or not the answer went out.
     pub status: u16,
     /// Whether the answer went out whole.
@@ -52,6 +54,17 @@ pub(crate) struct Ledger {
 impl Ledger {
     pub(crate) fn next_seq(&self) -> u64 {
         self.entries.len() as u64 + 1
+    }
+
+    /// Lists the operations that only the fallback answered, with how often.
+    pub(crate) fn fallbacks(&self) -> BTreeMap<&'static str, u64> {
+        let mut found = BTreeMap::new();
+        for entry in self.entries.iter().filter(|entry| entry.fallback) {
+            *found
+                .entry(entry.operation.unwrap_or_default())
+                .or_default() += 1;
+        }
+        found
     }
 
     /// Counts calls per org and operation, and refusals for their rate.

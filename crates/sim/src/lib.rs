@@ -42,6 +42,7 @@ mod routes;
 mod search;
 mod server;
 mod sim;
+mod single;
 mod state;
 mod storage;
 mod store;

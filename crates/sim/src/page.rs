@@ -4,9 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
+use crate::crud::at;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
-use crate::kind::{Division, Filter, Kind, Oversize, Style};
+use crate::kind::{AT, Division, Filter, Kind, Oversize, Style};
 use crate::refs::{Ref, id_of};
 use crate::routes::Req;
 use crate::store::{Fields, Object, text};
@@ -59,7 +60,7 @@ pub(crate) fn select<'o>(
         let filter = match kind.filters.iter().find(|(param, _)| param == name) {
             Some((_, filter)) => *filter,
             None if name == "name" => Filter::Wildcard("name"),
-            None if COMMON.contains(&name.as_str()) => continue,
+            None if COMMON.contains(&name.as_str()) || kind.any_filter => continue,
             None => {
                 return Err(Refusal::not_simulated(format!(
                     "The simulator does not know the filter {name} of {}.",
@@ -73,8 +74,10 @@ pub(crate) fn select<'o>(
     }
     let ids: Vec<&str> = req.queries("id").flat_map(|ids| ids.split(',')).collect();
     let divisions: Vec<&str> = req.queries("divisionId").collect();
+    let at = at(req, kind, false);
     let keeps = |object: &Object, fields: &Fields| {
-        (ids.is_empty() || ids.contains(&object.id.as_str()))
+        text(fields, AT) == at
+            && (ids.is_empty() || ids.contains(&object.id.as_str()))
             && (divisions.is_empty()
                 || fields
                     .get("division")

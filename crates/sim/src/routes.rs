@@ -10,7 +10,8 @@ use crate::api;
 use crate::crud::{self, Verb};
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal};
-use crate::kind::Kind;
+use crate::kind::{Kind, Style};
+use crate::single::{self, Single};
 
 /// Serves one operation.
 pub(crate) type Handler = fn(&mut Cx<'_>, &Req) -> Answer;
@@ -70,13 +71,18 @@ impl Req {
 #[derive(Debug, Clone, Copy)]
 enum Served {
     Crud(&'static Kind, Verb),
+    Single(&'static Single),
     By(Handler),
+    /// By what the contract alone says, as no family knows better.
+    Fallback(&'static Kind, Verb),
 }
 
 /// Knows every kind and every operation that is simulated.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     kinds: BTreeMap<&'static str, &'static Kind>,
+    /// What no family knows, by path.
+    others: BTreeMap<&'static str, &'static Kind>,
     served: BTreeMap<&'static str, Served>,
     /// What is shown of a kind.
     models: BTreeMap<&'static str, &'static Model>,
@@ -87,6 +93,7 @@ pub(crate) fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         let mut registry = Registry::default();
         api::register(&mut registry);
+        registry.fall_back();
         registry
     });
     &REGISTRY
@@ -97,30 +104,93 @@ impl Registry {
     pub(crate) fn kinds_of(&mut self, kinds: &'static [Kind]) {
         for kind in kinds {
             self.kinds.insert(kind.name, kind);
+            self.serve_plain(kind, Served::Crud);
+        }
+    }
+
+    fn serve_plain(&mut self, kind: &'static Kind, served: fn(&'static Kind, Verb) -> Served) {
+        for operation in contract().operations() {
+            let Some(tail) = operation.path.strip_prefix(kind.path) else {
+                continue;
+            };
+            let is_item =
+                tail.starts_with("/{") && tail.ends_with('}') && tail.matches('/').count() == 1;
+            let verb = match (operation.method.as_str(), tail) {
+                ("GET", "") => Verb::List,
+                ("POST", "") => Verb::Create,
+                ("GET", _) if is_item => Verb::Read,
+                ("PUT", _) if is_item => Verb::Replace,
+                ("PATCH", _) if is_item => Verb::Merge,
+                ("DELETE", _) if is_item => Verb::Delete,
+                _ => continue,
+            };
+            self.served.insert(&operation.id, served(kind, verb));
+            if matches!(verb, Verb::Read | Verb::Create)
+                && let Some(Type::Model(name)) = &operation.response
+                && let Some(model) = contract().model(name)
+            {
+                self.models.insert(kind.name, model);
+            }
+        }
+    }
+
+    /// Serves the documents of which an org has one.
+    pub(crate) fn singles_of(&mut self, singles: &'static [Single]) {
+        for single in singles {
             for operation in contract().operations() {
-                let Some(tail) = operation.path.strip_prefix(kind.path) else {
-                    continue;
-                };
-                let is_item =
-                    tail.starts_with("/{") && tail.ends_with('}') && tail.matches('/').count() == 1;
-                let verb = match (operation.method.as_str(), tail) {
-                    ("GET", "") => Verb::List,
-                    ("POST", "") => Verb::Create,
-                    ("GET", _) if is_item => Verb::Read,
-                    ("PUT", _) if is_item => Verb::Replace,
-                    ("PATCH", _) if is_item => Verb::Merge,
-                    ("DELETE", _) if is_item => Verb::Delete,
-                    _ => continue,
-                };
-                self.served.insert(&operation.id, Served::Crud(kind, verb));
-                if matches!(verb, Verb::Read | Verb::Create)
-                    && let Some(Type::Model(name)) = &operation.response
-                    && let Some(model) = contract().model(name)
+                let method = operation.method.as_str();
+                if operation.path == single.path
+                    && ["GET", "PUT", "PATCH", "DELETE"].contains(&method)
                 {
-                    self.models.insert(kind.name, model);
+                    self.served.insert(&operation.id, Served::Single(single));
                 }
             }
         }
+    }
+
+    /// Serves what looks like a collection of plain objects and no family serves: it can be listed
+    /// and created in, and its objects read.
+    fn fall_back(&mut self) {
+        let has = |method: &str, path: &str| contract().operation(method, path).is_some();
+        for operation in contract().operations() {
+            let path = operation.path.as_str();
+            let Some((collection, last)) = path.rsplit_once('/') else {
+                continue;
+            };
+            let is_item = operation.method == "GET" && last.starts_with('{');
+            let known = |id: &str| self.served.contains_key(id);
+            if !is_item
+                || known(&operation.id)
+                || !has("GET", collection)
+                || !has("POST", collection)
+            {
+                continue;
+            }
+            let list = contract().operation("GET", collection).expect("looked up");
+            if known(&list.id) || list.response.as_ref().is_none_or(|ty| !is_listing(ty)) {
+                continue;
+            }
+            let kind: &'static Kind = Box::leak(Box::new(Kind {
+                name: collection,
+                path: collection,
+                audit: ("Fallback", "Object"),
+                key: &[],
+                style: match list.query("pageNumber") {
+                    Some(_) => Style::Offset,
+                    None => Style::Cursor,
+                },
+                max_page: 500,
+                any_filter: true,
+                ..Kind::PLAIN
+            }));
+            self.others.insert(kind.name, kind);
+            self.serve_plain(kind, Served::Fallback);
+        }
+    }
+
+    /// Tells whether only the fallback answers an operation.
+    pub(crate) fn is_fallback(&self, operation: &str) -> bool {
+        matches!(self.served.get(operation), Some(Served::Fallback(..)))
     }
 
     /// Serves one operation of the contract by a handler, instead of the generic one if need be.
@@ -132,7 +202,8 @@ impl Registry {
     }
 
     pub(crate) fn kind(&self, name: &str) -> Option<&'static Kind> {
-        self.kinds.get(name).copied()
+        let known = self.kinds.get(name).or_else(|| self.others.get(name));
+        known.copied()
     }
 
     /// Gives the model of what is shown of a kind.
@@ -146,19 +217,30 @@ impl Registry {
 
     /// Gives the kind that an operation reads or writes generically.
     pub(crate) fn kind_of(&self, operation: &Operation) -> Option<&'static Kind> {
+        if let Some(Served::Crud(kind, _) | Served::Fallback(kind, _)) =
+            self.served.get(operation.id.as_str())
+        {
+            return Some(kind);
+        }
         let path = operation.path.split("/{").next().unwrap_or_default();
         self.kinds().find(|kind| kind.path == path)
     }
 
     /// Names the operations that are simulated.
     pub(crate) fn operations(&self) -> impl Iterator<Item = &'static str> {
-        self.served.keys().copied()
+        let known = self.served.iter();
+        known
+            .filter(|(_, served)| !matches!(served, Served::Fallback(..)))
+            .map(|(id, _)| *id)
     }
 
     /// Serves a request.
     pub(crate) fn serve(&self, cx: &mut Cx<'_>, req: &Req) -> Answer {
         match self.served.get(req.operation.id.as_str()) {
-            Some(Served::Crud(kind, verb)) => crud::serve(cx, req, kind, *verb),
+            Some(Served::Crud(kind, verb) | Served::Fallback(kind, verb)) => {
+                crud::serve(cx, req, kind, *verb)
+            }
+            Some(Served::Single(single)) => single::serve(cx, req, single),
             Some(Served::By(handler)) => handler(cx, req),
             None => Err(Refusal::not_simulated(format!(
                 "The simulator does not know {} {} yet.",
@@ -166,6 +248,12 @@ impl Registry {
             ))),
         }
     }
+}
+
+/// Tells whether an answer is a page of objects.
+fn is_listing(ty: &Type) -> bool {
+    let model = ty.model_name().and_then(|name| contract().model(name));
+    model.is_some_and(|model| model.field("entities").is_some())
 }
 
 #[cfg(test)]

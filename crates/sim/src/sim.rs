@@ -120,6 +120,11 @@ impl Sim {
         self.shared.lock().ledger.entries.clone()
     }
 
+    /// Lists the operations that were called and that only the fallback answered, with how often.
+    pub fn fallbacks(&self) -> std::collections::BTreeMap<&'static str, u64> {
+        self.shared.lock().ledger.fallbacks()
+    }
+
     /// Gives everything that an org holds, by the simulator's kinds.
     pub fn dump(&self, org: &str) -> Value {
         self.shared

@@ -278,6 +278,15 @@ impl State {
             fault,
             Some(FaultAction::ResetBefore | FaultAction::ResetAfter | FaultAction::TruncateBody)
         );
+        let fallback = trace.operation.is_some_and(|id| registry().is_fallback(id));
+        if fallback && self.config.strict {
+            tracing::warn!(
+                operation = trace.operation,
+                "only the fallback answers {} {}",
+                incoming.method,
+                incoming.path
+            );
+        }
         self.ledger.entries.push(Entry {
             seq: self.ledger.next_seq(),
             at: crate::clock::spell(now),
@@ -288,6 +297,7 @@ impl State {
             path: incoming.path.clone(),
             query: incoming.query.clone(),
             operation: trace.operation,
+            fallback,
             status: outgoing.status,
             answered: !lost,
             object: trace.object,

@@ -11,7 +11,7 @@ use crate::config::{Lag, Limits, OrgSpec};
 use crate::error::Refusal;
 use crate::kind::Kind;
 use crate::limits::Window;
-use crate::refs::id_of;
+use crate::refs::{Ref, id_of};
 use crate::routes::registry;
 use crate::storage::Storage;
 use crate::store::{Fields, Sight, Store};
@@ -116,8 +116,11 @@ impl Org {
 
     /// Gives a reference as the API shows it: id, name and link.
     pub(crate) fn reference(&self, kind: &str, id: &str) -> Value {
-        let uri = registry().kind(kind).map(|kind| kind.uri(id));
-        let name = self.store.get(kind, id).map(|object| object.text("name"));
+        let object = self.store.get(kind, id);
+        let none = Fields::new();
+        let fields = object.map_or(&none, |object| &object.fields);
+        let uri = registry().kind(kind).map(|kind| kind.uri_of(id, fields));
+        let name = object.map(|object| object.text("name"));
         let mut reference = serde_json::Map::new();
         reference.insert("id".into(), id.into());
         if let Some(name) = name {
@@ -159,7 +162,12 @@ impl Org {
 
     /// Refuses the first reference of a body to an object that does not exist.
     pub(crate) fn check_refs(&self, kind: &Kind, fields: &Fields) -> Result<(), Refusal> {
-        for reference in kind.refs {
+        self.check_references(kind.refs, fields)
+    }
+
+    /// Refuses the first reference to an object that does not exist.
+    pub(crate) fn check_references(&self, refs: &[Ref], fields: &Fields) -> Result<(), Refusal> {
+        for reference in refs {
             for (to, id) in reference.find(fields) {
                 let exists = to.is_some_and(|to| {
                     self.store
@@ -201,7 +209,7 @@ impl Org {
             shown.insert("division".into(), division);
         }
         shown.insert("id".into(), id.into());
-        shown.insert("selfUri".into(), kind.uri(id).into());
+        shown.insert("selfUri".into(), kind.uri_of(id, fields).into());
         if let Some(view) = kind.view {
             view(self, id, &mut shown);
         }

@@ -9,7 +9,7 @@ use orgsmith_sim::{Config, Generate, OrgSpec, Sim as Simulator, WorldFile};
 use serde_json::json;
 
 use crate::args::Format;
-use crate::error::Exit;
+use crate::error::{Exit, count};
 use crate::output::{BOLD, CYAN, styled};
 use crate::session::Session;
 
@@ -34,6 +34,10 @@ pub(crate) struct Sim {
     /// The length of that window, in seconds.
     #[arg(long, value_name = "N")]
     window_s: Option<u32>,
+    /// Lists at the end what was called and only simulated as plain objects, by what the API's
+    /// contract says and without any rule of the service.
+    #[arg(long)]
+    strict: bool,
 }
 
 impl Sim {
@@ -50,6 +54,7 @@ impl Sim {
         if let Some(window) = self.window_s {
             config.limits.window_s = window;
         }
+        config.strict = self.strict;
         let orgs = config.orgs.clone();
         let sim = Simulator::start(config).await?;
         if let Some(world) = &world {
@@ -70,6 +75,19 @@ impl Sim {
         }
         out.say("Serving until Ctrl-C.");
         session.until_stopped().await;
+        if self.strict {
+            let fallbacks = sim.fallbacks();
+            out.say(match fallbacks.len() {
+                0 => "Every operation that was called is simulated with its rules.".to_owned(),
+                n => format!("{} answered by the contract alone:", count(n, "operation")),
+            });
+            for (operation, calls) in fallbacks {
+                out.say(format!(
+                    "  {operation} ({})",
+                    count(usize::try_from(calls)?, "call")
+                ));
+            }
+        }
         sim.shutdown().await;
         Ok(Exit::Ok)
     }
