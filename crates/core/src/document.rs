@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::id::{ObjectRef, SourceId, TargetId};
+use crate::id::{ObjectRef, SourceId, TargetId, own_id};
 use crate::secret::Secret;
 
 /// Content that is kept beside a document, by the end of its file name: `flow.yaml`, `en-us.wav`.
@@ -51,6 +51,9 @@ pub enum Slot {
     Var(String),
 }
 
+/// How a key of a map begins that stands for the id of an object: `$ref:kind/key`.
+const KEY_REF: &str = "$ref:";
+
 impl Slot {
     /// Returns the slot that a value is, if it is one.
     pub fn of(value: &Value) -> Option<Self> {
@@ -75,6 +78,16 @@ impl Slot {
         }
     }
 
+    /// Returns the object that a key of a map refers to, in a map that is keyed by ids.
+    pub fn of_key(key: &str) -> Option<ObjectRef> {
+        key.strip_prefix(KEY_REF)?.parse().ok()
+    }
+
+    /// Returns the key that stands for the id of an object.
+    pub fn to_key(object: &ObjectRef) -> String {
+        format!("{KEY_REF}{object}")
+    }
+
     /// Returns the value that stands for the slot.
     pub fn to_value(&self) -> Value {
         let (name, text) = match self {
@@ -89,20 +102,30 @@ impl Slot {
 /// Reads the slot at the beginning of compact JSON, if there is one.
 fn slot_of_json(text: &str) -> Option<Slot> {
     let (name, rest) = text.strip_prefix("{\"")?.split_once("\":\"")?;
+    let (text, rest) = string_of_json(rest)?;
+    rest.starts_with('}').then(|| Slot::named(name, text))?
+}
+
+/// Reads the key that refers to an object at the beginning of compact JSON, if there is one.
+fn key_of_json(text: &str) -> Option<Slot> {
+    let (text, rest) = string_of_json(text.strip_prefix('"')?)?;
+    let object = rest.starts_with(':').then(|| Slot::of_key(&text))??;
+    Some(Slot::Ref(object))
+}
+
+/// Reads to the end of a string of compact JSON; returns the string, and what follows it.
+fn string_of_json(text: &str) -> Option<(String, &str)> {
     let mut escaped = false;
-    let end = rest.bytes().position(|byte| {
+    let end = text.bytes().position(|byte| {
         let ends = byte == b'"' && !escaped;
         escaped = byte == b'\\' && !escaped;
         ends
     })?;
-    if rest.as_bytes().get(end + 1) != Some(&b'}') {
-        return None;
-    }
-    let text = match &rest[..end] {
-        text if text.contains('\\') => serde_json::from_str(&format!("\"{text}\"")).ok()?,
-        text => text.to_owned(),
+    let string = match &text[..end] {
+        string if string.contains('\\') => serde_json::from_str(&format!("\"{string}\"")).ok()?,
+        string => string.to_owned(),
     };
-    Slot::named(name, text)
+    Some((string, &text[end + 1..]))
 }
 
 /// Calls `visit` with every slot in a value.
@@ -112,16 +135,19 @@ pub fn for_each_slot(value: &Value, visit: &mut dyn FnMut(Slot)) {
     }
     match value {
         Value::Array(list) => list.iter().for_each(|value| for_each_slot(value, visit)),
-        Value::Object(map) => map.values().for_each(|value| for_each_slot(value, visit)),
+        Value::Object(map) => for_each_slot_in(map, visit),
         _ => {}
     }
 }
 
 /// Calls `visit` with every slot in the fields of an object.
 pub fn for_each_slot_in(fields: &Map<String, Value>, visit: &mut dyn FnMut(Slot)) {
-    fields
-        .values()
-        .for_each(|value| for_each_slot(value, visit));
+    for (key, value) in fields {
+        if let Some(object) = Slot::of_key(key) {
+            visit(Slot::Ref(object));
+        }
+        for_each_slot(value, visit);
+    }
 }
 
 /// The body of a request whose slots are not filled yet; part of a plan.
@@ -184,8 +210,16 @@ impl Template {
     /// Calls `visit` with every slot, in the order of the text.
     pub fn for_each_slot(&self, visit: &mut dyn FnMut(Slot)) {
         // Inside a string of JSON the quotes would be escaped: what looks like a slot is one.
-        for (at, _) in self.0.match_indices("{\"$") {
-            if let Some(slot) = slot_of_json(&self.0[at..]) {
+        for (at, _) in self.0.match_indices("\"$") {
+            let before = at.checked_sub(1).map(|before| self.0.as_bytes()[before]);
+            let slot = match before {
+                Some(b'{') => {
+                    slot_of_json(&self.0[at - 1..]).or_else(|| key_of_json(&self.0[at..]))
+                }
+                Some(b',') => key_of_json(&self.0[at..]),
+                _ => None,
+            };
+            if let Some(slot) = slot {
                 visit(slot);
             }
         }
@@ -198,14 +232,30 @@ impl Template {
     pub fn bind(&self, bindings: &dyn Bindings) -> Result<Bound, Unbound> {
         bind(&self.value(), bindings).map(Bound)
     }
+
+    /// Returns the parameters that this is of a path: an object that lives in another is named by
+    /// the ids of both.
+    ///
+    /// # Errors
+    /// A slot that has no value.
+    pub fn bind_params(&self, bindings: &dyn Bindings) -> Result<Vec<String>, Unbound> {
+        let value = self.value();
+        if let Some(Slot::Ref(object)) = Slot::of(&value) {
+            let id = bindings.id(&object).ok_or(Unbound::Ref(object))?;
+            return Ok(id.as_str().split('/').map(str::to_owned).collect());
+        }
+        let bound = bind(&value, bindings)?;
+        Ok(vec![bound.as_str().unwrap_or_default().to_owned()])
+    }
 }
 
 fn bind(value: &Value, bindings: &dyn Bindings) -> Result<Value, Unbound> {
+    let own = |object: ObjectRef| match bindings.id(&object) {
+        Some(id) => Ok(own_id(id.as_str()).to_owned()),
+        None => Err(Unbound::Ref(object)),
+    };
     match Slot::of(value) {
-        Some(Slot::Ref(object)) => match bindings.id(&object) {
-            Some(id) => Ok(Value::String(id.as_str().to_owned())),
-            None => Err(Unbound::Ref(object)),
-        },
+        Some(Slot::Ref(object)) => own(object).map(Value::String),
         Some(Slot::Secret(name)) => match bindings.secret(&name) {
             Some(secret) => Ok(Value::String(secret.expose().to_owned())),
             None => Err(Unbound::Secret(name)),
@@ -215,7 +265,10 @@ fn bind(value: &Value, bindings: &dyn Bindings) -> Result<Value, Unbound> {
             Value::Array(list) => list.iter().map(|value| bind(value, bindings)).collect(),
             Value::Object(map) => map
                 .iter()
-                .map(|(name, value)| Ok((name.clone(), bind(value, bindings)?)))
+                .map(|(name, value)| {
+                    let name = Slot::of_key(name).map_or_else(|| Ok(name.clone()), own)?;
+                    Ok((name, bind(value, bindings)?))
+                })
                 .collect::<Result<Map<_, _>, _>>()
                 .map(Value::Object),
             other => Ok(other.clone()),
@@ -286,12 +339,13 @@ mod tests {
     #[test]
     fn the_slots_of_a_template_are_those_of_its_value() {
         let body = json!({"a": [{"$ref": "a/\"}{"}, {"$secret": "s"}], "b": "{\"$ref\":\"a/b\"}",
-            "c": {"$ref": "a/b", "x": {"$var": "v"}}, "$ref": 1});
+            "c": {"$ref": "a/b", "x": {"$var": "v"}}, "$ref": 1,
+            "m": {"$ref:a/k\"": 1, "$ref:b/l": {"$ref:c/d": 2}}, "t": "$ref:a/b"});
         let (mut from_text, mut from_value) = (Vec::new(), Vec::new());
         Template::new(body.clone()).for_each_slot(&mut |slot| from_text.push(slot));
         for_each_slot(&body, &mut |slot| from_value.push(slot));
         assert_eq!(from_text, from_value);
-        assert_eq!(from_text.len(), 3);
+        assert_eq!(from_text.len(), 6);
     }
 
     #[test]

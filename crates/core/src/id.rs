@@ -242,6 +242,11 @@ text_type! {
 text_impls!(Kind);
 text_impls!(Key);
 
+/// Returns an object's own id: of one that lives in another, the last of the ids of its path.
+pub fn own_id(path_ids: &str) -> &str {
+    path_ids.rsplit('/').next().unwrap_or(path_ids)
+}
+
 impl fmt::Debug for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 /// A place in a body: `division`, `rings[].memberGroups[]`, `defaultScripts{}`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FieldPath(Vec<Segment>);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,6 +123,27 @@ impl FieldPath {
         walk(body, &self.0, visit);
     }
 
+    /// Splits off the last field, where the path ends with one.
+    pub fn split_last_field(&self) -> Option<(Self, &str)> {
+        let (Segment::Field(name), holder) = self.0.split_last()? else {
+            return None;
+        };
+        Some((Self(holder.to_vec()), name))
+    }
+
+    /// Renames the keys of the maps at the place; an entry whose key becomes nothing is removed.
+    pub fn rename_keys(&self, body: &mut Value, rename: &mut dyn FnMut(&str) -> Option<String>) {
+        retain(body, &self.0, &mut |value| {
+            if let Value::Object(map) = value {
+                *map = std::mem::take(map)
+                    .into_iter()
+                    .filter_map(|(key, value)| Some((rename(&key)?, value)))
+                    .collect();
+            }
+            true
+        });
+    }
+
     /// Calls `visit` with every value at the place; a place for which it returns false is removed
     /// from its list or object.
     pub fn retain(&self, body: &mut Value, visit: &mut dyn FnMut(&mut Value) -> bool) {
@@ -218,6 +239,15 @@ mod tests {
         for text in ["", "a..b", "[]", "a[b", "a[]x"] {
             assert!(FieldPath::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn keys_of_a_map_are_renamed_or_removed_with_their_values() {
+        let mut body = json!({"labels": {"a": 1, "b": 2}});
+        FieldPath::parse("labels")
+            .expect("a path")
+            .rename_keys(&mut body, &mut |key| (key == "a").then(|| "A".to_owned()));
+        assert_eq!(body, json!({"labels": {"A": 1}}));
     }
 
     #[test]

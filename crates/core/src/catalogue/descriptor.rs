@@ -31,7 +31,13 @@ pub struct Descriptor {
     pub model: String,
     /// How an object is found by what people call it.
     pub key: KeySpec,
-    /// Only one object exists in an org; it is read at `read` and never created.
+    /// What an object lives in: its calls name that object before its own id.
+    pub parent: Option<Parent>,
+    /// The field of an answer that holds an object's id.
+    #[serde(default = "id_field")]
+    pub id: String,
+    /// Only one object exists in an org; it is read at `read`. With `create` it may also be absent,
+    /// which the org says by 404.
     #[serde(default)]
     pub singleton: bool,
     /// Every call that returns objects of the kind; empty for a singleton.
@@ -121,6 +127,22 @@ pub struct Descriptor {
     /// Facts for people: what does not travel, and why.
     #[serde(default)]
     pub notes: Vec<String>,
+}
+
+fn id_field() -> String {
+    "id".to_owned()
+}
+
+/// What an object lives in, such as the domain of an e-mail route.
+///
+/// The id of such an object is all the ids of its path, joined by `/`: `example.com/4f0c…`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parent {
+    /// Its kind.
+    pub kind: Kind,
+    /// The field of the document that refers to it; put in when an org is read, and never sent.
+    pub field: String,
 }
 
 /// Who performs the writes of a kind.
@@ -215,6 +237,9 @@ pub struct ListSpec {
     /// The rows are objects that were deleted and can be restored.
     #[serde(default)]
     pub deleted: bool,
+    /// The call is made once for each object of this kind. Its id is the first parameter of the
+    /// path, or stands in the query as `{id}`.
+    pub each: Option<Kind>,
 }
 
 /// A call that returns one object.
@@ -280,7 +305,7 @@ pub struct DeleteSpec {
 }
 
 /// A place in the body that points to another object.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
     /// Where: the object `{id, …}`, or the id itself where `bare` is set.
@@ -290,7 +315,8 @@ pub struct Reference {
     /// What it points to, by the value of the field named in `by`.
     #[serde(default)]
     pub kinds: BTreeMap<String, Kind>,
-    /// The field beside `id` that says which of `kinds` it is.
+    /// The field beside the id that says which of `kinds` it is. A value that is not among them
+    /// says that no id stands there.
     pub by: Option<String>,
     /// The place holds a bare id, not an object with one.
     #[serde(default)]
@@ -298,6 +324,9 @@ pub struct Reference {
     /// The place may hold the object's name instead of its id; it is sent as an id all the same.
     #[serde(default)]
     pub or_name: bool,
+    /// The place is a map whose keys are bare ids.
+    #[serde(default)]
+    pub keys: bool,
     /// The object may be created without it and linked later.
     #[serde(default)]
     pub deferrable: bool,

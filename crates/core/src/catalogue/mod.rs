@@ -10,10 +10,11 @@ use std::sync::LazyLock;
 
 pub use descriptor::{
     Builtin, ClonePhase, DeleteSpec, Descriptor, Driver, Inverse, ItemBody, ItemWrite, KeySpec,
-    LeaveOut, ListSpec, Paging, Part, ReadSpec, Reference, WireField, WriteSpec,
+    LeaveOut, ListSpec, Paging, Parent, Part, ReadSpec, Reference, WireField, WriteSpec,
 };
 
 use crate::id::Kind;
+use crate::path::{BadPath, FieldPath};
 
 include!(concat!(env!("OUT_DIR"), "/kinds.rs"));
 
@@ -64,6 +65,7 @@ impl Catalogue {
                 message,
             };
             let descriptor: Descriptor = toml::from_str(text).map_err(|e| fail(e.to_string()))?;
+            let descriptor = with_parent(descriptor).map_err(|e| fail(e.to_string()))?;
             let kind = descriptor.kind.clone();
             if kinds.insert(kind.clone(), descriptor).is_some() {
                 return Err(fail(format!("the kind {kind} has another file")));
@@ -87,6 +89,22 @@ impl Catalogue {
     pub fn iter(&self) -> impl Iterator<Item = &Descriptor> {
         self.kinds.values()
     }
+}
+
+/// Spells out what `parent` says: a field, a reference, and lists that are read once for each parent.
+fn with_parent(mut descriptor: Descriptor) -> Result<Descriptor, BadPath> {
+    if let Some(parent) = descriptor.parent.clone() {
+        descriptor.references.push(Reference {
+            path: FieldPath::parse(&parent.field)?,
+            kind: Some(parent.kind.clone()),
+            ..Reference::default()
+        });
+        for list in &mut descriptor.list {
+            list.each.get_or_insert_with(|| parent.kind.clone());
+        }
+        descriptor.fields.push(parent.field);
+    }
+    Ok(descriptor)
 }
 
 /// Returns the candidate nearest to `text`, if any is near enough to be a slip of the hand.

@@ -405,8 +405,9 @@ fn settle(
             continue;
         }
         let object = &item.object;
-        let mut keep = |value: &mut Value| match Slot::of(value) {
-            Some(Slot::Ref(other)) if !known(&other) => {
+        let mut is_there = |other: &ObjectRef| {
+            let there = known(other);
+            if !there {
                 notes.warn(
                     "reference-left-out",
                     object,
@@ -415,8 +416,18 @@ fn settle(
                         reference.path
                     ),
                 );
-                false
             }
+            there
+        };
+        if reference.keys {
+            reference.path.rename_keys(&mut body, &mut |key| {
+                let lost = Slot::of_key(key).is_some_and(|other| !is_there(&other));
+                (!lost).then(|| key.to_owned())
+            });
+            continue;
+        }
+        let mut keep = |value: &mut Value| match Slot::of(value) {
+            Some(Slot::Ref(other)) => is_there(&other),
             _ => true,
         };
         match reference.path.split_at_element() {
@@ -587,12 +598,24 @@ fn creation_references(item: &Item<'_>) -> Vec<(ObjectRef, Option<u32>)> {
     };
     let mut deferrable = HashMap::new();
     for reference in &item.descriptor.references {
-        reference.path.for_each_in(&item.body, &mut |value| {
-            if let Some(Slot::Ref(object)) = Slot::of(value) {
-                let all = deferrable.entry(object).or_insert(true);
-                *all &= reference.deferrable && item.descriptor.update.is_some();
-            }
-        });
+        let mut note = |object: ObjectRef| {
+            let all = deferrable.entry(object).or_insert(true);
+            *all &= reference.deferrable && item.descriptor.update.is_some();
+        };
+        reference
+            .path
+            .for_each_in(&item.body, &mut |value| match value {
+                Value::Object(map) if reference.keys => {
+                    map.keys()
+                        .filter_map(|key| Slot::of_key(key))
+                        .for_each(&mut note);
+                }
+                value => {
+                    if let Some(Slot::Ref(object)) = Slot::of(value) {
+                        note(object);
+                    }
+                }
+            });
     }
     for (field, value) in item.body.as_ref() {
         if omitted(field) {

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::digest_of;
-use crate::catalogue::{Descriptor, ItemBody, ItemWrite, Part, Reference, WriteSpec};
+use crate::catalogue::{Descriptor, ItemBody, ItemWrite, Parent, Part, Reference, WriteSpec};
 use crate::document::{Slot, Template};
 use crate::id::Kind;
 use crate::snapshot::{normalise, reduced};
@@ -22,7 +22,8 @@ pub(super) fn body(
     let mut sent = Map::new();
     if let Value::Object(body) = body {
         for (field, value) in body {
-            if call.omit.contains(&field) {
+            let lives_in = |parent: &Parent| parent.field == field;
+            if call.omit.contains(&field) || descriptor.parent.as_ref().is_some_and(lives_in) {
                 continue;
             }
             match call.rename.get(&field) {
@@ -58,8 +59,12 @@ pub(super) fn overlaid(
 
 pub(super) fn overlay(base: &mut Map<String, Value>, over: &Map<String, Value>) {
     for (field, value) in over {
+        // A map that is keyed by ids is one value: the keys below it are ids, those above are not.
+        let keyed = |over: &Map<String, Value>| over.keys().any(|key| Slot::of_key(key).is_some());
         match (base.get_mut(field), value) {
-            (Some(Value::Object(base)), Value::Object(over)) if Slot::of(value).is_none() => {
+            (Some(Value::Object(base)), Value::Object(over))
+                if Slot::of(value).is_none() && !keyed(over) =>
+            {
                 overlay(base, over);
             }
             _ => {
@@ -74,6 +79,10 @@ pub fn pre_image(descriptor: &Descriptor, live: &Value) -> String {
     let mut state = reduced(descriptor, live);
     // A place of a secret is put in when an org is read whole; no answer has it.
     state.retain(|field, _| !descriptor.secrets.iter().any(|path| path.root() == field));
+    // Nor has it what the object lives in.
+    if let Some(parent) = &descriptor.parent {
+        state.remove(&parent.field);
+    }
     if let Some(stamp) = descriptor.stamp.as_ref().and_then(|path| path.get(live)) {
         state.insert("~stamp".to_owned(), stamp.clone());
     }
@@ -85,7 +94,10 @@ pub fn pre_image(descriptor: &Descriptor, live: &Value) -> String {
 
 /// Puts `{id}` around each reference that the API wants as an object.
 fn expand_references(references: &[Reference], body: &mut Value) {
-    for reference in references.iter().filter(|reference| !reference.bare) {
+    for reference in references
+        .iter()
+        .filter(|reference| !reference.bare && !reference.keys)
+    {
         reference.path.retain(body, &mut |value| {
             let id = match Slot::of(value) {
                 Some(Slot::Ref(object)) => {

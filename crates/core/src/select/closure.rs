@@ -13,6 +13,9 @@ use crate::flow_names::FlowNames;
 use crate::id::{Kind, ObjectRef};
 use crate::plan::FLOW_SOURCE;
 
+/// The kind whose objects say which telephone numbers an org has.
+const NUMBERS: &str = "telephony_providers_edges_did_pool";
+
 /// Returns the kinds that must be read for some to be read whole.
 pub(super) fn kinds<'k>(
     catalogue: &'k Catalogue,
@@ -31,8 +34,9 @@ pub(super) fn kinds<'k>(
         found.insert(kind, read);
         match read {
             Read::Names => {
-                let needed = of_key(descriptor).map(|kind| (kind.clone(), Read::Names));
-                open.extend(needed);
+                let owners = descriptor.list.iter().filter_map(|list| list.each.as_ref());
+                let needed = of_key(descriptor).chain(owners);
+                open.extend(needed.map(|kind| (kind.clone(), Read::Names)));
             }
             Read::Whole => {
                 let of_others = if with_dependencies {
@@ -41,12 +45,17 @@ pub(super) fn kinds<'k>(
                     Read::Names
                 };
                 open.extend(referred(descriptor).map(|kind| (kind, of_others)));
+                let owners = descriptor.list.iter().filter_map(|list| list.each.clone());
+                open.extend(owners.map(|kind| (kind, Read::Names)));
                 // A part that is read off other objects needs their rows.
                 let inverse = descriptor
                     .parts
                     .iter()
                     .filter_map(|part| part.inverse.as_ref());
                 open.extend(inverse.map(|inverse| (inverse.kind.clone(), Read::Names)));
+                if !descriptor.numbers.is_empty() {
+                    open.push((Kind::new(NUMBERS), Read::Names));
+                }
             }
         }
     }

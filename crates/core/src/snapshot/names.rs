@@ -8,13 +8,16 @@ use super::Snapshot;
 use crate::bundle::Gap;
 use crate::catalogue::{Builtin, Catalogue, Descriptor};
 use crate::document::Captured;
-use crate::id::{Key, Kind, ObjectRef};
+use crate::id::{Key, Kind, ObjectRef, own_id};
 use crate::path::FieldPath;
 
 /// Knows the key of every object of a snapshot.
 #[derive(Debug, Default)]
 pub struct Names {
     objects: HashMap<Kind, HashMap<String, ObjectRef>>,
+    /// Objects that live in others, by their own ids alone, as bodies name them; nothing where
+    /// several have one.
+    inner: HashMap<Kind, HashMap<String, Option<ObjectRef>>>,
     ambiguous: Vec<Ambiguous>,
     /// Kinds of the catalogue of which there may be objects that were not read.
     in_part: BTreeSet<Kind>,
@@ -85,6 +88,16 @@ impl Names {
             };
             names.add(catalogue, descriptor, captured, &rows, pins);
         }
+        for descriptor in catalogue.iter().filter(|kind| kind.parent.is_some()) {
+            let objects = names.objects.get(&descriptor.kind).into_iter().flatten();
+            let inner = names.inner.entry(descriptor.kind.clone()).or_default();
+            for (id, object) in objects {
+                inner
+                    .entry(own_id(id).to_owned())
+                    .and_modify(|several| *several = None)
+                    .or_insert_with(|| Some(object.clone()));
+            }
+        }
         names
     }
 
@@ -129,11 +142,15 @@ impl Names {
         if let Some(objects) = self.objects.get_mut(kind) {
             objects.remove(id);
         }
+        if let Some(inner) = self.inner.get_mut(kind) {
+            inner.remove(own_id(id));
+        }
     }
 
     /// Returns the object that an id means.
     pub fn object(&self, kind: &Kind, id: &str) -> Option<&ObjectRef> {
-        self.objects.get(kind)?.get(id)
+        let inner = || self.inner.get(kind)?.get(id)?.as_ref();
+        self.objects.get(kind)?.get(id).or_else(inner)
     }
 
     /// Returns the object of a kind that has this name for a key, where a place holds names.

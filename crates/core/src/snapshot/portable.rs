@@ -58,46 +58,56 @@ pub fn portable(
     }
     let mut short = Vec::new();
     for reference in &descriptor.references {
-        let mut resolve = |value: &mut Value| {
-            let (kind, id) = match target_of(reference, value) {
-                Place::Literal => {
-                    if let Value::Object(map) = value {
-                        map.retain(|field, _| field == "id");
-                    }
-                    return true;
-                }
-                Place::Empty => return false,
-                Place::Points { kind, id } => (kind, id),
-            };
+        let mut target = |kind: Option<Kind>, id: String| {
             let by_name = |kind| reference.or_name.then(|| names.named(kind, &id)).flatten();
             let found = kind
                 .as_ref()
                 .and_then(|kind| names.object(kind, &id).or_else(|| by_name(kind)));
-            match found {
-                Some(target) => {
-                    *value = Slot::Ref(target.clone()).to_value();
+            if found.is_none() {
+                let list = reference.path.outermost_list();
+                let unread = kind.as_ref().is_some_and(|kind| names.may_lack(kind));
+                if let Some(list) = list.filter(|_| unread) {
+                    if short.contains(&list) {
+                        return None;
+                    }
+                    short.push(list);
+                }
+                unresolved.push(Unresolved {
+                    object: object.clone(),
+                    path: reference.path.to_string(),
+                    kind_not_read: kind.as_ref().is_some_and(|kind| !names.knows(kind)),
+                    kind,
+                    id,
+                });
+            }
+            found
+        };
+        if reference.keys {
+            reference.path.rename_keys(&mut body, &mut |key| {
+                if reference.literals.iter().any(|literal| literal == key) {
+                    return Some(key.to_owned());
+                }
+                target(reference.kind.clone(), key.to_owned()).map(Slot::to_key)
+            });
+            continue;
+        }
+        let mut resolve =
+            |value: &mut Value, beside: Option<&str>| match target_of(reference, value, beside) {
+                Place::Literal => {
+                    if let Value::Object(map) = value {
+                        map.retain(|field, _| field == "id");
+                    }
                     true
                 }
-                None => {
-                    let list = reference.path.outermost_list();
-                    let unread = kind.as_ref().is_some_and(|kind| names.may_lack(kind));
-                    if let Some(list) = list.filter(|_| unread) {
-                        if short.contains(&list) {
-                            return false;
-                        }
-                        short.push(list);
+                Place::Empty => false,
+                Place::Points { kind, id } => match target(kind, id) {
+                    Some(target) => {
+                        *value = Slot::Ref(target.clone()).to_value();
+                        true
                     }
-                    unresolved.push(Unresolved {
-                        object: object.clone(),
-                        path: reference.path.to_string(),
-                        kind_not_read: kind.as_ref().is_some_and(|kind| !names.knows(kind)),
-                        kind,
-                        id,
-                    });
-                    false
-                }
-            }
-        };
+                    None => false,
+                },
+            };
         retain_reference(reference, &mut body, &mut resolve);
     }
     // A list without what nobody could look up would say that it is not wanted.
@@ -148,7 +158,7 @@ fn reduced_body(descriptor: &Descriptor, mut body: Value) -> Map<String, Value> 
     for reference in descriptor
         .references
         .iter()
-        .filter(|reference| !reference.bare)
+        .filter(|reference| !reference.bare && !reference.keys)
     {
         reference.path.retain(&mut body, &mut |value| {
             if let Value::Object(map) = value {
@@ -174,9 +184,9 @@ enum Place {
     },
 }
 
-fn target_of(reference: &Reference, value: &Value) -> Place {
+fn target_of(reference: &Reference, value: &Value, beside: Option<&str>) -> Place {
     let (id, decided_by) = match value {
-        Value::String(id) => (id.clone(), None),
+        Value::String(id) => (id.clone(), beside.map(str::to_owned)),
         Value::Object(map) => {
             let text = |name: &str| map.get(name).and_then(Value::as_str).map(str::to_owned);
             let Some(id) = text("id") else {
@@ -196,27 +206,55 @@ fn target_of(reference: &Reference, value: &Value) -> Place {
         Some(decided_by) => reference.kinds.get(&decided_by).cloned(),
         None => reference.kind.clone(),
     };
+    if reference.bare && reference.by.is_some() && kind.is_none() {
+        return Place::Literal;
+    }
     Place::Points { kind, id }
 }
 
 fn retain_reference(
     reference: &Reference,
     body: &mut Value,
-    resolve: &mut dyn FnMut(&mut Value) -> bool,
+    resolve: &mut dyn FnMut(&mut Value, Option<&str>) -> bool,
 ) {
     match reference.path.split_at_element() {
         Some((list, inside)) if reference.owns_element => {
             list.retain(body, &mut |element| {
                 let mut kept = true;
-                inside.retain(element, &mut |value| {
-                    kept &= resolve(value);
+                retain_place(reference, &inside, element, &mut |value, beside| {
+                    kept &= resolve(value, beside);
                     true
                 });
                 kept
             });
         }
-        _ => reference.path.retain(body, resolve),
+        _ => retain_place(reference, &reference.path, body, resolve),
     }
+}
+
+/// Calls `resolve` with every value at a place, and with the type that stands beside a bare id.
+fn retain_place(
+    reference: &Reference,
+    path: &FieldPath,
+    body: &mut Value,
+    resolve: &mut dyn FnMut(&mut Value, Option<&str>) -> bool,
+) {
+    let beside = reference.by.as_ref().filter(|_| reference.bare);
+    let Some((by, (holder, field))) = beside.zip(path.split_last_field()) else {
+        return path.retain(body, &mut |value| resolve(value, None));
+    };
+    holder.retain(body, &mut |holder| {
+        if let Value::Object(map) = holder {
+            let named = map.get(by).and_then(Value::as_str).map(str::to_owned);
+            let kept = map
+                .get_mut(field)
+                .is_none_or(|value| resolve(value, Some(named.as_deref().unwrap_or_default())));
+            if !kept {
+                map.remove(field);
+            }
+        }
+        true
+    });
 }
 
 /// Takes the managed fields and the parts, without nulls and volatile places.

@@ -122,6 +122,9 @@ pub(super) fn check(
     let mut places = BTreeSet::new();
     for reference in &descriptor.references {
         visit(&reference.path, &body, &mut |pointer, value, parent| {
+            if reference.keys {
+                return check_keys(reference, pointer, value, known, report);
+            }
             places.insert(pointer.to_owned());
             check_place(reference, pointer, value, parent, known, report);
         });
@@ -183,6 +186,33 @@ fn check_place(
             twin.or_else(|| nearest(object.kind.as_str(), allowed.iter().copied()));
     } else if !known.has(&object) {
         known.judge_absent(&object, pointer, report);
+    }
+}
+
+/// Checks a map that is keyed by references, which are written `$ref:kind/key`.
+fn check_keys(
+    reference: &Reference,
+    pointer: &str,
+    value: &Value,
+    known: &Known<'_>,
+    report: &mut Report<'_>,
+) {
+    for key in value.as_object().into_iter().flat_map(|map| map.keys()) {
+        let pointer = step(pointer, key);
+        match Slot::of_key(key) {
+            Some(object) => {
+                let value = Slot::Ref(object).to_value();
+                check_place(reference, &pointer, &value, &Value::Null, known, report);
+            }
+            None if literal(reference, key) => {}
+            None => {
+                let message = format!(
+                    "the keys of this map are references, written \"$ref:{}/key\"",
+                    kinds(reference)[0]
+                );
+                report.error("not-a-reference", &pointer, message);
+            }
+        }
     }
 }
 

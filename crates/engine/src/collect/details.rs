@@ -49,7 +49,7 @@ pub(super) async fn fill(
 }
 
 /// Says which object it is, to a person.
-fn label(captured: &Captured) -> String {
+pub(super) fn label(captured: &Captured) -> String {
     match captured.body.get("name").and_then(Value::as_str) {
         Some(name) => format!("{name} ({})", captured.id),
         None => captured.id.as_str().to_owned(),
@@ -64,10 +64,12 @@ async fn one(
 ) -> (Captured, bool, Vec<Failure>) {
     let mut failures = Vec::new();
     if let Some(read) = descriptor.read.as_ref().filter(|read| read.each) {
-        let path = with_id(&read.path, captured.id.as_str());
+        let path = with_ids(&read.path, captured.id.as_str());
         let call = query_of(&read.query).fold(Call::get(path), |call, (k, v)| call.query(k, v));
         match org.client.send(call).await {
-            Ok(reply) if reply.body.is_object() => captured.body = reply.body,
+            Ok(reply) if reply.body.is_object() => {
+                captured.body = in_parent(descriptor, reply.body, captured.id.as_str());
+            }
             Ok(_) => {
                 failures.push(Failure::Answer("the answer is no object".to_owned()));
                 return (captured, false, failures);
@@ -90,6 +92,16 @@ async fn one(
         }
     }
     (captured, true, failures)
+}
+
+/// Puts what an object lives in into its body.
+pub(super) fn in_parent(descriptor: &Descriptor, mut body: Value, ids: &str) -> Value {
+    if let (Some(parent), Some((ids, _))) = (&descriptor.parent, ids.rsplit_once('/'))
+        && let Value::Object(fields) = &mut body
+    {
+        fields.insert(parent.field.clone(), json!({ "id": ids }));
+    }
+    body
 }
 
 /// Keeps of a list of items what is managed: a queue's members come with everything about the users.
@@ -130,7 +142,7 @@ pub(crate) async fn read_part(
     let Some(spec) = &part.list else {
         return Ok(None);
     };
-    let path = with_id(&spec.path, captured.id.as_str());
+    let path = with_ids(&spec.path, captured.id.as_str());
     if part.single {
         let call = query_of(&spec.query).fold(Call::get(path), |call, (k, v)| call.query(k, v));
         let reply = org.client.send(call).await.map_err(Failure::Call)?;
@@ -149,8 +161,14 @@ pub(crate) async fn read_part(
     if empty {
         return Ok(Some(json!([])));
     }
-    let items = org.client.list(&listing(spec, &path)).await?;
+    let items = org.client.list(&listing(spec, &path, "")).await?;
     Ok(Some(Value::Array(items)))
+}
+
+/// Puts the ids of an object, those of what it lives in first, in place of a path's parameters.
+pub(crate) fn with_ids(path: &str, ids: &str) -> String {
+    ids.split('/')
+        .fold(path.to_owned(), |path, id| with_id(&path, id))
 }
 
 /// Puts an id in place of a path's first parameter.
@@ -328,7 +346,7 @@ pub(crate) async fn read_one(
     let Some(read) = &descriptor.read else {
         return Ok(None);
     };
-    let call = Call::get(with_id(&read.path, id));
+    let call = Call::get(with_ids(&read.path, id));
     let call = query_of(&read.query).fold(call, |call, (k, v)| call.query(k, v));
     Ok(Some(org.client.send(call).await?.body))
 }

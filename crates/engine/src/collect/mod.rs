@@ -85,38 +85,46 @@ pub async fn collect(
         org: org.origin(),
         ..Snapshot::default()
     };
-    let mut listed = stream::iter(descriptors.iter().copied())
-        .map(|descriptor| async move {
-            (
-                descriptor,
-                lists::list(org, descriptor, scope.deleted).await,
-            )
-        })
-        .buffer_unordered(CONCURRENCY);
-    while let Some((descriptor, listed)) = listed.next().await {
-        let lists::Listed {
-            objects,
-            deleted,
-            failures,
-        } = listed;
-        if !failures.is_empty() {
-            snapshot.incomplete.insert(descriptor.kind.clone());
-        }
-        for failure in failures {
-            collector.failed(&descriptor.kind, None, failure);
-        }
-        events.tell(Event::KindRead {
-            org: org.name.clone(),
-            kind: descriptor.kind.clone(),
-            objects: objects.len(),
-        });
-        snapshot.objects.insert(descriptor.kind.clone(), objects);
-        if !deleted.is_empty() {
-            snapshot.deleted.insert(descriptor.kind.clone(), deleted);
+    for wave in waves(&descriptors) {
+        let listed = stream::iter(wave)
+            .map(|descriptor| {
+                let owners = &snapshot.objects;
+                async move {
+                    let listed = lists::list(org, descriptor, owners, scope.deleted).await;
+                    (descriptor, listed)
+                }
+            })
+            .buffer_unordered(CONCURRENCY);
+        let listed: Vec<_> = listed
+            .inspect(|(descriptor, listed)| {
+                events.tell(Event::KindRead {
+                    org: org.name.clone(),
+                    kind: descriptor.kind.clone(),
+                    objects: listed.objects.len(),
+                });
+            })
+            .collect()
+            .await;
+        for (descriptor, listed) in listed {
+            let lists::Listed {
+                objects,
+                deleted,
+                failures,
+            } = listed;
+            let mut owners = descriptor.list.iter().filter_map(|list| list.each.as_ref());
+            if !failures.is_empty() || owners.any(|owner| snapshot.may_lack(owner)) {
+                snapshot.incomplete.insert(descriptor.kind.clone());
+            }
+            for (of, failure) in failures {
+                collector.failed(&descriptor.kind, of, failure);
+            }
+            snapshot.objects.insert(descriptor.kind.clone(), objects);
+            if !deleted.is_empty() {
+                snapshot.deleted.insert(descriptor.kind.clone(), deleted);
+            }
         }
         collector.check()?;
     }
-    drop(listed);
 
     let wanted = wanted_ids(catalogue, &snapshot, scope);
     for descriptor in &descriptors {
@@ -151,6 +159,25 @@ pub async fn collect(
         calls: org.client.stats().sent,
     });
     Ok(snapshot)
+}
+
+/// Sorts kinds into waves: those whose lists are read once for each object of other kinds come
+/// behind those.
+fn waves<'d>(descriptors: &[&'d Descriptor]) -> Vec<Vec<&'d Descriptor>> {
+    let mut waves: Vec<Vec<&Descriptor>> = Vec::new();
+    let mut left = descriptors.to_vec();
+    while !left.is_empty() {
+        let waits = |descriptor: &Descriptor| {
+            let mut owners = descriptor.list.iter().filter_map(|list| list.each.as_ref());
+            owners.any(|owner| left.iter().any(|other| other.kind == *owner))
+        };
+        let (later, now): (Vec<_>, Vec<_>) = left.iter().partition(|kind| waits(kind));
+        // Kinds that wait for each other are read as they are; the lint lets no such pair in.
+        let stuck = now.is_empty();
+        waves.push(if stuck { later.clone() } else { now });
+        left = if stuck { Vec::new() } else { later };
+    }
+    waves
 }
 
 /// Returns the ids of the objects to read in full; nothing means all.

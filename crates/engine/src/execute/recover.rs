@@ -11,7 +11,8 @@ use orgsmith_client::Error;
 use orgsmith_core::catalogue::{Catalogue, Descriptor, Part};
 use orgsmith_core::document::{Bindings, Captured, Files, Template};
 use orgsmith_core::flow;
-use orgsmith_core::id::{Kind, SourceId, TargetId};
+use orgsmith_core::id::{SourceId, TargetId};
+use orgsmith_core::path::FieldPath;
 use orgsmith_core::plan::{Action, Expected, Step, Write, pre_image};
 use orgsmith_core::snapshot::{Names, Snapshot};
 use serde_json::Value;
@@ -96,8 +97,8 @@ async fn find(
     let org = worker.execution.org;
     let mut snapshot = Snapshot::default();
     for descriptor in key_kinds(worker.execution.catalogue, descriptor) {
-        let listed = list(org, descriptor, false).await;
-        if let Some(failure) = listed.failures.into_iter().next() {
+        let listed = list(org, descriptor, &snapshot.objects, false).await;
+        if let Some((_, failure)) = listed.failures.into_iter().next() {
             return Err(failure);
         }
         snapshot
@@ -127,20 +128,32 @@ async fn find(
         .collect())
 }
 
-/// Returns the kinds that a kind's keys are made of: its own, and those it leans on.
+/// Returns the kinds that must be listed to know a kind's keys, its own last: those that its keys
+/// lean on, and those for whose objects its lists are read.
 fn key_kinds<'c>(catalogue: &'c Catalogue, descriptor: &'c Descriptor) -> Vec<&'c Descriptor> {
-    let leans_on = descriptor.references.iter().filter(|reference| {
-        descriptor.key.fields.iter().any(|field| {
-            *field == reference.path || field.to_string() == format!("{}.id", reference.path)
-        })
-    });
-    let kinds: Vec<&Kind> = leans_on
-        .filter_map(|reference| reference.kind.as_ref())
-        .collect();
-    let others = kinds
-        .into_iter()
-        .filter_map(|kind| catalogue.get(kind.as_str()).ok());
-    std::iter::once(descriptor).chain(others).collect()
+    let in_key = |path: &FieldPath| {
+        let mut fields = descriptor.key.fields.iter();
+        fields.any(|field| field == path || field.to_string() == format!("{path}.id"))
+    };
+    let leans_on = descriptor
+        .references
+        .iter()
+        .filter(|reference| in_key(&reference.path))
+        .filter_map(|reference| reference.kind.as_ref());
+    let owners = descriptor.list.iter().filter_map(|list| list.each.as_ref());
+    let mut found: Vec<&Descriptor> = Vec::new();
+    let others = leans_on
+        .chain(owners)
+        .filter(|kind| **kind != descriptor.kind);
+    for other in others.filter_map(|kind| catalogue.get(kind.as_str()).ok()) {
+        for kind in key_kinds(catalogue, other) {
+            if !found.iter().any(|known| known.kind == kind.kind) {
+                found.push(kind);
+            }
+        }
+    }
+    found.push(descriptor);
+    found
 }
 
 /// Finds out whether a change was made.

@@ -99,7 +99,7 @@ pub(super) async fn send(
     version: Option<u64>,
 ) -> Result<Sent, Failure> {
     match &step.write {
-        Write::Request(request) => send_request(worker, step, request, version).await,
+        Write::Request(request) => send_request(worker, step, descriptor, request, version).await,
         Write::FlowImport { source } => {
             let id = jobs::import_flow(worker.execution.org, &blob(worker, source)?).await?;
             Ok(Sent {
@@ -132,6 +132,7 @@ pub(super) async fn send(
 async fn send_request(
     worker: &Worker<'_>,
     step: &Step,
+    descriptor: &Descriptor,
     request: &Request,
     version: Option<u64>,
 ) -> Result<Sent, Failure> {
@@ -139,18 +140,14 @@ async fn send_request(
     let result = worker.execution.org.client.send(call).await;
     match result {
         Ok(reply) => {
-            let creates = request.creates || step.action == Action::Adopt;
-            let id = reply
-                .body
-                .get("id")
-                .and_then(Value::as_str)
-                .filter(|_| creates);
+            let id = new_id(worker, request, descriptor, &reply.body);
+            let id = id.filter(|_| request.creates);
             if request.creates && id.is_none() {
                 return Err(Failure::Unknown(
                     "the answer to the creation has no id".into(),
                 ));
             }
-            let id = id.map(TargetId::new).or_else(|| worker.id(&step.object));
+            let id = id.or_else(|| worker.id(&step.object));
             Ok(Sent {
                 id,
                 version: version_of(&reply.body),
@@ -162,6 +159,24 @@ async fn send_request(
         }),
         Err(error) => Err(failure(error, carries_version(request))),
     }
+}
+
+/// Returns the id that an answer gives an object, below the ids of what it lives in.
+fn new_id(
+    worker: &Worker<'_>,
+    request: &Request,
+    descriptor: &Descriptor,
+    answer: &Value,
+) -> Option<TargetId> {
+    if descriptor.singleton {
+        return Some(TargetId::new(descriptor.kind.as_str()));
+    }
+    let mut ids = match request.params.first() {
+        Some(parent) => parent.bind_params(worker).ok()?,
+        None => Vec::new(),
+    };
+    ids.push(answer.get(&descriptor.id)?.as_str()?.to_owned());
+    Some(TargetId::new(&ids.join("/")))
 }
 
 /// Tells whether a request says which version it changes: the object's, or that of a part.
@@ -178,8 +193,9 @@ fn request_call(
 ) -> Result<Call, Failure> {
     let mut path = request.path.clone();
     for param in &request.params {
-        let value = param.bind(worker)?.into_value();
-        path = with_id(&path, value.as_str().unwrap_or_default());
+        for id in param.bind_params(worker)? {
+            path = with_id(&path, &id);
+        }
     }
     let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| Failure::NotSent {
         reason: format!("{:?} is no HTTP method", request.method),

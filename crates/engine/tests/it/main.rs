@@ -5,6 +5,7 @@ mod clone;
 mod crash;
 mod faults;
 mod fixtures;
+mod kinds;
 mod lab;
 mod target;
 mod unread;

@@ -53,7 +53,7 @@ impl StepMaker<'_, '_> {
                 changes: Vec::new(),
                 reason: format!("the target lacks it; empty at first, {why}"),
                 expected: None,
-                write: write_new(call, body),
+                write: write_new(item, call, body),
             },
         );
         self.push(

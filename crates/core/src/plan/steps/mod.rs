@@ -46,7 +46,11 @@ pub(super) fn coming<'m>(items: &'m [Item<'_>]) -> Coming<'m> {
         .iter()
         .filter_map(|item| {
             let suffix = match item.state {
-                Presence::Missing if item.descriptor.singleton => return None,
+                Presence::Missing
+                    if item.descriptor.create.is_none() && item.descriptor.singleton =>
+                {
+                    return None;
+                }
                 Presence::Missing => "create",
                 Presence::Deleted(_) => "adopt",
                 Presence::Live(_) => return None,
@@ -158,7 +162,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         let first = self.steps.len();
         let before = self.notes.conflicts.len();
         match item.state {
-            Presence::Missing if item.descriptor.singleton => {
+            Presence::Missing if item.descriptor.singleton && item.descriptor.create.is_none() => {
                 let reason = "the target was read without it".to_owned();
                 self.notes.conflict(&item.object, reason);
             }
@@ -208,7 +212,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 changes: Vec::new(),
                 reason: "the target lacks it".into(),
                 expected: None,
-                write: write_new(call, body),
+                write: write_new(item, call, body),
             },
         );
         if parts_first {
@@ -466,7 +470,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         });
         let mut fields = wire::overlaid(descriptor, &live.body, &own);
         if call.method != "PUT" {
-            fields.retain(|field, _| changed(field));
+            fields.retain(|field, _| changed(field) || call.always.contains(field));
         }
         let body = wire::body(descriptor, call, fields);
         let write =
@@ -557,11 +561,13 @@ fn own_id(item: &Item<'_>) -> Template {
     Template::new(Slot::Ref(item.object.clone()).to_value())
 }
 
-fn write_new(call: &WriteSpec, body: Map<String, Value>) -> Write {
+fn write_new(item: &Item<'_>, call: &WriteSpec, body: Map<String, Value>) -> Write {
+    let parent = item.descriptor.parent.as_ref();
+    let parent = parent.and_then(|parent| item.body.get(&parent.field));
     Write::Request(Request {
         method: call.method.clone(),
         path: call.path.clone(),
-        params: Vec::new(),
+        params: parent.cloned().map(Template::new).into_iter().collect(),
         query: BTreeMap::new(),
         body: Some(Template::new(Value::Object(body))),
         creates: true,
@@ -618,8 +624,16 @@ fn defer(
     let body = Value::Object(own);
     for reference in &descriptor.references {
         reference.path.for_each(&body, &mut |value| {
+            let is_cut = |slot| matches!(slot, Slot::Ref(object) if cuts.contains(&object));
+            let waits = match value {
+                Value::Object(map) if reference.keys => {
+                    let mut keys = map.keys().filter_map(|key| Slot::of_key(key));
+                    keys.any(|object| cuts.contains(&object))
+                }
+                value => Slot::of(value).is_some_and(is_cut),
+            };
             // The whole field waits: without its reference the rest of it may mean something else.
-            if matches!(Slot::of(value), Some(Slot::Ref(object)) if cuts.contains(&object)) {
+            if waits {
                 later.insert(reference.path.root().to_owned());
             }
         });

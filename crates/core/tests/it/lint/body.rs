@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use orgsmith_contract::{Field, Model, Type};
-use orgsmith_core::catalogue::{ClonePhase, Driver, WriteSpec};
+use orgsmith_core::catalogue::{ClonePhase, Descriptor, Driver, WriteSpec};
 
 use super::Lint;
 use super::place::{DEPTH, is_volatile, reference_at, spell};
@@ -54,7 +54,7 @@ fn rows_hold_the_fields(lint: &mut Lint<'_>) {
             .and_then(|row| lint.contract.model(row.model_name()?));
         let Some(row) = row else { continue };
         let secret = |field: &str| kind.secrets.iter().any(|path| path.root() == field);
-        for field in kind.fields.iter().filter(|field| !secret(field)) {
+        for field in own_fields(kind).filter(|field| !secret(field)) {
             if row.field(field).is_none() {
                 lint.find(
                     format!("list[{index}]"),
@@ -63,6 +63,14 @@ fn rows_hold_the_fields(lint: &mut Lint<'_>) {
             }
         }
     }
+}
+
+/// Returns the managed fields but for the one that says what an object lives in, which the path says.
+fn own_fields(kind: &Descriptor) -> impl Iterator<Item = &String> {
+    let parent = kind.parent.as_ref().map(|parent| &parent.field);
+    kind.fields
+        .iter()
+        .filter(move |field| Some(*field) != parent)
 }
 
 fn wire<'a>(write: &'a WriteSpec, field: &'a str) -> &'a str {
@@ -114,7 +122,7 @@ fn check_write(lint: &mut Lint<'_>, place: &str, write: &WriteSpec) {
         .keys()
         .filter(|_| place == "update" && write.method == "PUT");
     let model = lint.contract.model(&kind.model);
-    for field in kind.fields.iter().chain(returned).filter(sent) {
+    for field in own_fields(kind).chain(returned).filter(sent) {
         let managed = kind.fields.contains(field);
         let source = model.and_then(|model| model.field(field));
         if source.is_none() && !managed {
@@ -304,7 +312,7 @@ fn coverage(lint: &mut Lint<'_>) {
         })
     };
     let mut found = Vec::new();
-    for field in &kind.fields {
+    for field in own_fields(kind) {
         let in_key = kind.key.fields.iter().any(|path| path.root() == field);
         let created = takes(&kind.create, field);
         let updated = takes(&kind.update, field);

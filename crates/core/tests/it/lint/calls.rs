@@ -3,21 +3,40 @@
 use std::collections::BTreeMap;
 
 use orgsmith_contract::{Contract, Location, Operation, Type};
-use orgsmith_core::catalogue::{ListSpec, Paging};
+use orgsmith_core::catalogue::{Descriptor, ListSpec, Paging};
 
 use super::{Lint, facts};
 
 pub fn check(lint: &mut Lint<'_>) {
     let kind = lint.kind;
-    let own = usize::from(!kind.singleton);
+    let above = ids_above(lint, kind);
+    let own = above + usize::from(!kind.singleton);
     for (index, list) in kind.list.iter().enumerate() {
-        check_list(lint, &format!("list[{index}]"), list, 0);
+        let place = format!("list[{index}]");
+        let owner = list
+            .each
+            .as_ref()
+            .map(|kind| lint.catalogue.get(kind.as_str()));
+        let in_query = list.query.values().any(|value| value == "{id}");
+        let params = match owner {
+            None => 0,
+            Some(Ok(owner)) if !in_query => ids_above(lint, owner) + 1,
+            Some(Ok(_)) => 0,
+            Some(Err(unknown)) => {
+                lint.find(format!("{place}.each"), unknown);
+                continue;
+            }
+        };
+        if in_query && list.each.is_none() {
+            lint.find(&place, "{id} in the query, and no each");
+        }
+        check_list(lint, &place, list, params);
     }
     if let Some(read) = &kind.read {
         check_call(lint, "read", "GET", &read.path, &read.query, own);
     }
     let writes = [
-        ("create", &kind.create, 0),
+        ("create", &kind.create, above),
         ("update", &kind.update, own),
         ("restore", &kind.restore, own),
     ];
@@ -31,6 +50,16 @@ pub fn check(lint: &mut Lint<'_>) {
         check_call(lint, "delete", "DELETE", &delete.path, &delete.query, own);
     }
     check_move(lint);
+}
+
+/// Counts the ids of what an object of the kind lives in.
+fn ids_above(lint: &Lint<'_>, kind: &Descriptor) -> usize {
+    let parent = kind.parent.as_ref().map(|parent| parent.kind.as_str());
+    match parent.map(|parent| lint.catalogue.get(parent)) {
+        Some(Ok(parent)) if parent.kind != kind.kind => ids_above(lint, parent) + 1,
+        Some(_) => 1,
+        None => 0,
+    }
 }
 
 fn check_move(lint: &mut Lint<'_>) {
@@ -166,10 +195,13 @@ pub fn check_call(
             _ => vec![value],
         };
         for value in values {
-            let known = match param.ty {
-                Type::Boolean => value == "true" || value == "false",
-                _ => param.enum_values.is_empty() || param.enum_values.iter().any(|v| v == value),
-            };
+            let known = value == "{id}"
+                || match param.ty {
+                    Type::Boolean => value == "true" || value == "false",
+                    _ => {
+                        param.enum_values.is_empty() || param.enum_values.iter().any(|v| v == value)
+                    }
+                };
             if !known {
                 lint.find(&place, format!("{method} {path} does not take {value:?}"));
             }

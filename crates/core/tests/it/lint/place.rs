@@ -11,7 +11,8 @@ pub const DEPTH: usize = 3;
 
 pub fn check(lint: &mut Lint<'_>) {
     let kind = lint.kind;
-    for field in &kind.fields {
+    let parent = kind.parent.as_ref().map(|parent| &parent.field);
+    for field in kind.fields.iter().filter(|field| Some(*field) != parent) {
         let path = FieldPath::parse(field);
         if !path.as_ref().is_ok_and(FieldPath::is_root) {
             lint.find(format!("fields {field}"), "is not one top-level field");
@@ -34,7 +35,9 @@ pub fn check(lint: &mut Lint<'_>) {
         for path in paths {
             let place = format!("{place} {path}");
             managed_root(lint, &place, path);
-            must_resolve(lint, &place, path);
+            if Some(path.root()) != parent.map(String::as_str) {
+                must_resolve(lint, &place, path);
+            }
         }
     }
     for path in &kind.unordered {
@@ -61,7 +64,9 @@ pub fn check(lint: &mut Lint<'_>) {
         }
     }
     for reference in &kind.references {
-        check_reference(lint, reference);
+        if Some(reference.path.root()) != parent.map(String::as_str) {
+            check_reference(lint, reference);
+        }
     }
     loose_ids(lint);
 }
@@ -168,11 +173,14 @@ fn check_reference(lint: &mut Lint<'_>, reference: &Reference) {
     {
         lint.find(&place, "has either kind, or kinds and by");
     }
-    if reference.bare && reference.by.is_some() {
+    if reference.bare && reference.by.is_some() && path.split_last_field().is_none() {
         lint.find(
             &place,
             "is bare, and nothing stands beside an id that is alone",
         );
+    }
+    if reference.keys && (reference.bare || reference.owns_element || reference.by.is_some()) {
+        lint.find(&place, "keys go with kind and deferrable alone");
     }
     if reference.owns_element && !path.in_list() {
         lint.find(&place, "owns_element, and is in no list");
@@ -185,6 +193,20 @@ fn check_reference(lint: &mut Lint<'_>, reference: &Reference) {
         Ok(found) => found,
         Err(message) => return lint.find(place, message),
     };
+    if reference.keys {
+        if !matches!(found, None | Some(Type::Map(_) | Type::Object)) {
+            lint.find(&place, "is no map");
+        }
+        return;
+    }
+    if let (true, Some(by), Some((holder, _))) =
+        (reference.bare, &reference.by, path.split_last_field())
+    {
+        let beside = FieldPath::parse(&format!("{holder}.{by}"));
+        if let Err(message) = resolve(lint, &beside.expect("a field beside a field")) {
+            lint.find(&place, message);
+        }
+    }
     let object = found.as_ref().and_then(|ty| match ty {
         Type::Model(name) => lint.contract.model(name),
         _ => None,
@@ -216,7 +238,8 @@ fn check_reference(lint: &mut Lint<'_>, reference: &Reference) {
 fn loose_ids(lint: &mut Lint<'_>) {
     let kind = lint.kind;
     let mut found = Vec::new();
-    for field in &kind.fields {
+    let parent = kind.parent.as_ref().map(|parent| &parent.field);
+    for field in kind.fields.iter().filter(|field| Some(*field) != parent) {
         if let Some(ty) = field_of(lint, field).map(|field| &field.ty) {
             walk_ids(lint, field, ty, &mut Vec::new(), &mut found);
         }

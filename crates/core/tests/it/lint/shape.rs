@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use orgsmith_core::catalogue::{ClonePhase, Driver};
+use orgsmith_core::catalogue::{ClonePhase, Driver, WriteSpec};
 
 use super::Lint;
 
@@ -75,14 +75,54 @@ fn calls(lint: &mut Lint<'_>) {
     if !mapped && !kind.singleton && kind.create.is_none() && kind.driver != Driver::Flow {
         lint.find("create", "nothing creates an object of the kind");
     }
-    if kind.singleton && (kind.create.is_some() || kind.update.is_none()) {
-        lint.find("update", "a singleton is updated and never created");
+    let put = |write: &WriteSpec| write.method == "PUT" || write.method == "PATCH";
+    if kind.singleton && (kind.update.is_none() || !kind.create.as_ref().is_none_or(put)) {
+        lint.find(
+            "update",
+            "a singleton is updated, and never created by a POST",
+        );
     }
+    if kind.singleton && kind.parent.is_some() {
+        lint.find(
+            "parent",
+            "a singleton lives in the org; one in an object is a part of it",
+        );
+    }
+    parent(lint);
     if kind.list.iter().any(|list| list.deleted) != kind.restore.is_some() {
         lint.find("restore", "needs a list of deleted objects, and serves one");
     }
     if kind.update_last && (kind.update.is_none() || kind.parts.is_empty()) {
         lint.find("update_last", "there is no update or no part");
+    }
+}
+
+fn parent(lint: &mut Lint<'_>) {
+    let kind = lint.kind;
+    let Some(parent) = &kind.parent else { return };
+    if lint.catalogue.get(parent.kind.as_str()).is_err() {
+        lint.find("parent.kind", format!("there is no kind {}", parent.kind));
+    }
+    if !kind
+        .key
+        .fields
+        .iter()
+        .any(|path| path.to_string() == parent.field)
+    {
+        lint.find(
+            "key.fields",
+            format!("{} is no part of the key", parent.field),
+        );
+    }
+    if kind
+        .list
+        .iter()
+        .any(|list| list.each.as_ref() != Some(&parent.kind))
+    {
+        lint.find(
+            "list",
+            "is read for each object of another kind than the parent's",
+        );
     }
 }
 

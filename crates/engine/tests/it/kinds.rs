@@ -1,0 +1,402 @@
+//! What holds for every kind of the catalogue, shown on `examples/every-kind`.
+//!
+//! A new kind is covered by having an example there, and must have one. To look at some kinds alone:
+//! `ORGSMITH_KINDS=outbound_,team cargo test -p orgsmith-engine --test it kinds`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use orgsmith_contract::{Field, Type, contract};
+use orgsmith_core::bundle::Bundle;
+use orgsmith_core::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
+use orgsmith_core::document::Slot;
+use orgsmith_core::id::ObjectRef;
+use orgsmith_core::plan::{Action, Options, Plan, Planner};
+use orgsmith_core::select::{Read, Selection};
+use orgsmith_engine::{Events, Scope, collect};
+use orgsmith_sim::{Config, Limits};
+use serde_json::{Value, json};
+
+use crate::lab::{Lab, example, told};
+
+/// Returns the examples: of all kinds, or of those that are asked for and what they refer to.
+fn every_kind() -> Bundle {
+    let mut bundle = example("every-kind");
+    if let Ok(wanted) = std::env::var("ORGSMITH_KINDS") {
+        let terms: Vec<String> = bundle
+            .documents
+            .keys()
+            .filter(|object| {
+                let kind = object.kind.as_str();
+                wanted
+                    .split(',')
+                    .any(|name| kind == name || (name.ends_with('_') && kind.starts_with(name)))
+            })
+            .map(|object| format!("kind={}", object.kind))
+            .collect();
+        let selection = Selection::parse(Catalogue::builtin(), &terms, &[])
+            .expect("kinds")
+            .with_dependencies(true);
+        bundle = selection
+            .apply(&bundle, Catalogue::builtin())
+            .expect("a selection");
+        bundle.selection.clear();
+    }
+    bundle
+}
+
+/// Tells whether a kind is one that the tests look at.
+fn is_asked_for(kind: &str) -> bool {
+    std::env::var("ORGSMITH_KINDS").map_or(true, |wanted| {
+        wanted
+            .split(',')
+            .any(|name| kind == name || (name.ends_with('_') && kind.starts_with(name)))
+    })
+}
+
+/// Starts two orgs that may be asked as often as the tests like.
+async fn lab() -> Lab {
+    let mut config = Config::with_orgs(["a", "b"]);
+    config.limits = Limits::none();
+    Lab::configured(config).await
+}
+
+fn descriptor(object: &ObjectRef) -> &'static Descriptor {
+    Catalogue::builtin()
+        .get(object.kind.as_str())
+        .expect("an example is of a known kind")
+}
+
+/// Spells the steps of a plan that should have none.
+fn spelled(plan: &Plan) -> String {
+    let steps = plan.steps.iter().map(|step| {
+        let changes: Vec<String> = step
+            .changes
+            .iter()
+            .map(|change| {
+                let spell = |value: &Option<Value>| {
+                    value.as_ref().map_or_else(String::new, Value::to_string)
+                };
+                format!(
+                    "\n    {}: {} -> {}",
+                    change.path,
+                    spell(&change.old),
+                    spell(&change.new)
+                )
+            })
+            .collect();
+        format!("{} {}{}", step.id, step.reason, changes.join(""))
+    });
+    let conflicts = plan
+        .conflicts
+        .iter()
+        .map(|conflict| format!("{}: {}", conflict.object, conflict.reason));
+    steps.chain(conflicts).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_kind_has_an_example() {
+    let bundle = example("every-kind");
+    let has: BTreeSet<&str> = bundle
+        .documents
+        .keys()
+        .map(|object| object.kind.as_str())
+        .collect();
+    let lacks: Vec<&str> = Catalogue::builtin()
+        .iter()
+        .filter(|kind| kind.clone != ClonePhase::Mapped)
+        .map(|kind| kind.kind.as_str())
+        .filter(|kind| !has.contains(kind))
+        .collect();
+    assert!(lacks.is_empty(), "no example of {}", lacks.join(", "));
+    let problems: Vec<String> = orgsmith_core::validate::validate(Catalogue::builtin(), &bundle)
+        .into_iter()
+        .filter(|problem| problem.severity == orgsmith_core::plan::Severity::Error)
+        .map(|problem| format!("{} {}: {problem}", problem.object, problem.pointer))
+        .collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Every example arrives in an empty org; what the server fills in is no difference; what arrived
+/// is exported whole; and it goes on to a second org, where a second clone has nothing to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn examples_arrive_and_travel_on() {
+    let lab = lab().await;
+    let bundle = every_kind();
+    let plan = lab.plan(&bundle, "a").await;
+    assert!(plan.conflicts.is_empty(), "{}", spelled(&plan));
+    let finished = lab.run(&plan, "a").await;
+    assert!(finished.outcome.is_complete(), "{}", told(&plan, &finished));
+    let again = lab.plan(&bundle, "a").await;
+    assert!(
+        again.is_empty() && again.conflicts.is_empty(),
+        "{}",
+        spelled(&again)
+    );
+
+    let first = lab.export("a").await;
+    let gaps: Vec<String> = first.gaps.iter().map(ToString::to_string).collect();
+    assert!(gaps.is_empty(), "{}", gaps.join("\n"));
+    let lost: Vec<String> = bundle
+        .documents
+        .keys()
+        .filter(|object| !first.documents.contains_key(*object))
+        .map(ToString::to_string)
+        .collect();
+    assert!(lost.is_empty(), "not exported: {}", lost.join(", "));
+
+    let plan = lab.plan(&first, "a").await;
+    assert!(
+        plan.is_empty(),
+        "an org differs from itself:\n{}",
+        spelled(&plan)
+    );
+    let plan = lab.plan(&first, "b").await;
+    assert!(plan.conflicts.is_empty(), "{}", spelled(&plan));
+    let finished = lab.run(&plan, "b").await;
+    assert!(finished.outcome.is_complete(), "{}", told(&plan, &finished));
+    let before = lab.writes("b").len();
+    let again = lab.plan(&first, "b").await;
+    assert!(again.is_empty(), "{}", spelled(&again));
+    lab.run(&again, "b").await;
+    let only_jobs = lab.writes("b").into_iter().skip(before).all(|entry| {
+        entry.path.contains("/export/jobs")
+            || entry.path.ends_with("/query")
+            || entry.path.ends_with("/search")
+    });
+    assert!(only_jobs, "a second clone writes nothing");
+
+    let second = lab.export("b").await;
+    for (object, document) in &first.documents {
+        assert_eq!(second.documents.get(object), Some(document), "{object}");
+    }
+}
+
+/// One changed field is one update that says exactly that field, and then there is nothing to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_changed_field_is_one_update_of_that_field() {
+    let lab = lab().await;
+    let bundle = every_kind();
+    lab.apply(&bundle, "a").await;
+    let mut org = lab.export("a").await;
+    let mut untouched = Vec::new();
+    let mut failures = Vec::new();
+    for object in bundle.documents.keys() {
+        let descriptor = descriptor(object);
+        if !is_asked_for(object.kind.as_str()) || !can_change(descriptor) {
+            continue;
+        }
+        let (mut changed, mut refused) = (0, Vec::new());
+        for (path, value) in mutations(descriptor, &org, object) {
+            let mut desired = Bundle::default();
+            let mut document = org.documents[object].clone();
+            document.body.insert(path.clone(), value);
+            desired.documents.insert(object.clone(), document);
+            let plan = plan_one(&lab, &desired, object).await;
+            let updates: Vec<_> = plan.steps.iter().filter(|s| s.object == *object).collect();
+            let [step] = updates[..] else {
+                failures.push(format!(
+                    "{object}: {path}: {} steps\n{}",
+                    updates.len(),
+                    spelled(&plan)
+                ));
+                continue;
+            };
+            let says: BTreeSet<&str> = step
+                .changes
+                .iter()
+                .map(|change| root(&change.path))
+                .collect();
+            if step.action != Action::Update
+                || says != BTreeSet::from([path.as_str()])
+                || plan.steps.len() != 1
+            {
+                failures.push(format!("{object}: {path}:\n{}", spelled(&plan)));
+                continue;
+            }
+            // What the service does not take is no value to go on with.
+            let finished = lab.run(&plan, "a").await;
+            if !finished.outcome.is_complete() {
+                refused.push(told(&plan, &finished));
+                continue;
+            }
+            let again = plan_one(&lab, &desired, object).await;
+            if !again.is_empty() {
+                failures.push(format!(
+                    "{object}: {path} is not done:\n{}",
+                    spelled(&again)
+                ));
+                continue;
+            }
+            org.documents.extend(desired.documents);
+            changed += 1;
+        }
+        if changed == 0 {
+            untouched.push(format!("{object} {}", refused.join("\n")));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    assert!(
+        untouched.is_empty(),
+        "no field of these could be changed: {}",
+        untouched.join(", ")
+    );
+}
+
+/// Plans one object against org `a`, of which no more is read than that takes.
+async fn plan_one(lab: &Lab, desired: &Bundle, object: &ObjectRef) -> Plan {
+    let catalogue = Catalogue::builtin();
+    let term = format!("kind={}", object.kind);
+    let selection = Selection::parse(catalogue, &[term], &[]).expect("a kind");
+    let mut scope = Scope {
+        in_full: Some(BTreeSet::from([object.clone()])),
+        ..Scope::default()
+    };
+    for (kind, read) in selection.kinds(catalogue) {
+        if read == Read::Names {
+            scope.names.insert(kind.clone());
+        }
+        scope.kinds.insert(kind);
+    }
+    let live = collect(&lab.org("a"), catalogue, &scope, &Events::none())
+        .await
+        .expect("an org that can be reached");
+    Planner::new(catalogue, Options::default()).plan(desired, &live)
+}
+
+fn root(path: &str) -> &str {
+    path.split(['.', '[']).next().unwrap_or(path)
+}
+
+/// Tells whether an update can change an object of the kind at all.
+fn can_change(descriptor: &Descriptor) -> bool {
+    let Some(update) = &descriptor.update else {
+        return false;
+    };
+    descriptor.driver != Driver::Flow
+        && descriptor.clone != ClonePhase::Mapped
+        && descriptor.fields.iter().any(|field| {
+            !update.omit.contains(field)
+                && !descriptor.immutable.contains(field)
+                && !descriptor.secrets.iter().any(|path| path.root() == *field)
+                && !descriptor
+                    .key
+                    .fields
+                    .iter()
+                    .any(|path| path.root() == field)
+        })
+}
+
+/// Returns other values for the plain fields of an object that an update takes.
+fn mutations(descriptor: &Descriptor, org: &Bundle, object: &ObjectRef) -> Vec<(String, Value)> {
+    let update = descriptor.update.as_ref().expect("it can change");
+    let Some(document) = org.documents.get(object) else {
+        return Vec::new();
+    };
+    let model = contract().model(&descriptor.model);
+    descriptor
+        .fields
+        .iter()
+        .filter(|field| {
+            !update.omit.contains(field)
+                && !descriptor.immutable.contains(field)
+                && !descriptor.secrets.iter().any(|path| path.root() == *field)
+                && !descriptor
+                    .key
+                    .fields
+                    .iter()
+                    .any(|path| path.root() == **field)
+                && !descriptor.parts.iter().any(|part| part.field == **field)
+        })
+        .filter_map(|field| {
+            let about = model.and_then(|model| model.field(field));
+            let value = other(document.body.get(field)?, about)?;
+            Some((field.clone(), value))
+        })
+        .collect()
+}
+
+/// Returns another value of the same sort, where one can be thought of.
+fn other(value: &Value, about: Option<&Field>) -> Option<Value> {
+    match value {
+        Value::Bool(yes) => Some(json!(!yes)),
+        Value::Number(n) => Some(json!(n.as_i64()? + 1)),
+        Value::String(text) => match about {
+            Some(field) if !field.enum_values.is_empty() => field
+                .enum_values
+                .iter()
+                .find(|value| *value != text)
+                .map(|value| json!(value)),
+            Some(field) if field.ty != Type::String => None,
+            _ => Some(json!(format!("{text} too"))),
+        },
+        Value::Object(_) if *value == json!({"$ref": "auth_division/Example"}) => {
+            Some(json!({"$ref": "auth_division/~home"}))
+        }
+        Value::Object(map) if Slot::of(value).is_none() => map.iter().find_map(|(name, inner)| {
+            let changed = match inner {
+                Value::Bool(yes) => json!(!yes),
+                Value::Number(n) => json!(n.as_i64()? + 1),
+                Value::Object(_) => other(inner, None)?,
+                Value::String(text) if name.ends_with("Template") => json!(format!("{text} too")),
+                _ => return None,
+            };
+            let mut whole = map.clone();
+            whole.insert(name.clone(), changed);
+            Some(Value::Object(whole))
+        }),
+        _ => None,
+    }
+}
+
+/// What a document leaves out is left alone; an empty list takes everything away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_out_is_left_alone() {
+    let lab = lab().await;
+    let bundle = every_kind();
+    lab.apply(&bundle, "a").await;
+    let mut desired = lab.export("a").await;
+    for (object, document) in &mut desired.documents {
+        let descriptor = descriptor(object);
+        let keys: BTreeSet<&str> = descriptor
+            .key
+            .fields
+            .iter()
+            .map(|path| path.root())
+            .collect();
+        document
+            .body
+            .retain(|field, _| keys.contains(field.as_str()));
+    }
+    let plan = lab.plan(&desired, "a").await;
+    assert!(plan.is_empty(), "{}", spelled(&plan));
+}
+
+/// Where the API keeps no order, another order is no difference.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_order_is_a_difference_only_where_the_api_keeps_one() {
+    let lab = lab().await;
+    let bundle = every_kind();
+    lab.apply(&bundle, "a").await;
+    let org = lab.export("a").await;
+    let mut turned = org.clone();
+    let mut lists = BTreeMap::new();
+    for (object, document) in &mut turned.documents {
+        let mut body = Value::Object(std::mem::take(&mut document.body));
+        for path in &descriptor(object).unordered {
+            path.retain(&mut body, &mut |value| {
+                if let Value::Array(items) = value {
+                    items.reverse();
+                    *lists.entry(object.clone()).or_insert(0) += items.len();
+                }
+                true
+            });
+        }
+        if let Value::Object(body) = body {
+            document.body = body;
+        }
+    }
+    orgsmith_core::validate::normalise(Catalogue::builtin(), &mut turned);
+    let plan = lab.plan(&turned, "a").await;
+    assert!(plan.is_empty(), "{}", spelled(&plan));
+    assert!(std::env::var("ORGSMITH_KINDS").is_ok() || lists.values().any(|items| *items > 0));
+}
