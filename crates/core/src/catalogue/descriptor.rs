@@ -27,6 +27,10 @@ pub struct Descriptor {
     /// Whether and when a clone includes it.
     #[serde(default)]
     pub clone: ClonePhase,
+    /// Read only where a selection names the kind: there may be millions of its objects, or they are
+    /// about people rather than configuration.
+    #[serde(default)]
+    pub on_request: bool,
     /// The contract's model of an object as it is read.
     pub model: String,
     /// How an object is found by what people call it.

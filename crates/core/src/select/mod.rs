@@ -127,10 +127,16 @@ impl Selection {
     pub fn kinds(&self, catalogue: &Catalogue) -> BTreeMap<Kind, Read> {
         let selected = catalogue
             .iter()
-            .map(|descriptor| &descriptor.kind)
-            .filter(|kind| {
-                self.select.is_empty() || self.select.iter().any(|term| term.may_be(kind))
+            .filter(|descriptor| {
+                let kind = &descriptor.kind;
+                match descriptor.on_request {
+                    true => self.select.iter().any(|term| term.names_kind(kind)),
+                    false => {
+                        self.select.is_empty() || self.select.iter().any(|term| term.may_be(kind))
+                    }
+                }
             })
+            .map(|descriptor| &descriptor.kind)
             .filter(|kind| !self.exclude.iter().any(|term| term.is_all_of(kind)));
         closure::kinds(catalogue, selected, self.with_dependencies)
     }

@@ -115,6 +115,13 @@ impl Term {
         self.kinds.as_ref().is_none_or(|kinds| kinds.contains(kind))
     }
 
+    /// Tells whether the term names the kind, and does not just leave it open.
+    pub(super) fn names_kind(&self, kind: &Kind) -> bool {
+        self.kinds
+            .as_ref()
+            .is_some_and(|kinds| kinds.contains(kind))
+    }
+
     /// Tells whether every object of a kind fits.
     pub(super) fn is_all_of(&self, kind: &Kind) -> bool {
         let all = |patterns: &[Pattern]| {

@@ -29,7 +29,7 @@ const CONCURRENCY: usize = 16;
 /// What to read.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// The kinds; all when empty.
+    /// The kinds; when empty all but those that are read on request.
     pub kinds: BTreeSet<Kind>,
     /// Kinds of which only the lists are read, because others refer to them by name.
     pub names: BTreeSet<Kind>,
@@ -67,7 +67,10 @@ pub async fn collect(
 ) -> Result<Snapshot, CollectError> {
     let descriptors: Vec<&Descriptor> = catalogue
         .iter()
-        .filter(|descriptor| scope.kinds.is_empty() || scope.kinds.contains(&descriptor.kind))
+        .filter(|descriptor| match scope.kinds.is_empty() {
+            true => !descriptor.on_request,
+            false => scope.kinds.contains(&descriptor.kind),
+        })
         .collect();
     events.tell(Event::CollectStarted {
         org: org.name.clone(),

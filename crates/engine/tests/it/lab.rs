@@ -10,7 +10,7 @@ use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::checks::{Approval, Brake, check};
 use orgsmith_core::document::Portable;
-use orgsmith_core::id::{ObjectRef, OrgName, RunId, SourceId};
+use orgsmith_core::id::{Kind, ObjectRef, OrgName, RunId, SourceId};
 use orgsmith_core::plan::{FLOW_SOURCE, Options, Plan, Planner};
 use orgsmith_core::secret::Secret;
 use orgsmith_core::snapshot::Snapshot;
@@ -84,6 +84,7 @@ impl Lab {
     /// Reads a whole org.
     pub async fn read(&self, name: &str) -> Snapshot {
         let scope = Scope {
+            kinds: every_kind(),
             deleted: true,
             ..Scope::default()
         };
@@ -107,6 +108,7 @@ impl Lab {
                     .cloned()
                     .collect::<BTreeSet<ObjectRef>>(),
             ),
+            kinds: every_kind(),
             deleted: true,
             ..Scope::default()
         };
@@ -230,6 +232,12 @@ impl Lab {
         self.finished.lock().expect("no panic").push(finished);
         plan
     }
+}
+
+/// Names every kind, those that are read on request as well.
+fn every_kind() -> BTreeSet<Kind> {
+    let kinds = Catalogue::builtin().iter();
+    kinds.map(|descriptor| descriptor.kind.clone()).collect()
 }
 
 /// Says which steps are not done, and why.
