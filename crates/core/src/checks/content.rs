@@ -122,11 +122,15 @@ fn blob_of(step: &Step) -> Option<&str> {
 fn check_parameters(step: &Step, findings: &mut Vec<Finding>) {
     if let Write::Request(request) = &step.write {
         let wanted = request.path.matches('{').count();
-        if wanted != request.params.len() {
+        let given = request.params.len();
+        // An object that lives in another fills more than one.
+        let refers =
+            |template: &Template| matches!(Slot::of(&template.value()), Some(Slot::Ref(_)));
+        let enough = given == wanted || given < wanted && request.params.iter().any(refers);
+        if !enough {
             let message = format!(
-                "{} takes {wanted} parameters, and the step has {}",
-                request.path,
-                request.params.len()
+                "{} takes {wanted} parameters, and the step has {given}",
+                request.path
             );
             findings.push(error("path-parameters", Some(step), message));
         }

@@ -197,6 +197,12 @@ fn request_call(
             path = with_id(&path, &id);
         }
     }
+    if path.contains('{') {
+        return Err(Failure::NotSent {
+            reason: format!("{path} lacks an id that is in it"),
+            fatal: None,
+        });
+    }
     let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| Failure::NotSent {
         reason: format!("{:?} is no HTTP method", request.method),
         fatal: None,
