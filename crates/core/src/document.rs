@@ -128,12 +128,48 @@ fn string_of_json(text: &str) -> Option<(String, &str)> {
     Some((string, &text[end + 1..]))
 }
 
+/// How a reference inside a text begins: `${ref.kind/key}`. Nothing that Genesys writes in `${…}` is
+/// called so.
+const TEXT_REF: &str = "${ref.";
+
+/// Writes a reference as it stands inside a text.
+pub fn text_ref(object: &ObjectRef) -> String {
+    format!("{TEXT_REF}{}}}", object.to_string().replace('}', "%7D"))
+}
+
+/// Returns the references inside a text, with the places where they stand.
+pub fn text_refs(text: &str) -> impl Iterator<Item = (std::ops::Range<usize>, ObjectRef)> {
+    text.match_indices(TEXT_REF).filter_map(|(at, _)| {
+        let from = at + TEXT_REF.len();
+        let to = from + text[from..].find('}')?;
+        let object = text[from..to].replace("%7D", "}").parse().ok()?;
+        Some((at..to + 1, object))
+    })
+}
+
+/// Replaces each reference inside a text.
+fn replace_text_refs<E>(
+    text: &str,
+    replace: &mut dyn FnMut(ObjectRef) -> Result<String, E>,
+) -> Result<String, E> {
+    let mut out = String::new();
+    let mut done = 0;
+    for (range, object) in text_refs(text) {
+        out.push_str(&text[done..range.start]);
+        out.push_str(&replace(object)?);
+        done = range.end;
+    }
+    out.push_str(&text[done..]);
+    Ok(out)
+}
+
 /// Calls `visit` with every slot in a value.
 pub fn for_each_slot(value: &Value, visit: &mut dyn FnMut(Slot)) {
     if let Some(slot) = Slot::of(value) {
         return visit(slot);
     }
     match value {
+        Value::String(text) => text_refs(text).for_each(|(_, object)| visit(Slot::Ref(object))),
         Value::Array(list) => list.iter().for_each(|value| for_each_slot(value, visit)),
         Value::Object(map) => for_each_slot_in(map, visit),
         _ => {}
@@ -210,7 +246,20 @@ impl Template {
     /// Calls `visit` with every slot, in the order of the text.
     pub fn for_each_slot(&self, visit: &mut dyn FnMut(Slot)) {
         // Inside a string of JSON the quotes would be escaped: what looks like a slot is one.
+        let mut inside = Vec::new();
+        for (at, _) in self.0.match_indices(TEXT_REF) {
+            // What stands inside a string may be escaped.
+            let escaped = self.0[at..].find('}').map(|to| &self.0[at..=at + to]);
+            let plain = escaped
+                .and_then(|text| serde_json::from_str::<String>(&format!("\"{text}\"")).ok());
+            let object = plain.and_then(|text| Some(text_refs(&text).next()?.1));
+            inside.extend(object.map(|object| (at, Slot::Ref(object))));
+        }
+        let mut inside = inside.into_iter().peekable();
         for (at, _) in self.0.match_indices("\"$") {
+            while let Some((_, slot)) = inside.next_if(|(inner, _)| *inner < at) {
+                visit(slot);
+            }
             let before = at.checked_sub(1).map(|before| self.0.as_bytes()[before]);
             let slot = match before {
                 Some(b'{') => {
@@ -223,6 +272,7 @@ impl Template {
                 visit(slot);
             }
         }
+        inside.for_each(|(_, slot)| visit(slot));
     }
 
     /// Fills every slot.
@@ -262,6 +312,10 @@ fn bind(value: &Value, bindings: &dyn Bindings) -> Result<Value, Unbound> {
         },
         Some(Slot::Var(name)) => Err(Unbound::Var(name)),
         None => match value {
+            Value::String(text) => {
+                let mut own = |object| own(object);
+                replace_text_refs(text, &mut own).map(Value::String)
+            }
             Value::Array(list) => list.iter().map(|value| bind(value, bindings)).collect(),
             Value::Object(map) => map
                 .iter()
@@ -319,6 +373,16 @@ mod tests {
     }
 
     #[test]
+    fn references_inside_a_text_are_filled_and_nothing_else_is() {
+        let body = json!("{\"q\":\"${ref.routing_skill/Billing}\"} ${input.x} ${ref.} $!{x}");
+        let bound = Template::new(body).bind(&One).expect("all are known");
+        assert_eq!(
+            bound.into_value(),
+            json!("{\"q\":\"t-1\"} ${input.x} ${ref.} $!{x}")
+        );
+    }
+
+    #[test]
     fn a_slot_without_a_value_is_an_error() {
         let bind = |body| {
             Template::new(body)
@@ -340,12 +404,13 @@ mod tests {
     fn the_slots_of_a_template_are_those_of_its_value() {
         let body = json!({"a": [{"$ref": "a/\"}{"}, {"$secret": "s"}], "b": "{\"$ref\":\"a/b\"}",
             "c": {"$ref": "a/b", "x": {"$var": "v"}}, "$ref": 1,
-            "m": {"$ref:a/k\"": 1, "$ref:b/l": {"$ref:c/d": 2}}, "t": "$ref:a/b"});
+            "m": {"$ref:a/k\"": 1, "$ref:b/l": {"$ref:c/d": 2}}, "t": "$ref:a/b",
+            "u": "/x/${ref.a/b\"c}/y ${ref.a/d%7De} ${ref.nothing} ${input.x}"});
         let (mut from_text, mut from_value) = (Vec::new(), Vec::new());
         Template::new(body.clone()).for_each_slot(&mut |slot| from_text.push(slot));
         for_each_slot(&body, &mut |slot| from_value.push(slot));
         assert_eq!(from_text, from_value);
-        assert_eq!(from_text.len(), 6);
+        assert_eq!(from_text.len(), 8);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod diff;
 pub mod document;
 pub mod flow;
 mod flow_names;
+mod guid;
 pub mod id;
 pub mod journal;
 pub mod path;

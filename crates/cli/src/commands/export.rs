@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use orgsmith_core::bundle::Bundle;
-use orgsmith_core::id::Kind;
+use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::id::{Kind, ObjectRef};
+use orgsmith_core::snapshot::undeclared;
 use orgsmith_store::bundle;
 use serde_json::json;
 
@@ -62,6 +64,13 @@ impl Export {
             "objects": counts(bundle), "gaps": bundle.gaps, "calls": wanted.calls,
         });
         out.record(&result);
+        for (object, path, other) in undeclared_references(session.catalogue(), bundle) {
+            out.say(format!(
+                "{} {object}: {path} refers to {other}, where no {} is known to refer to anything; it travels as a reference",
+                styled(YELLOW, "undeclared"),
+                object.kind
+            ));
+        }
         if out.format() == Format::Json {
             out.json(&result)?;
         } else {
@@ -109,6 +118,19 @@ impl Export {
         ));
         Ok(text)
     }
+}
+
+/// Returns the references of a bundle that no kind file declares, with their places.
+fn undeclared_references<'b>(
+    catalogue: &'b Catalogue,
+    bundle: &'b Bundle,
+) -> impl Iterator<Item = (&'b ObjectRef, String, ObjectRef)> {
+    bundle.documents.iter().flat_map(|(object, document)| {
+        let descriptor = catalogue.get(object.kind.as_str()).ok();
+        let found = descriptor.map(|descriptor| undeclared(descriptor, &document.body));
+        let found = found.unwrap_or_default().into_iter();
+        found.map(move |(path, other)| (object, path, other))
+    })
 }
 
 /// Counts the objects of a bundle by kind.

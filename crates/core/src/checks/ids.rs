@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+use crate::guid::{guid, guids_in};
+use crate::id::own_id;
 use crate::snapshot::Snapshot;
 
 /// Returns the ids of the source org that the target does not have.
@@ -17,7 +19,7 @@ pub fn foreign_ids<'s>(
             .values()
             .chain(snapshot.deleted.values())
             .flatten();
-        captured.map(|captured| captured.id.as_str())
+        captured.map(|captured| own_id(captured.id.as_str()))
     };
     let captured = target
         .objects
@@ -25,7 +27,7 @@ pub fn foreign_ids<'s>(
         .chain(target.deleted.values())
         .flatten();
     let own: HashSet<String> = captured
-        .map(|captured| captured.id.as_str().to_owned())
+        .map(|captured| own_id(captured.id.as_str()).to_owned())
         .collect();
     ids(source).filter(move |id| !own.contains(*id))
 }
@@ -42,22 +44,19 @@ pub(super) struct Ids {
 /// Ids that are no GUIDs are searched from this length on; shorter ones are words of any text.
 const SHORTEST: usize = 16;
 
-/// Characters of a GUID.
-const GUID: usize = 36;
-
 impl Ids {
     pub(super) fn new<'i>(ids: impl IntoIterator<Item = &'i str>) -> Self {
         let mut guids = HashSet::new();
         let mut others = Vec::new();
         for id in ids {
-            match guid(id.as_bytes()) {
-                Some(number) if id.len() == GUID => {
+            match guid(id) {
+                Some(number) => {
                     guids.insert(number);
                 }
-                _ if id.len() >= SHORTEST && id.contains(|c: char| c.is_ascii_digit()) => {
+                None if id.len() >= SHORTEST && id.contains(|c: char| c.is_ascii_digit()) => {
                     others.push(id)
                 }
-                _ => {}
+                None => {}
             }
         }
         let others = (!others.is_empty()).then(|| {
@@ -78,42 +77,9 @@ impl Ids {
     }
 
     fn find_guid<'t>(&self, text: &'t str) -> Option<&'t str> {
-        if self.guids.is_empty() {
-            return None;
-        }
-        let bytes = text.as_bytes();
-        let mut from = 0;
-        while let Some(dash) = bytes.get(from..)?.iter().position(|byte| *byte == b'-') {
-            let dash = from + dash;
-            from = dash + 1;
-            // The first dash of a GUID stands behind eight digits.
-            let found = dash
-                .checked_sub(8)
-                .and_then(|start| Some((start, guid(bytes.get(start..start + GUID)?)?)));
-            if let Some((start, number)) = found
-                && self.guids.contains(&number)
-            {
-                return text.get(start..start + GUID);
-            }
-        }
-        None
+        let mut known = guids_in(text).filter(|(_, number)| self.guids.contains(number));
+        text.get(known.next()?.0)
     }
-}
-
-/// Reads the GUID at the beginning of a text, in either case.
-fn guid(text: &[u8]) -> Option<u128> {
-    let mut number = 0_u128;
-    for (index, byte) in text.get(..GUID)?.iter().enumerate() {
-        if matches!(index, 8 | 13 | 18 | 23) {
-            if *byte != b'-' {
-                return None;
-            }
-            continue;
-        }
-        let digit = char::from(*byte).to_digit(16)?;
-        number = number << 4 | u128::from(digit);
-    }
-    Some(number)
 }
 
 #[cfg(test)]

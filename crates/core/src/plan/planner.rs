@@ -20,7 +20,7 @@ use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
 use crate::document::{Captured, Slot, for_each_slot, for_each_slot_in};
 use crate::id::{Kind, ObjectRef};
 use crate::path::FieldPath;
-use crate::snapshot::{Names, Snapshot};
+use crate::snapshot::{Names, Snapshot, loose_ids, undeclared};
 
 /// The name under which a flow's source is kept beside its document.
 pub const FLOW_SOURCE: &str = "flow.yaml";
@@ -318,6 +318,25 @@ impl<'c> Planner<'c> {
                 state,
                 source_refs: BTreeSet::new(),
             });
+        }
+        for item in &items {
+            for (path, other) in undeclared(item.descriptor, &item.body) {
+                let message = format!(
+                    "{path} refers to {other}, though no {} is known to refer to anything there; it is sent as an id",
+                    item.descriptor.title
+                );
+                notes.warn("undeclared-reference", &item.object, message);
+            }
+            for (path, id) in loose_ids(&item.body) {
+                notes.findings.push(Finding {
+                    severity: Severity::Note,
+                    rule: "unknown-id".to_owned(),
+                    object: Some(item.object.clone()),
+                    message: format!(
+                        "{path} holds {id}, which looks like an id and is of no object that was read; it is sent as it is"
+                    ),
+                });
+            }
         }
         take_flow_sources(self.catalogue, desired, target, &mut items, notes);
         items

@@ -5,13 +5,15 @@
 
 mod names;
 mod portable;
+mod undeclared;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use names::builtin_rule;
 pub use names::{Ambiguous, Names};
-pub use portable::{Unresolved, portable, reduced};
+pub use portable::{Unresolved, Why, portable, reduced};
 pub(crate) use portable::{item_identity, normalise, reduced_part};
+pub use undeclared::{loose_ids, undeclared};
 
 use crate::bundle::{Bundle, Gap, Origin};
 use crate::catalogue::Catalogue;

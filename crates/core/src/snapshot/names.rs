@@ -8,6 +8,7 @@ use super::Snapshot;
 use crate::bundle::Gap;
 use crate::catalogue::{Builtin, Catalogue, Descriptor};
 use crate::document::Captured;
+use crate::guid::guid;
 use crate::id::{Key, Kind, ObjectRef, own_id};
 use crate::path::FieldPath;
 
@@ -18,6 +19,8 @@ pub struct Names {
     /// Objects that live in others, by their own ids alone, as bodies name them; nothing where
     /// several have one.
     inner: HashMap<Kind, HashMap<String, Option<ObjectRef>>>,
+    /// What the ids that are GUIDs mean, wherever one stands; nothing where several objects have one.
+    by_guid: HashMap<u128, Option<ObjectRef>>,
     ambiguous: Vec<Ambiguous>,
     /// Kinds of the catalogue of which there may be objects that were not read.
     in_part: BTreeSet<Kind>,
@@ -98,6 +101,15 @@ impl Names {
                     .or_insert_with(|| Some(object.clone()));
             }
         }
+        for (id, object) in names.objects.values().flatten() {
+            if let Some(number) = guid(own_id(id)) {
+                names
+                    .by_guid
+                    .entry(number)
+                    .and_modify(|several| *several = None)
+                    .or_insert_with(|| Some(object.clone()));
+            }
+        }
         names
     }
 
@@ -142,6 +154,9 @@ impl Names {
         if let Some(objects) = self.objects.get_mut(kind) {
             objects.remove(id);
         }
+        if let Some(number) = guid(own_id(id)) {
+            self.by_guid.remove(&number);
+        }
         if let Some(inner) = self.inner.get_mut(kind) {
             inner.remove(own_id(id));
         }
@@ -151,6 +166,11 @@ impl Names {
     pub fn object(&self, kind: &Kind, id: &str) -> Option<&ObjectRef> {
         let inner = || self.inner.get(kind)?.get(id)?.as_ref();
         self.objects.get(kind)?.get(id).or_else(inner)
+    }
+
+    /// Returns the object that has this GUID for an id, of whatever kind.
+    pub(super) fn by_guid(&self, number: u128) -> Option<&ObjectRef> {
+        self.by_guid.get(&number)?.as_ref()
     }
 
     /// Returns the object of a kind that has this name for a key, where a place holds names.

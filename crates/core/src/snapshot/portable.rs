@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Names;
+use super::{Names, undeclared};
 use crate::bundle::Gap;
 use crate::catalogue::{Descriptor, LeaveOut, Part, Reference};
 use crate::document::{Captured, Portable, Slot};
@@ -20,18 +20,33 @@ pub struct Unresolved {
     pub kind: Option<Kind>,
     /// The id that stands there.
     pub id: String,
-    /// The kind is one that was not read at all.
-    pub kind_not_read: bool,
+    /// Why it leads nowhere.
+    pub why: Why,
+}
+
+/// Why a reference leads nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The org does not have the object.
+    Missing,
+    /// Objects of its kind were not read, or not all of them.
+    NotRead,
+    /// It is the object's own id, in a place that nobody declared.
+    Itself,
 }
 
 impl Unresolved {
     /// Says it as a gap.
     pub fn into_gap(self) -> Gap {
         let kind = self.kind.as_ref().map_or("an unknown kind", Kind::as_str);
-        let why = if self.kind_not_read {
-            "whose kind was not read, or not all of it; the reference is left out, and a list with it"
-        } else {
-            "which the org does not have (any more); the reference is left out"
+        let why = match self.why {
+            Why::NotRead => {
+                "whose kind was not read, or not all of it; the reference is left out, and a list with it"
+            }
+            Why::Missing => "which the org does not have (any more); the reference is left out",
+            Why::Itself => {
+                "which is the object itself: its own id means nothing elsewhere and is left out"
+            }
         };
         Gap {
             kind: self.object.kind,
@@ -75,7 +90,10 @@ pub fn portable(
                 unresolved.push(Unresolved {
                     object: object.clone(),
                     path: reference.path.to_string(),
-                    kind_not_read: kind.as_ref().is_some_and(|kind| !names.knows(kind)),
+                    why: match kind.as_ref().is_some_and(|kind| !names.knows(kind)) {
+                        true => Why::NotRead,
+                        false => Why::Missing,
+                    },
                     kind,
                     id,
                 });
@@ -113,6 +131,15 @@ pub fn portable(
     // A list without what nobody could look up would say that it is not wanted.
     for list in short {
         list.retain(&mut body, &mut |_| false);
+    }
+    for path in undeclared::resolve(descriptor, &object, &mut body, names) {
+        unresolved.push(Unresolved {
+            object: object.clone(),
+            path,
+            kind: Some(object.kind.clone()),
+            id: captured.id.as_str().to_owned(),
+            why: Why::Itself,
+        });
     }
     normalise(descriptor, &mut body);
     let Value::Object(body) = body else {

@@ -241,8 +241,10 @@ fn stray(value: &Value, pointer: &str, places: &BTreeSet<String>, report: &mut R
         Value::Object(map) if map.contains_key("$ref") => {
             let stray = !places.contains(pointer) && !is_json_schema(map);
             if stray {
-                let message = "no other object is referred to here".to_owned();
-                report.error("reference-out-of-place", pointer, message);
+                let message =
+                    "no other object is known to be referred to here; it will be sent as an id"
+                        .to_owned();
+                report.add(Severity::Warning, "undeclared-reference", pointer, message);
             }
         }
         Value::Object(map) => {

@@ -125,7 +125,7 @@ fn what_may_stand_nowhere_is_named_with_its_place() {
         })),
     ]);
     insta::assert_snapshot!(told(&found).join("\n"), @r#"
-routing_queue/Sales /acwSettings/timeoutMs reference-out-of-place: no other object is referred to here
+routing_queue/Sales /acwSettings/timeoutMs undeclared-reference: no other object is known to be referred to here; it will be sent as an id
 routing_queue/Sales /callingPartyName unset-variable: the variable "caller" is not set
 routing_queue/Sales /callingPartyNumber unset-variable: the variable "number" is not set
 routing_queue/Sales /campaignStatus unknown-field: a queue has no field "campaignStatus"

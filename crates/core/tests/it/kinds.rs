@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::document::Captured;
 use orgsmith_core::id::{Kind, SourceId};
-use orgsmith_core::snapshot::Snapshot;
+use orgsmith_core::snapshot::{Snapshot, loose_ids, undeclared};
 use serde_json::{Map, Value, json};
 
 /// Makes an org of these objects portable; returns the documents by reference, and the gaps.
@@ -253,4 +253,76 @@ fn a_secret_that_an_org_answers_goes_no_further() {
     )]);
     let fields = &documents["integration_credential/basicAuth/CRM"]["credentialFields"];
     assert_eq!(*fields, json!({"userName": {"$secret": "CRM/userName"}}));
+}
+
+const QUEUE: &str = "0f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0";
+const SELF: &str = "1f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0";
+const NOBODY: &str = "2f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0";
+
+#[test]
+fn an_id_travels_as_a_reference_wherever_it_stands() {
+    let (documents, gaps) = documents(&[
+        ("routing_queue", json!({"id": QUEUE, "name": "Sales"})),
+        (
+            "integration",
+            json!({
+                "id": SELF, "name": "CRM", "integrationType": {"id": "custom"},
+                "config": {
+                    "name": "CRM",
+                    "notes": format!("see /api/v2/routing/queues/{}/members", QUEUE.to_uppercase()),
+                    "properties": {
+                        "queue": QUEUE,
+                        "byQueue": {QUEUE: 1},
+                        "settings": format!("{{\"queueId\":\"{QUEUE}\"}}"),
+                        "own": SELF,
+                        "tenantId": NOBODY,
+                    },
+                },
+            }),
+        ),
+        (
+            "architect_datatable",
+            json!({"id": "t-1", "name": "Lines", "rows": [{"key": "a", "queue": QUEUE}]}),
+        ),
+    ]);
+    let own = format!(
+        "config.properties.own refers to integration {SELF}, which is the object itself: its own id means nothing elsewhere and is left out"
+    );
+    assert_eq!(gaps, [own]);
+    let config = &documents["integration/custom/CRM"]["config"];
+    assert_eq!(
+        config["notes"],
+        "see /api/v2/routing/queues/${ref.routing_queue/Sales}/members"
+    );
+    assert_eq!(
+        config["properties"],
+        json!({
+            "queue": {"$ref": "routing_queue/Sales"},
+            "byQueue": {"$ref:routing_queue/Sales": 1},
+            "settings": "{\"queueId\":\"${ref.routing_queue/Sales}\"}",
+            "tenantId": NOBODY,
+        })
+    );
+    assert_eq!(
+        loose_ids(&documents["integration/custom/CRM"]),
+        [("config.properties.tenantId".to_owned(), NOBODY.to_owned())]
+    );
+    assert_eq!(
+        documents["architect_datatable/Lines"]["rows"],
+        json!([{"key": "a", "queue": {"$ref": "routing_queue/Sales"}}])
+    );
+    let integration = Catalogue::builtin().get("integration").expect("a kind");
+    let places: Vec<String> = undeclared(integration, &documents["integration/custom/CRM"])
+        .into_iter()
+        .map(|(path, object)| format!("{path} {object}"))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "config.notes routing_queue/Sales",
+            "config.properties.byQueue routing_queue/Sales",
+            "config.properties.queue routing_queue/Sales",
+            "config.properties.settings routing_queue/Sales",
+        ]
+    );
 }

@@ -155,3 +155,45 @@ async fn a_kind_that_may_not_be_read_is_a_gap_that_names_the_permission() {
         .collect();
     assert!(codes.contains(&"Done"), "the rest is exported: {codes:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_in_a_place_that_nobody_declared_becomes_the_id_of_its_twin() {
+    let lab = Lab::with_orgs(["gold", "tenant"]).await;
+    let mut desired = sketch();
+    let queue = desired
+        .documents
+        .keys()
+        .find(|object| object.kind.as_str() == "routing_queue")
+        .expect("the sketch has a queue")
+        .clone();
+    let integration = desired
+        .documents
+        .values_mut()
+        .find(|document| document.object.kind.as_str() == "integration")
+        .expect("the sketch has an integration");
+    let slot = serde_json::json!({"$ref": queue.to_string()});
+    let text = format!(
+        "{{\"queueId\":\"{}\"}}",
+        orgsmith_core::document::text_ref(&queue)
+    );
+    integration.body["config"]["properties"] = serde_json::json!({"queue": slot, "settings": text});
+    lab.apply(&desired, "gold").await;
+    let gold = lab.export("gold").await;
+    let plan = lab.apply(&gold, "tenant").await;
+    let told = plan
+        .findings
+        .iter()
+        .filter(|finding| finding.rule == "undeclared-reference");
+    assert_eq!(told.count(), 2);
+    assert!(lab.plan(&gold, "tenant").await.is_empty());
+
+    let name = queue.key.as_str();
+    for org in ["gold", "tenant"] {
+        let id = lab.id_of(org, "queue", "name", name);
+        let configured = lab.sim.dump(org).to_string();
+        assert!(
+            configured.contains(&format!("{{\\\"queueId\\\":\\\"{id}\\\"}}")),
+            "{org}"
+        );
+    }
+}

@@ -100,9 +100,18 @@ impl StepMaker<'_, '_> {
                 self.items_step(item, part, remove, chunk, suffix, action, changes, &reason);
             }
         }
-        let by_file = item.descriptor.driver == Driver::Datatable && found.add.len() > ROWS_BY_CALL;
-        if by_file {
-            let rows = self.blob(csv(&found.add).as_bytes());
+        // A file is made now, and a reference has an id only later.
+        let refers = |row: &Value| !referred(Some(row)).is_empty();
+        let (mut by_call, mut plain) = (found.add.clone(), Vec::new());
+        if item.descriptor.driver == Driver::Datatable {
+            (by_call, plain) = found.add.iter().cloned().partition(refers);
+            if plain.len() <= ROWS_BY_CALL {
+                by_call = found.add.clone();
+                plain.clear();
+            }
+        }
+        if !plain.is_empty() {
+            let rows = self.blob(csv(&plain).as_bytes());
             let suffix = part.field.clone();
             let changes = std::mem::take(&mut shown);
             let write = Write::RowsImport { rows };
@@ -119,8 +128,8 @@ impl StepMaker<'_, '_> {
                 },
             );
         }
-        if let Some(add) = part.add.as_ref().filter(|_| !by_file) {
-            for (number, chunk) in found.add.chunks(add.cap.max(1)).enumerate() {
+        if let Some(add) = &part.add {
+            for (number, chunk) in by_call.chunks(add.cap.max(1)).enumerate() {
                 let suffix = format!("{}+{}", part.field, number + 1);
                 let changes = std::mem::take(&mut shown);
                 self.items_step(item, part, add, chunk, suffix, action, changes, &reason);

@@ -1,0 +1,208 @@
+//! Ids in places that no kind file declares: free-form settings, JSON kept in a string, rows of a
+//! table, a URL.
+//!
+//! An id of an object that was read means that object wherever it stands, so it travels as a
+//! reference like any other. A kind file that does not know the place is told of in the plan.
+
+use serde_json::{Map, Value};
+
+use super::Names;
+use crate::catalogue::Descriptor;
+use crate::document::{Slot, for_each_slot_in, text_ref};
+use crate::guid::{guid, guids_in};
+use crate::id::ObjectRef;
+
+/// Turns the ids that are left in a document into references.
+///
+/// An object that holds its own id there cannot be made with it anywhere else: the place is left
+/// out, and its path returned.
+pub(super) fn resolve(
+    descriptor: &Descriptor,
+    own: &ObjectRef,
+    body: &mut Value,
+    names: &Names,
+) -> Vec<String> {
+    let mut resolver = Resolver {
+        own,
+        names,
+        left_out: Vec::new(),
+    };
+    if let Value::Object(fields) = body {
+        // A key says what people call the object; it is compared as it is.
+        let in_key = |field: &str| {
+            descriptor
+                .key
+                .fields
+                .iter()
+                .any(|path| path.root() == field)
+        };
+        fields.retain(|field, value| in_key(field) || resolver.keeps(value, field));
+    }
+    resolver.left_out
+}
+
+struct Resolver<'n> {
+    own: &'n ObjectRef,
+    names: &'n Names,
+    left_out: Vec<String>,
+}
+
+impl<'n> Resolver<'n> {
+    fn known(&self, number: u128) -> Option<&'n ObjectRef> {
+        let found = self.names.by_guid(number);
+        found.filter(|object| *object != self.own)
+    }
+
+    /// Resolves what stands at a place; tells whether it stays.
+    fn keeps(&mut self, value: &mut Value, path: &str) -> bool {
+        if Slot::of(value).is_some() {
+            return true;
+        }
+        match value {
+            Value::String(text) => match guid(text) {
+                Some(number) => match self.names.by_guid(number) {
+                    Some(object) if object == self.own => {
+                        self.left_out.push(path.to_owned());
+                        return false;
+                    }
+                    Some(object) => *value = Slot::Ref(object.clone()).to_value(),
+                    None => {}
+                },
+                None => {
+                    if let Some(replaced) = with_text_refs(text, &|number| self.known(number)) {
+                        *text = replaced;
+                    }
+                }
+            },
+            Value::Array(list) => {
+                let path = format!("{path}[]");
+                list.retain_mut(|value| self.keeps(value, &path));
+            }
+            Value::Object(map) => {
+                let is_id = |key: &String| guid(key).is_some_and(|n| self.known(n).is_some());
+                if map.keys().any(is_id) {
+                    let keyed = std::mem::take(map).into_iter().map(|(key, value)| {
+                        let object = guid(&key).and_then(|number| self.known(number));
+                        (object.map_or(key, Slot::to_key), value)
+                    });
+                    *map = keyed.collect();
+                }
+                map.retain(|name, value| self.keeps(value, &format!("{path}.{name}")));
+            }
+            _ => {}
+        }
+        true
+    }
+}
+
+fn with_text_refs<'n>(text: &str, known: &dyn Fn(u128) -> Option<&'n ObjectRef>) -> Option<String> {
+    let mut out = String::new();
+    let mut done = 0;
+    for (range, number) in guids_in(text) {
+        if let Some(object) = known(number) {
+            out.push_str(&text[done..range.start]);
+            out.push_str(&text_ref(object));
+            done = range.end;
+        }
+    }
+    (done > 0).then(|| out + &text[done..])
+}
+
+/// Returns the texts of a document that look like ids and mean no object that was read, with their
+/// places.
+pub fn loose_ids(body: &Map<String, Value>) -> Vec<(String, String)> {
+    fn walk(value: &Value, path: &str, found: &mut Vec<(String, String)>) {
+        match value {
+            Value::String(text) if guid(text).is_some() => {
+                found.push((path.to_owned(), text.clone()));
+            }
+            Value::Array(list) => {
+                list.iter()
+                    .for_each(|value| walk(value, &format!("{path}[]"), found));
+            }
+            Value::Object(map) => {
+                for (name, value) in map {
+                    walk(value, &format!("{path}.{name}"), found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    for (name, value) in body {
+        walk(value, name, &mut found);
+    }
+    found
+}
+
+/// Returns the references of a document that its kind file does not declare, with their places.
+pub fn undeclared(descriptor: &Descriptor, body: &Map<String, Value>) -> Vec<(String, ObjectRef)> {
+    let mut all = 0;
+    for_each_slot_in(body, &mut |slot| {
+        all += usize::from(matches!(slot, Slot::Ref(_)))
+    });
+    let mut declared = 0;
+    for reference in &descriptor.references {
+        reference.path.for_each_in(body, &mut |value| match value {
+            Value::Object(map) if reference.keys => {
+                declared += map.keys().filter(|key| Slot::of_key(key).is_some()).count();
+            }
+            value => declared += usize::from(matches!(Slot::of(value), Some(Slot::Ref(_)))),
+        });
+    }
+    if all <= declared {
+        return Vec::new();
+    }
+    let mut body = Value::Object(body.clone());
+    for reference in &descriptor.references {
+        if reference.keys {
+            let plain = |key: &str| Slot::of_key(key).is_none().then(|| key.to_owned());
+            reference.path.rename_keys(&mut body, &mut |key| {
+                Some(plain(key).unwrap_or_else(|| key.replacen("$ref:", "", 1)))
+            });
+        } else {
+            reference.path.retain(&mut body, &mut |value| {
+                if Slot::of(value).is_some() {
+                    *value = Value::Null;
+                }
+                true
+            });
+        }
+    }
+    let mut found = Vec::new();
+    walk(&body, String::new(), &mut found);
+    found
+}
+
+fn walk(value: &Value, path: String, found: &mut Vec<(String, ObjectRef)>) {
+    if let Some(slot) = Slot::of(value) {
+        if let Slot::Ref(object) = slot {
+            found.push((path, object));
+        }
+        return;
+    }
+    match value {
+        Value::String(text) => {
+            let refs = crate::document::text_refs(text);
+            found.extend(refs.map(|(_, object)| (path.clone(), object)));
+        }
+        Value::Array(list) => {
+            for value in list {
+                walk(value, format!("{path}[]"), found);
+            }
+        }
+        Value::Object(map) => {
+            for (name, value) in map {
+                let place = match path.as_str() {
+                    "" => name.clone(),
+                    path => format!("{path}.{name}"),
+                };
+                if let Some(object) = Slot::of_key(name) {
+                    found.push((path.clone(), object));
+                }
+                walk(value, place, found);
+            }
+        }
+        _ => {}
+    }
+}
