@@ -11,7 +11,7 @@ use orgsmith_core::plan::Severity;
 use orgsmith_core::select::{Read, Selection};
 use orgsmith_core::snapshot::Snapshot;
 use orgsmith_core::validate::{Problem, normalise, validate};
-use orgsmith_engine::{Scope, collect};
+use orgsmith_engine::{Scope, collect, collect_selected};
 use orgsmith_store::bundle::{self, Loaded};
 
 use crate::args::Selected;
@@ -107,10 +107,14 @@ pub(crate) async fn from_org(
 ) -> anyhow::Result<Wanted> {
     let catalogue = session.catalogue();
     let pins = session.pins(&connected.org.name).await?;
-    let scope = scope(catalogue, selection, pins.clone());
     let events = session.out.events();
     let before = connected.org.client.stats().sent;
-    let snapshot = collect(&connected.org, catalogue, &scope, &events).await?;
+    let snapshot = if selection.is_positive() {
+        collect_selected(&connected.org, catalogue, selection, &pins, &events).await?
+    } else {
+        let scope = scope(catalogue, selection, pins.clone());
+        collect(&connected.org, catalogue, &scope, &events).await?
+    };
     let (bundle, names) = snapshot.to_bundle(catalogue, &pins);
     let bundle = selection.apply(&bundle, catalogue).map_err(usage)?;
     let source_ids = names

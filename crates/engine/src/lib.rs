@@ -14,7 +14,7 @@ mod org;
 mod run;
 
 pub use chain::chain;
-pub use collect::{CollectError, Scope, collect};
+pub use collect::{CollectError, Scope, collect, collect_selected};
 pub use events::{Event, Events};
 pub use execute::{ExecuteError, JournalError, Limits, Outcome, Secrets, Stop};
 pub use org::Org;

@@ -11,6 +11,20 @@ use serde::{Deserialize, Serialize};
 use crate::id::Kind;
 use crate::path::FieldPath;
 
+impl Descriptor {
+    /// Returns the kinds whose keys are part of this kind's keys, with the places that refer to them.
+    pub fn key_references(&self) -> impl Iterator<Item = (&Kind, &FieldPath)> {
+        let in_key = |path: &FieldPath| {
+            let mut fields = self.key.fields.iter();
+            fields.any(|field| field == path || field.to_string() == format!("{path}.id"))
+        };
+        let references = self.references.iter();
+        references
+            .filter(move |reference| in_key(&reference.path))
+            .filter_map(|reference| Some((reference.kind.as_ref()?, &reference.path)))
+    }
+}
+
 /// Describes one kind; one file of the catalogue.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -241,6 +255,8 @@ pub struct ListSpec {
     /// The rows are objects that were deleted and can be restored.
     #[serde(default)]
     pub deleted: bool,
+    /// The query parameter that keeps the objects of a name, and perhaps others.
+    pub by_name: Option<String>,
     /// The call is made once for each object of this kind. Its id is the first parameter of the
     /// path, or stands in the query as `{id}`.
     pub each: Option<Kind>,
@@ -355,7 +371,8 @@ pub struct Part {
     pub list: Option<ListSpec>,
     /// The list is not asked for where this field of the object is zero or empty.
     pub when: Option<String>,
-    /// It is read off other objects: a group's members are known from the users.
+    /// It is read off other objects where all of those are read: a group's members are known from
+    /// the users. A list serves where only few objects are.
     pub inverse: Option<Inverse>,
     /// A field of the object that names others which may have the same items, such as a queue's
     /// member groups: where they do, the items are added first, as they are refused afterwards.

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::Read;
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Descriptor, Driver};
-use crate::document::{Portable, Slot, for_each_slot};
-use crate::flow::{self, ObjectKind, i3};
+use crate::document::{Portable, Slot, for_each_slot_in};
+use crate::flow::{self, FlowTarget, ObjectKind, i3};
 use crate::flow_names::FlowNames;
 use crate::id::{Kind, ObjectRef};
 use crate::plan::FLOW_SOURCE;
@@ -35,7 +35,8 @@ pub(super) fn kinds<'k>(
         match read {
             Read::Names => {
                 let owners = descriptor.list.iter().filter_map(|list| list.each.as_ref());
-                let needed = of_key(descriptor).chain(owners);
+                let of_key = descriptor.key_references().map(|(kind, _)| kind);
+                let needed = of_key.chain(owners);
                 open.extend(needed.map(|kind| (kind.clone(), Read::Names)));
             }
             Read::Whole => {
@@ -62,22 +63,6 @@ pub(super) fn kinds<'k>(
     found
 }
 
-/// Returns the kinds whose keys are part of a kind's key.
-fn of_key(descriptor: &Descriptor) -> impl Iterator<Item = &Kind> {
-    let in_key = |path: &crate::path::FieldPath| {
-        descriptor
-            .key
-            .fields
-            .iter()
-            .any(|field| field == path || field.to_string() == format!("{path}.id"))
-    };
-    let references = descriptor
-        .references
-        .iter()
-        .filter(move |reference| in_key(&reference.path));
-    references.filter_map(|reference| reference.kind.as_ref())
-}
-
 fn referred(descriptor: &Descriptor) -> impl Iterator<Item = Kind> {
     let declared = descriptor.references.iter();
     let declared =
@@ -102,7 +87,7 @@ pub(super) fn documents<'b>(
     excluded: &dyn Fn(&Portable) -> bool,
 ) {
     let objects = bundle.documents.iter();
-    let names = FlowNames::new(
+    let dependencies = Dependencies::new(
         catalogue,
         objects.map(|(object, d)| (object, d.body.get("name"))),
     );
@@ -111,7 +96,7 @@ pub(super) fn documents<'b>(
         let Some(document) = bundle.documents.get(object) else {
             continue;
         };
-        for other in refers_to(document, &names) {
+        for other in dependencies.of(document) {
             if let Some((other, document)) = bundle.documents.get_key_value(&other)
                 && !excluded(document)
                 && kept.insert(other)
@@ -122,26 +107,58 @@ pub(super) fn documents<'b>(
     }
 }
 
-fn refers_to(document: &Portable, names: &FlowNames<'_>) -> BTreeSet<ObjectRef> {
-    let mut found = BTreeSet::new();
-    for_each_slot(&Value::Object(document.body.clone()), &mut |slot| {
-        if let Slot::Ref(object) = slot {
-            found.insert(object);
+/// Finds what documents refer to: by references, and by names in a flow's source.
+pub struct Dependencies<'o> {
+    names: FlowNames<'o>,
+}
+
+impl<'o> Dependencies<'o> {
+    /// Takes the objects that may be referred to, with what stands in their field `name`.
+    pub fn new(
+        catalogue: &'o Catalogue,
+        objects: impl Iterator<Item = (&'o ObjectRef, Option<&'o Value>)>,
+    ) -> Self {
+        Self {
+            names: FlowNames::new(catalogue, objects),
         }
-    });
+    }
+
+    /// Returns what a document refers to.
+    pub fn of(&self, document: &Portable) -> BTreeSet<ObjectRef> {
+        let mut found = BTreeSet::new();
+        for_each_slot_in(&document.body, &mut |slot| {
+            if let Slot::Ref(object) = slot {
+                found.insert(object);
+            }
+        });
+        let targets = targets_in_source(document);
+        found.extend(targets.iter().filter_map(|target| self.names.find(target)));
+        found
+    }
+
+    /// Returns the objects that a flow's source names, by kind and name.
+    pub fn names_in_source(document: &Portable) -> BTreeSet<(Kind, String)> {
+        let named = targets_in_source(document).into_iter();
+        named
+            .map(|target| (Kind::new(target.kind()), target.name().to_owned()))
+            .collect()
+    }
+}
+
+fn targets_in_source(document: &Portable) -> Vec<FlowTarget> {
+    let mut found = Vec::new();
     let source = document.files.get(FLOW_SOURCE);
     let source = source.and_then(|bytes| std::str::from_utf8(bytes).ok());
     if let Some(scan) = source.and_then(|text| flow::scan(text).ok()) {
         found.extend(
             scan.references
-                .iter()
-                .filter_map(|reference| names.find(&reference.target)),
+                .into_iter()
+                .map(|reference| reference.target),
         );
     }
     let export = document.files.get(i3::FILE);
     if let Some(manifest) = export.and_then(|bytes| i3::manifest(bytes).ok()) {
-        let targets = manifest.entries.iter().filter_map(|entry| entry.target());
-        found.extend(targets.filter_map(|target| names.find(&target)));
+        found.extend(manifest.entries.iter().filter_map(|entry| entry.target()));
     }
     found
 }

@@ -9,12 +9,13 @@ mod term;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use closure::Dependencies;
 pub use term::BadTerm;
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Gap};
 use crate::catalogue::{Catalogue, nearest};
 use crate::document::{Portable, Slot};
-use crate::id::{Kind, ObjectRef};
+use crate::id::{Key, Kind, ObjectRef};
 use pattern::readable;
 use term::Term;
 
@@ -117,7 +118,7 @@ impl Selection {
     /// Tells whether an object is meant; `division` is the name of its division, where it has one.
     pub fn matches(&self, object: &ObjectRef, division: Option<&str>) -> bool {
         let any = |terms: &[Term]| terms.iter().any(|term| term.matches(object, division));
-        (self.select.is_empty() || any(&self.select)) && !any(&self.exclude)
+        (self.select.is_empty() || any(&self.select)) && !self.excludes(object, division)
     }
 
     /// Returns the kinds that must be read, and how much of each.
@@ -125,7 +126,16 @@ impl Selection {
     /// What a selected kind refers to is read at least by name, because a reference is written with
     /// a key; with dependencies it is read whole.
     pub fn kinds(&self, catalogue: &Catalogue) -> BTreeMap<Kind, Read> {
-        let selected = catalogue
+        closure::kinds(
+            catalogue,
+            self.selected_kinds(catalogue),
+            self.with_dependencies,
+        )
+    }
+
+    /// Returns the kinds of which objects may be selected.
+    pub fn selected_kinds<'k>(&self, catalogue: &'k Catalogue) -> impl Iterator<Item = &'k Kind> {
+        catalogue
             .iter()
             .filter(|descriptor| {
                 let kind = &descriptor.kind;
@@ -137,8 +147,34 @@ impl Selection {
                 }
             })
             .map(|descriptor| &descriptor.kind)
-            .filter(|kind| !self.exclude.iter().any(|term| term.is_all_of(kind)));
-        closure::kinds(catalogue, selected, self.with_dependencies)
+            .filter(|kind| !self.exclude.iter().any(|term| term.is_all_of(kind)))
+    }
+
+    /// Returns the names of the objects of a kind that may be selected, where all are written out.
+    pub fn exact_names(&self, kind: &Kind) -> Option<BTreeSet<String>> {
+        let terms = self.select.iter().filter(|term| term.may_be(kind));
+        let mut names = BTreeSet::new();
+        for term in terms {
+            names.extend(term.exact_names()?.map(str::to_owned));
+        }
+        (!names.is_empty()).then_some(names)
+    }
+
+    /// Tells whether objects are named, and not just left out.
+    pub fn is_positive(&self) -> bool {
+        !self.select.is_empty()
+    }
+
+    /// Tells whether what selected objects refer to is taken along.
+    pub fn takes_dependencies(&self) -> bool {
+        self.with_dependencies
+    }
+
+    /// Tells whether an object is left out by name; `division` as for [`Self::matches`].
+    pub fn excludes(&self, object: &ObjectRef, division: Option<&str>) -> bool {
+        self.exclude
+            .iter()
+            .any(|term| term.matches(object, division))
     }
 
     /// Returns the bundle with the selected documents only, and with what they need where
@@ -173,8 +209,16 @@ impl Selection {
             closure::documents(catalogue, bundle, &mut kept, &excluded);
         }
         let kinds: BTreeSet<&Kind> = kept.iter().map(|object| &object.kind).collect();
+        // A gap in an object that is not selected is nobody's business.
+        let of_another = |gap: &Gap| {
+            let key = gap.object.as_deref().map(Key::from_encoded);
+            let object = key.map(|key| ObjectRef::new(gap.kind.clone(), key));
+            object.is_some_and(|o| bundle.documents.contains_key(&o) && !kept.contains(&o))
+        };
         let gaps = bundle.gaps.iter().filter(|gap| {
-            kinds.contains(&gap.kind) || self.select.iter().any(|term| term.may_be(&gap.kind))
+            let concerned =
+                kinds.contains(&gap.kind) || self.select.iter().any(|term| term.may_be(&gap.kind));
+            concerned && !of_another(gap)
         });
         Ok(Bundle {
             source: bundle.source.clone(),

@@ -151,6 +151,13 @@ impl Term {
     }
 
     /// Returns the first name that is asked for.
+    /// Returns the names that are meant, where all of them are written out.
+    pub(super) fn exact_names(&self) -> Option<impl Iterator<Item = &str>> {
+        let exact = |pattern: &Pattern| !pattern.as_str().contains(['*', '?', '/']);
+        let all = !self.names.is_empty() && self.names.iter().all(exact);
+        all.then(|| self.names.iter().map(Pattern::as_str))
+    }
+
     pub(super) fn wanted_name(&self) -> Option<&str> {
         self.names.first().map(Pattern::as_str)
     }

@@ -14,19 +14,35 @@ use super::{CONCURRENCY, Collector};
 use crate::jobs;
 use crate::org::Org;
 
+/// Where the items come from that other objects know as well, such as the members of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inverse {
+    /// They are read off the objects that hold them, when all of those are known.
+    OfHolders,
+    /// The object is asked for them.
+    Asked,
+}
+
+impl Inverse {
+    fn asks_for(self, part: &Part) -> bool {
+        part.list.is_some() && (part.inverse.is_none() || self == Self::Asked)
+    }
+}
+
 /// Fills in what the rows of a kind do not say.
 pub(super) async fn fill(
     org: &Org,
     descriptor: &Descriptor,
     objects: Vec<Captured>,
+    inverse: Inverse,
     collector: &mut Collector<'_>,
 ) -> Vec<Captured> {
     let calls = descriptor.read.as_ref().is_some_and(|read| read.each)
-        || descriptor.parts.iter().any(|part| part.list.is_some());
+        || descriptor.parts.iter().any(|part| inverse.asks_for(part));
     let mut filled = objects;
     if calls {
         let read = stream::iter(std::mem::take(&mut filled))
-            .map(|captured| one(org, descriptor, captured))
+            .map(|captured| one(org, descriptor, captured, inverse))
             .buffered(CONCURRENCY);
         let results: Vec<_> = read.collect().await;
         for (captured, whole, failures) in results {
@@ -61,6 +77,7 @@ async fn one(
     org: &Org,
     descriptor: &Descriptor,
     mut captured: Captured,
+    inverse: Inverse,
 ) -> (Captured, bool, Vec<Failure>) {
     let mut failures = Vec::new();
     if let Some(read) = descriptor.read.as_ref().filter(|read| read.each) {
@@ -80,7 +97,11 @@ async fn one(
             }
         }
     }
-    for part in &descriptor.parts {
+    for part in descriptor
+        .parts
+        .iter()
+        .filter(|part| inverse.asks_for(part))
+    {
         match read_part(org, part, &captured).await {
             Ok(Some(value)) => {
                 if let Value::Object(body) = &mut captured.body {

@@ -85,6 +85,19 @@ pub(crate) async fn list(
     listed
 }
 
+/// Lists the objects of a kind that have a name; nothing where the kind has no such list.
+pub(crate) async fn list_named(org: &Org, descriptor: &Descriptor, name: &str) -> Option<Listed> {
+    let [spec] = &descriptor.list[..] else {
+        return None;
+    };
+    let by_name = spec.by_name.as_ref().filter(|_| spec.each.is_none())?;
+    let mut listed = Listed::default();
+    let listing = listing(spec, &spec.path, "").query(by_name, name);
+    let rows = org.client.list(&listing).await;
+    listed.take(descriptor, spec, None, rows);
+    Some(listed)
+}
+
 impl Listed {
     /// Takes the answer of one list.
     fn take(

@@ -6,6 +6,7 @@
 
 pub(crate) mod details;
 pub(crate) mod lists;
+mod selected;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,8 @@ use crate::chain::chain;
 use crate::events::{Event, Events};
 use crate::org::Org;
 use lists::Failure;
+
+pub use selected::collect_selected;
 
 /// Lists or reads that are under way at once; the client paces them to the quota.
 const CONCURRENCY: usize = 16;
@@ -77,13 +80,7 @@ pub async fn collect(
         kinds: descriptors.len(),
     });
 
-    let mut collector = Collector {
-        org,
-        events,
-        fatal: None,
-        gaps: Vec::new(),
-        unread: BTreeSet::new(),
-    };
+    let mut collector = Collector::new(org, events);
     let mut snapshot = Snapshot {
         org: org.origin(),
         ..Snapshot::default()
@@ -145,7 +142,8 @@ pub async fn collect(
                 })
         };
         let (full, rows): (Vec<_>, Vec<_>) = objects.into_iter().partition(is_wanted);
-        let mut objects = details::fill(org, descriptor, full, &mut collector).await;
+        let inverse = details::Inverse::OfHolders;
+        let mut objects = details::fill(org, descriptor, full, inverse, &mut collector).await;
         collector.check()?;
         objects.extend(rows);
         objects.sort_by(|a, b| a.id.cmp(&b.id));
@@ -153,15 +151,7 @@ pub async fn collect(
     }
     invert(&descriptors, &mut snapshot);
 
-    collector.gaps.sort();
-    snapshot.gaps = collector.gaps;
-    snapshot.unread = collector.unread;
-    events.tell(Event::CollectEnded {
-        org: org.name.clone(),
-        objects: snapshot.objects.values().map(Vec::len).sum(),
-        calls: org.client.stats().sent,
-    });
-    Ok(snapshot)
+    Ok(collector.finish(snapshot))
 }
 
 /// Sorts kinds into waves: those whose lists are read once for each object of other kinds come
@@ -251,7 +241,30 @@ struct Collector<'c> {
     unread: BTreeSet<(Kind, SourceId)>,
 }
 
-impl Collector<'_> {
+impl<'c> Collector<'c> {
+    fn new(org: &'c Org, events: &'c Events) -> Self {
+        Self {
+            org,
+            events,
+            fatal: None,
+            gaps: Vec::new(),
+            unread: BTreeSet::new(),
+        }
+    }
+
+    /// Puts what went wrong into the snapshot.
+    fn finish(mut self, mut snapshot: Snapshot) -> Snapshot {
+        self.gaps.sort();
+        snapshot.gaps = self.gaps;
+        snapshot.unread = self.unread;
+        self.events.tell(Event::CollectEnded {
+            org: self.org.name.clone(),
+            objects: snapshot.objects.values().map(Vec::len).sum(),
+            calls: self.org.client.stats().sent,
+        });
+        snapshot
+    }
+
     /// Notes a failed call as a gap, or as the end where the whole org is out of reach.
     fn failed(&mut self, kind: &Kind, object: Option<String>, failure: Failure) {
         let error = match failure {

@@ -12,7 +12,6 @@ use orgsmith_core::catalogue::{Catalogue, Descriptor, Part};
 use orgsmith_core::document::{Bindings, Captured, Files, Template};
 use orgsmith_core::flow;
 use orgsmith_core::id::{SourceId, TargetId};
-use orgsmith_core::path::FieldPath;
 use orgsmith_core::plan::{Action, Expected, Step, Write, pre_image};
 use orgsmith_core::snapshot::{Names, Snapshot};
 use serde_json::Value;
@@ -131,15 +130,7 @@ async fn find(
 /// Returns the kinds that must be listed to know a kind's keys, its own last: those that its keys
 /// lean on, and those for whose objects its lists are read.
 fn key_kinds<'c>(catalogue: &'c Catalogue, descriptor: &'c Descriptor) -> Vec<&'c Descriptor> {
-    let in_key = |path: &FieldPath| {
-        let mut fields = descriptor.key.fields.iter();
-        fields.any(|field| field == path || field.to_string() == format!("{path}.id"))
-    };
-    let leans_on = descriptor
-        .references
-        .iter()
-        .filter(|reference| in_key(&reference.path))
-        .filter_map(|reference| reference.kind.as_ref());
+    let leans_on = descriptor.key_references().map(|(kind, _)| kind);
     let owners = descriptor.list.iter().filter_map(|list| list.each.as_ref());
     let mut found: Vec<&Descriptor> = Vec::new();
     let others = leans_on

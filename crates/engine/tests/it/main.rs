@@ -7,5 +7,6 @@ mod faults;
 mod fixtures;
 mod kinds;
 mod lab;
+mod selected;
 mod target;
 mod unread;

@@ -118,6 +118,9 @@ pub fn check_list(lint: &mut Lint<'_>, place: &str, list: &ListSpec, params: usi
             format!("a page has at most {most} rows, and an unpaged list has none"),
         );
     }
+    if list.by_name.as_deref().is_some_and(|name| !has(name)) {
+        lint.find(format!("{place}.by_name"), "the call has no such parameter");
+    }
     check_only(lint, place, list, operation);
 }
 

@@ -76,12 +76,11 @@ fn source(lint: &mut Lint<'_>, place: &str, part: &Part) {
         lint.find(format!("{place}.single"), "the call answers otherwise");
     }
     match (&part.list, &part.inverse) {
-        (Some(_), Some(_)) => lint.find(place, "has a list and is inverse"),
         (None, None) if !has(&part.field) => lint.find(
             place,
             format!("{} does not carry it, and it has no list", kind.model),
         ),
-        (None, Some(inverse)) => {
+        (_, Some(inverse)) => {
             if lint.catalogue.get(inverse.kind.as_str()).is_err() {
                 lint.find(
                     format!("{place}.inverse"),

@@ -1,0 +1,375 @@
+//! Reads what a selection asks for and what that refers to, and no more.
+//!
+//! The lists of the selected kinds say which objects are meant. From there the road goes along the
+//! references: an object is asked for by its id, or, where many of a kind are needed, found in the
+//! kind's list. So the cost follows what is selected, not the size of the org.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use futures::{StreamExt, stream};
+use orgsmith_client::Call;
+use orgsmith_core::catalogue::{Catalogue, ClonePhase, Descriptor};
+use orgsmith_core::document::Captured;
+use orgsmith_core::id::{Kind, ObjectRef, SourceId};
+use orgsmith_core::select::{Dependencies, Selection};
+use orgsmith_core::snapshot::{Names, Snapshot, portable};
+use serde_json::Value;
+
+use super::details::{Inverse, fill, with_ids};
+use super::lists::{self, Listed, query_of};
+use super::{CONCURRENCY, CollectError, Collector, invert};
+use crate::events::{Event, Events};
+use crate::org::Org;
+
+/// Up to this many objects of a kind are asked for one by one; for more, the kind is listed.
+const ONE_BY_ONE: usize = 8;
+
+/// Reads an org as far as a selection asks.
+///
+/// # Errors
+/// The org cannot be reached or refuses the credential. Anything else becomes a gap.
+pub async fn collect_selected(
+    org: &Org,
+    catalogue: &Catalogue,
+    selection: &Selection,
+    pins: &BTreeMap<ObjectRef, String>,
+    events: &Events,
+) -> Result<Snapshot, CollectError> {
+    let kinds: Vec<&Descriptor> = selection
+        .selected_kinds(catalogue)
+        .filter_map(|kind| catalogue.get(kind.as_str()).ok())
+        .collect();
+    events.tell(Event::CollectStarted {
+        org: org.name.clone(),
+        kinds: kinds.len(),
+    });
+    let mut reader = Reader {
+        org,
+        catalogue,
+        selection,
+        pins,
+        collector: Collector::new(org, events),
+        snapshot: Snapshot {
+            org: org.origin(),
+            ..Snapshot::default()
+        },
+        listed: BTreeSet::new(),
+        asked: BTreeSet::new(),
+        searched: BTreeSet::new(),
+        whole: BTreeSet::new(),
+    };
+    for descriptor in &kinds {
+        match selection.exact_names(&descriptor.kind) {
+            Some(names) => {
+                reader.search(descriptor, names).await?;
+                let found = reader.snapshot.objects.get(&descriptor.kind);
+                if found.is_none_or(Vec::is_empty) {
+                    // The list tells what may have been meant.
+                    reader.list(descriptor).await?;
+                }
+            }
+            None => reader.list(descriptor).await?,
+        }
+    }
+    while reader.step(&kinds).await? {}
+    Ok(reader.collector.finish(reader.snapshot))
+}
+
+type Id = (Kind, String);
+
+struct Reader<'r> {
+    org: &'r Org,
+    catalogue: &'r Catalogue,
+    selection: &'r Selection,
+    pins: &'r BTreeMap<ObjectRef, String>,
+    collector: Collector<'r>,
+    snapshot: Snapshot,
+    /// Kinds whose lists were read.
+    listed: BTreeSet<Kind>,
+    /// Objects that were asked for, whether or not they are there.
+    asked: BTreeSet<Id>,
+    /// Names that were searched for.
+    searched: BTreeSet<(Kind, String)>,
+    /// Objects that were read whole.
+    whole: BTreeSet<Id>,
+}
+
+impl Reader<'_> {
+    /// Goes one step further along the references; false where everything is read.
+    async fn step(&mut self, selected: &[&Descriptor]) -> Result<bool, CollectError> {
+        // First what keys are made of: only then it is known what an object is called.
+        let missing = self.key_parts();
+        if !missing.is_empty() {
+            self.fetch(missing).await?;
+            return Ok(true);
+        }
+        let names = Names::new(self.catalogue, &self.snapshot, self.pins);
+        let rows = self.rows();
+        let ids: HashMap<&ObjectRef, &str> = names.iter().map(|(id, o)| (o, id)).collect();
+        let named = names.iter().filter_map(|(id, object)| {
+            let row = rows.get(&(&object.kind, id))?;
+            Some((object, row.body.get("name")))
+        });
+        let dependencies = Dependencies::new(self.catalogue, named);
+        let (mut wanted, mut missing, mut called) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for (id, object) in names.iter() {
+            let row = rows.get(&(&object.kind, id));
+            let of_selected_kind = selected.iter().any(|kind| kind.kind == object.kind);
+            if of_selected_kind
+                && self
+                    .selection
+                    .matches(object, row.and_then(|row| division(row)))
+            {
+                wanted.insert((object.kind.clone(), id.to_owned()));
+            }
+        }
+        for (kind, id) in &self.whole {
+            let Ok(descriptor) = self.catalogue.get(kind.as_str()) else {
+                continue;
+            };
+            let Some((row, object)) = rows.get(&(kind, id.as_str())).zip(names.object(kind, id))
+            else {
+                continue;
+            };
+            let mut lost = Vec::new();
+            let document = portable(descriptor, object.clone(), row, &names, &mut lost);
+            missing.extend(
+                lost.into_iter()
+                    .filter_map(|lost| Some((lost.kind?, lost.id))),
+            );
+            if self.selection.takes_dependencies() {
+                called.extend(Dependencies::names_in_source(&document));
+                let others = dependencies.of(&document);
+                let known = others.iter().filter_map(|other| {
+                    let id = ids.get(other)?;
+                    Some((other, rows.get(&(&other.kind, *id))?, *id))
+                });
+                wanted.extend(
+                    known
+                        .filter(|(other, row, _)| self.is_taken_along(other, division(row)))
+                        .map(|(other, _, id)| (other.kind.clone(), id.to_owned())),
+                );
+            }
+        }
+        missing.retain(|id| !self.listed.contains(&id.0) && !self.asked.contains(id));
+        let wanted: BTreeSet<Id> = wanted.difference(&self.whole).cloned().collect();
+        called.retain(|name| !self.listed.contains(&name.0) && !self.searched.contains(name));
+        let goes_on = !(missing.is_empty() && called.is_empty() && wanted.is_empty());
+        let mut by_kind: BTreeMap<Kind, BTreeSet<String>> = BTreeMap::new();
+        for (kind, name) in called {
+            self.searched.insert((kind.clone(), name.clone()));
+            by_kind.entry(kind).or_default().insert(name);
+        }
+        for (kind, names) in by_kind {
+            if let Ok(descriptor) = self.catalogue.get(kind.as_str()) {
+                self.search(descriptor, names).await?;
+            }
+        }
+        self.fetch(missing).await?;
+        self.read_whole(wanted).await?;
+        Ok(goes_on)
+    }
+
+    fn rows(&self) -> HashMap<(&Kind, &str), &Captured> {
+        let kinds = self.snapshot.objects.iter();
+        kinds
+            .flat_map(|(kind, rows)| rows.iter().map(move |row| ((kind, row.id.as_str()), row)))
+            .collect()
+    }
+
+    /// Tells whether an object that something selected refers to is read whole, too.
+    fn is_taken_along(&self, object: &ObjectRef, division: Option<&str>) -> bool {
+        let descriptor = self.catalogue.get(object.kind.as_str());
+        descriptor.is_ok_and(|descriptor| descriptor.clone != ClonePhase::Mapped)
+            && !self.selection.excludes(object, division)
+    }
+
+    /// Returns the objects that keys are made of and that are not known yet.
+    fn key_parts(&self) -> BTreeSet<Id> {
+        let mut missing = BTreeSet::new();
+        for (kind, objects) in &self.snapshot.objects {
+            let Ok(descriptor) = self.catalogue.get(kind.as_str()) else {
+                continue;
+            };
+            for (other, path) in descriptor.key_references() {
+                if self.listed.contains(other) {
+                    continue;
+                }
+                let ids = objects.iter().filter_map(|object| {
+                    let value = path.get(&object.body)?;
+                    let id = value.get("id").unwrap_or(value).as_str()?;
+                    Some((other.clone(), id.to_owned()))
+                });
+                missing.extend(ids.filter(|id| !self.asked.contains(id)));
+            }
+        }
+        missing
+    }
+
+    async fn list_kind(&mut self, kind: &Kind) -> Result<(), CollectError> {
+        match self.catalogue.get(kind.as_str()) {
+            Ok(descriptor) => self.list(descriptor).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Searches for objects by their names; a kind that cannot be searched, or not for so many, is
+    /// listed.
+    async fn search(
+        &mut self,
+        descriptor: &Descriptor,
+        names: BTreeSet<String>,
+    ) -> Result<(), CollectError> {
+        if names.len() > ONE_BY_ONE || self.listed.contains(&descriptor.kind) {
+            return self.list(descriptor).await;
+        }
+        for name in names {
+            match lists::list_named(self.org, descriptor, &name).await {
+                Some(listed) => self.take(descriptor, listed)?,
+                None => return self.list(descriptor).await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists a kind, and first those for whose objects its lists are read.
+    async fn list(&mut self, descriptor: &Descriptor) -> Result<(), CollectError> {
+        if !self.listed.insert(descriptor.kind.clone()) {
+            return Ok(());
+        }
+        for owner in descriptor.list.iter().filter_map(|list| list.each.as_ref()) {
+            Box::pin(self.list_kind(owner)).await?;
+        }
+        let listed = lists::list(self.org, descriptor, &self.snapshot.objects, false).await;
+        self.take(descriptor, listed)
+    }
+
+    /// Takes what a list answered.
+    fn take(&mut self, descriptor: &Descriptor, listed: Listed) -> Result<(), CollectError> {
+        if !listed.failures.is_empty() {
+            self.snapshot.incomplete.insert(descriptor.kind.clone());
+        }
+        for (of, failure) in listed.failures {
+            self.collector.failed(&descriptor.kind, of, failure);
+        }
+        self.collector.events.tell(Event::KindRead {
+            org: self.org.name.clone(),
+            kind: descriptor.kind.clone(),
+            objects: listed.objects.len(),
+        });
+        self.keep(&descriptor.kind, listed.objects);
+        self.collector.check()
+    }
+
+    /// Adds rows to what is known; what is known already may be known whole.
+    fn keep(&mut self, kind: &Kind, rows: Vec<Captured>) {
+        let known = self.snapshot.objects.entry(kind.clone()).or_default();
+        let ids: BTreeSet<SourceId> = known.iter().map(|row| row.id.clone()).collect();
+        known.extend(rows.into_iter().filter(|row| !ids.contains(&row.id)));
+    }
+
+    /// Gets the rows of objects, so that it is known what they are called.
+    async fn fetch(&mut self, ids: BTreeSet<Id>) -> Result<(), CollectError> {
+        let mut by_kind: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
+        for (kind, id) in ids {
+            by_kind.entry(kind).or_default().push(id);
+        }
+        by_kind.retain(|kind, _| !self.listed.contains(kind));
+        for (kind, ids) in by_kind {
+            self.asked
+                .extend(ids.iter().map(|id| (kind.clone(), id.clone())));
+            let Ok(descriptor) = self.catalogue.get(kind.as_str()) else {
+                continue;
+            };
+            let read = descriptor.read.as_ref().filter(|_| {
+                // The id in a body does not say what the object lives in.
+                descriptor.parent.is_none() && !descriptor.singleton && ids.len() <= ONE_BY_ONE
+            });
+            let Some(read) = read else {
+                self.list(descriptor).await?;
+                continue;
+            };
+            let org = self.org;
+            let mut answers = stream::iter(ids)
+                .map(|id| async move {
+                    let call = Call::get(with_ids(&read.path, &id));
+                    let call = query_of(&read.query).fold(call, |call, (k, v)| call.query(k, v));
+                    (id, org.client.send(call).await)
+                })
+                .buffered(CONCURRENCY);
+            let mut rows = Vec::new();
+            while let Some((id, answer)) = answers.next().await {
+                match answer {
+                    Ok(reply) if reply.body.is_object() => rows.push(Captured {
+                        id: SourceId::new(&id),
+                        body: reply.body,
+                        files: Default::default(),
+                    }),
+                    // What refers to it says so.
+                    Err(error) if error.status() == Some(404) => {}
+                    Ok(_) => {
+                        let reason = "the answer is no object".to_owned();
+                        let failure = lists::Failure::Answer(reason);
+                        self.collector.failed(&kind, Some(id), failure);
+                    }
+                    Err(error) => {
+                        self.snapshot.incomplete.insert(kind.clone());
+                        let failure = lists::Failure::Call(error);
+                        self.collector.failed(&kind, Some(id), failure);
+                    }
+                }
+            }
+            drop(answers);
+            self.keep(&kind, rows);
+            self.collector.check()?;
+        }
+        Ok(())
+    }
+
+    /// Reads what the rows of objects do not say.
+    async fn read_whole(&mut self, ids: BTreeSet<Id>) -> Result<(), CollectError> {
+        let mut by_kind: BTreeMap<Kind, BTreeSet<String>> = BTreeMap::new();
+        for (kind, id) in &ids {
+            by_kind.entry(kind.clone()).or_default().insert(id.clone());
+        }
+        self.whole.extend(ids);
+        for (kind, ids) in by_kind {
+            let Ok(descriptor) = self.catalogue.get(kind.as_str()) else {
+                continue;
+            };
+            // The items of a few objects are asked for; those of many are read off their holders.
+            let holders = descriptor
+                .parts
+                .iter()
+                .filter_map(|part| part.inverse.as_ref());
+            let holders: Vec<Kind> = holders.map(|inverse| inverse.kind.clone()).collect();
+            let by_holders = ids.len() > ONE_BY_ONE;
+            for holder in holders.iter().filter(|_| by_holders) {
+                self.list_kind(holder).await?;
+            }
+            let objects = self.snapshot.objects.remove(&kind).unwrap_or_default();
+            let (wanted, mut rest): (Vec<_>, Vec<_>) = objects
+                .into_iter()
+                .partition(|object| ids.contains(object.id.as_str()));
+            let inverse = if by_holders {
+                Inverse::OfHolders
+            } else {
+                Inverse::Asked
+            };
+            rest.extend(fill(self.org, descriptor, wanted, inverse, &mut self.collector).await);
+            rest.sort_by(|a, b| a.id.cmp(&b.id));
+            self.snapshot.objects.insert(kind, rest);
+            if by_holders {
+                invert(&[descriptor], &mut self.snapshot);
+            }
+            self.collector.check()?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the name of the division that an object is in.
+fn division(row: &Captured) -> Option<&str> {
+    row.body.pointer("/division/name").and_then(Value::as_str)
+}

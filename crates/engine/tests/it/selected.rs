@@ -1,0 +1,86 @@
+//! Reading a part of an org: it says what the whole says of that part, and costs what the part costs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use orgsmith_core::bundle::Bundle;
+use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::id::ObjectRef;
+use orgsmith_core::select::Selection;
+use orgsmith_engine::{Events, collect_selected};
+use orgsmith_sim::Generate;
+
+use crate::lab::{Lab, example};
+
+fn selection(terms: &[&str], dependencies: bool) -> Selection {
+    Selection::parse(Catalogue::builtin(), terms, &[])
+        .expect("a selection")
+        .with_dependencies(dependencies)
+}
+
+/// Reads what is selected; returns the bundle and how many calls it took.
+async fn read(lab: &Lab, org: &str, selection: &Selection) -> (Bundle, u64) {
+    let org = lab.org(org);
+    let pins = BTreeMap::new();
+    let catalogue = Catalogue::builtin();
+    let snapshot = collect_selected(&org, catalogue, selection, &pins, &Events::none())
+        .await
+        .expect("an org that can be reached");
+    let (bundle, _) = snapshot.to_bundle(catalogue, &pins);
+    let bundle = selection.apply(&bundle, catalogue).expect("something");
+    (bundle, org.client.stats().sent)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_is_read_as_the_whole_says_it() {
+    let lab = Lab::with_orgs(["gold"]).await;
+    lab.apply(&example("gold-org"), "gold").await;
+    let whole = lab.export("gold").await;
+    for (terms, dependencies) in [
+        (&["queue=Claims First Notice"][..], true),
+        (&["queue=Claims First Notice"], false),
+        (&["user=priya.raman@northwind.example.com"], true),
+        (&["flow=Main Menu"], true),
+        (&["flow=Main Menu"], false),
+        (&["kind=group,name=Billing Backup"], true),
+        (&["kind=group"], false),
+        (&["kind=integration_action"], true),
+        (&["kind=architect_ivr"], false),
+        (&["division=Claims"], false),
+        (&["family=outbound"], true),
+    ] {
+        let selection = selection(terms, dependencies);
+        let wanted = selection
+            .apply(&whole, Catalogue::builtin())
+            .expect("something");
+        let (found, _) = read(&lab, "gold", &selection).await;
+        let told = format!("{terms:?} {dependencies}");
+        let names =
+            |bundle: &Bundle| -> BTreeSet<ObjectRef> { bundle.documents.keys().cloned().collect() };
+        assert_eq!(names(&found), names(&wanted), "{told}");
+        for (object, document) in &wanted.documents {
+            assert_eq!(
+                found.documents.get(object),
+                Some(document),
+                "{told}: {object}"
+            );
+        }
+        assert_eq!(found.gaps, wanted.gaps, "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_costs_the_same_in_a_larger_org() {
+    let mut costs = BTreeSet::new();
+    for users in [50, 400] {
+        let lab = Lab::with_orgs(["gold"]).await;
+        let wanted: Generate = format!("seed=7,users={users},queues={}", users / 5)
+            .parse()
+            .expect("what to generate");
+        lab.sim.generate("gold", &wanted).expect("an org");
+        lab.apply(&example("every-kind"), "gold").await;
+        let (bundle, calls) = read(&lab, "gold", &selection(&["queue=Example"], true)).await;
+        assert!(bundle.documents.len() > 4);
+        costs.insert((bundle.documents.len(), calls));
+    }
+    assert_eq!(costs.len(), 1, "{costs:?}");
+}
