@@ -8,7 +8,7 @@ use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::{Kind, ObjectRef, SourceId};
 use orgsmith_core::plan::Severity;
-use orgsmith_core::select::{Read, Selection};
+use orgsmith_core::select::{self, Selection};
 use orgsmith_core::snapshot::Snapshot;
 use orgsmith_core::validate::{Problem, normalise, validate};
 use orgsmith_engine::{Scope, collect, collect_selected};
@@ -86,7 +86,7 @@ impl Source {
     }
 }
 
-fn usage(error: impl std::fmt::Display) -> anyhow::Error {
+pub(crate) fn usage(error: impl std::fmt::Display) -> anyhow::Error {
     Failure::Usage(error.to_string()).into()
 }
 
@@ -106,15 +106,11 @@ pub(crate) async fn from_org(
     selection: &Selection,
 ) -> anyhow::Result<Wanted> {
     let catalogue = session.catalogue();
-    let pins = session.pins(&connected.org.name).await?;
-    let events = session.out.events();
-    let before = connected.org.client.stats().sent;
-    let snapshot = if selection.is_positive() {
-        collect_selected(&connected.org, catalogue, selection, &pins, &events).await?
-    } else {
-        let scope = scope(catalogue, selection, pins.clone());
-        collect(&connected.org, catalogue, &scope, &events).await?
-    };
+    let Read {
+        snapshot,
+        pins,
+        calls,
+    } = read(session, connected, selection).await?;
     let (bundle, names) = snapshot.to_bundle(catalogue, &pins);
     let bundle = selection.apply(&bundle, catalogue).map_err(usage)?;
     let source_ids = names
@@ -126,6 +122,37 @@ pub(crate) async fn from_org(
         source_ids,
         failed_reads: snapshot.gaps.len(),
         snapshot: Some(snapshot),
+        calls,
+    })
+}
+
+/// An org as it was read.
+pub(crate) struct Read {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) pins: BTreeMap<ObjectRef, String>,
+    /// API calls it took.
+    pub(crate) calls: u64,
+}
+
+/// Reads the objects of an org as far as they are selected.
+pub(crate) async fn read(
+    session: &Session<'_>,
+    connected: &Connected,
+    selection: &Selection,
+) -> anyhow::Result<Read> {
+    let catalogue = session.catalogue();
+    let pins = session.pins(&connected.org.name).await?;
+    let events = session.out.events();
+    let before = connected.org.client.stats().sent;
+    let snapshot = if selection.is_positive() {
+        collect_selected(&connected.org, catalogue, selection, &pins, &events).await?
+    } else {
+        let scope = scope(catalogue, selection, pins.clone());
+        collect(&connected.org, catalogue, &scope, &events).await?
+    };
+    Ok(Read {
+        snapshot,
+        pins,
         calls: connected.org.client.stats().sent - before,
     })
 }
@@ -138,7 +165,7 @@ fn scope(catalogue: &Catalogue, selection: &Selection, pins: BTreeMap<ObjectRef,
     };
     if !selection.is_everything() {
         for (kind, read) in selection.kinds(catalogue) {
-            if read == Read::Names {
+            if read == select::Read::Names {
                 scope.names.insert(kind.clone());
             }
             scope.kinds.insert(kind);
@@ -157,7 +184,7 @@ pub(crate) fn kinds_of(catalogue: &Catalogue, bundle: &Bundle) -> BTreeSet<Kind>
     let terms: Vec<String> = kinds.iter().map(|kind| format!("kind={kind}")).collect();
     match Selection::parse(catalogue, &terms, &[]) {
         Ok(selection) if !terms.is_empty() => {
-            let read: BTreeMap<Kind, Read> = selection.kinds(catalogue);
+            let read: BTreeMap<Kind, select::Read> = selection.kinds(catalogue);
             read.into_keys().collect()
         }
         _ => BTreeSet::new(),

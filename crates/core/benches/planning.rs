@@ -258,6 +258,6 @@ impl Builder<'_> {
             .objects
             .entry(Kind::new(kind))
             .or_default()
-            .push(captured);
+            .push(captured.into());
     }
 }

@@ -7,8 +7,9 @@ use anyhow::Context;
 use clap::Args;
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
-use orgsmith_core::id::{Kind, ObjectRef};
-use orgsmith_core::snapshot::undeclared;
+use orgsmith_core::document::Portable;
+use orgsmith_core::id::Kind;
+use orgsmith_core::snapshot::{Part, undeclared};
 use orgsmith_store::bundle;
 use serde_json::json;
 
@@ -16,7 +17,7 @@ use crate::args::{Format, Selected};
 use crate::error::{Exit, Failure, count};
 use crate::output::{Align, BOLD, Table, YELLOW, styled};
 use crate::session::Session;
-use crate::source::{Source, Wanted};
+use crate::source::{Source, read, selection, usage};
 
 /// Writes an org to a bundle: a directory of YAML files, or a zip.
 ///
@@ -47,39 +48,54 @@ impl Export {
         if !zip {
             self.refuse_early()?;
         }
-        let wanted = Source::Org(self.org.clone())
-            .read(session, &self.selected)
-            .await?;
-        let bundle = &wanted.bundle;
+        let catalogue = session.catalogue();
+        let selection = selection(catalogue, &self.selected)?;
+        let connected = session.connect(&self.org)?;
+        let read = read(session, &connected, &selection).await?;
+        let mut told = Told::default();
+        let mut writer = bundle::Writer::default();
+        let mut about = Bundle::default();
+        let mut add = |document: &Portable| {
+            told.add(catalogue, document);
+            writer.add(document);
+        };
+        if selection.is_everything() {
+            // Nothing is chosen among the documents, so they need not be in memory together.
+            read.snapshot
+                .for_each_document(catalogue, &read.pins, &mut |part| match part {
+                    Part::Document(document) => add(&document),
+                    Part::Gaps(gaps) => about.gaps = gaps,
+                });
+            about.source = read.snapshot.org.clone();
+        } else {
+            let (whole, _) = read.snapshot.to_bundle(catalogue, &read.pins);
+            about = selection.apply(&whole, catalogue).map_err(usage)?;
+            about.documents.values().for_each(&mut add);
+            about.documents.clear();
+        }
         let doing = || format!("writing the bundle {}", self.out.display());
         let digest = if zip {
-            bundle::write_zip(bundle, &self.out).with_context(doing)?
+            writer.write_zip(&about, &self.out).with_context(doing)?
         } else {
-            bundle::write_dir(bundle, &self.out)
-                .with_context(doing)?
-                .digest
+            writer.write_dir(&about, &self.out).with_context(doing)?
         };
         let result = json!({
             "event": "result", "org": self.org, "out": self.out, "digest": digest,
-            "objects": counts(bundle), "gaps": bundle.gaps, "calls": wanted.calls,
+            "objects": told.counts, "gaps": about.gaps, "calls": read.calls,
         });
         out.record(&result);
-        for (object, path, other) in undeclared_references(session.catalogue(), bundle) {
-            out.say(format!(
-                "{} {object}: {path} refers to {other}, where no {} is known to refer to anything; it travels as a reference",
-                styled(YELLOW, "undeclared"),
-                object.kind
-            ));
+        for undeclared in &told.undeclared {
+            out.say(undeclared);
         }
         if out.format() == Format::Json {
             out.json(&result)?;
         } else {
-            out.data(self.told(&wanted, digest.as_str())?)?;
+            out.data(self.told(&told, &about, read.calls, digest.as_str())?)?;
         }
-        Ok(if wanted.failed_reads > 0 {
-            Exit::Partial
-        } else {
+        Ok(if read.snapshot.gaps.is_empty() {
             Exit::Ok
+        } else {
+            Exit::Partial
         })
     }
 
@@ -95,49 +111,56 @@ impl Export {
         Ok(())
     }
 
-    fn told(&self, wanted: &Wanted, digest: &str) -> anyhow::Result<String> {
-        let bundle = &wanted.bundle;
+    fn told(
+        &self,
+        told: &Told,
+        about: &Bundle,
+        calls: u64,
+        digest: &str,
+    ) -> anyhow::Result<String> {
         let mut table = Table::new(&[Align::Left, Align::Right]);
-        for (kind, count) in counts(bundle) {
+        for (kind, count) in &told.counts {
             table.row([kind.to_string(), count.to_string()]);
         }
         let mut text = table.text("  ");
-        for gap in &bundle.gaps {
+        for gap in &about.gaps {
             text.push_str(&format!("{} {gap}\n", styled(YELLOW, "gap")));
         }
-        let gaps = match bundle.gaps.len() {
+        let gaps = match about.gaps.len() {
             0 => String::new(),
             gaps => format!(", {}", count(gaps, "gap")),
         };
         text.push_str(&format!(
             "{} from {} to {}{gaps}, {}\nsha256:{digest}\n",
-            styled(BOLD, count(bundle.documents.len(), "object")),
+            styled(BOLD, count(told.counts.values().sum(), "object")),
             self.org,
             self.out.display(),
-            count(usize::try_from(wanted.calls)?, "call"),
+            count(usize::try_from(calls)?, "call"),
         ));
         Ok(text)
     }
 }
 
-/// Returns the references of a bundle that no kind file declares, with their places.
-fn undeclared_references<'b>(
-    catalogue: &'b Catalogue,
-    bundle: &'b Bundle,
-) -> impl Iterator<Item = (&'b ObjectRef, String, ObjectRef)> {
-    bundle.documents.iter().flat_map(|(object, document)| {
-        let descriptor = catalogue.get(object.kind.as_str()).ok();
-        let found = descriptor.map(|descriptor| undeclared(descriptor, &document.body));
-        let found = found.unwrap_or_default().into_iter();
-        found.map(move |(path, other)| (object, path, other))
-    })
+/// What is said of the documents of an export.
+#[derive(Default)]
+struct Told {
+    counts: BTreeMap<Kind, usize>,
+    undeclared: Vec<String>,
 }
 
-/// Counts the objects of a bundle by kind.
-pub(crate) fn counts(bundle: &Bundle) -> BTreeMap<&Kind, usize> {
-    let mut counts = BTreeMap::new();
-    for object in bundle.documents.keys() {
-        *counts.entry(&object.kind).or_default() += 1;
+impl Told {
+    fn add(&mut self, catalogue: &Catalogue, document: &Portable) {
+        let object = &document.object;
+        *self.counts.entry(object.kind.clone()).or_default() += 1;
+        let Ok(descriptor) = catalogue.get(object.kind.as_str()) else {
+            return;
+        };
+        for (path, other) in undeclared(descriptor, &document.body) {
+            self.undeclared.push(format!(
+                "{} {object}: {path} refers to {other}, where no {} is known to refer to anything; it travels as a reference",
+                styled(YELLOW, "undeclared"),
+                object.kind
+            ));
+        }
     }
-    counts
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use orgsmith_core::catalogue::Catalogue;
-use orgsmith_core::document::Captured;
+use orgsmith_core::document::Stored;
 use orgsmith_core::id::{Kind, ObjectRef};
 use orgsmith_core::plan::{Action, Expected, Plan, pre_image};
 use orgsmith_core::snapshot::{Names, Snapshot};
@@ -36,7 +36,7 @@ pub(crate) fn changes(
     pins: &BTreeMap<ObjectRef, String>,
 ) -> Vec<String> {
     let names = Names::new(catalogue, snapshot, pins);
-    let live: BTreeMap<&ObjectRef, &Captured> = snapshot
+    let live: BTreeMap<&ObjectRef, &Stored> = snapshot
         .objects
         .iter()
         .flat_map(|(kind, objects)| objects.iter().map(move |captured| (kind, captured)))
@@ -79,19 +79,16 @@ fn moved(
     catalogue: &Catalogue,
     object: &ObjectRef,
     expected: Option<&Expected>,
-    captured: &Captured,
+    captured: &Stored,
 ) -> bool {
     match expected {
         None => false,
         Some(Expected::Version(version)) => {
-            let now = captured
-                .body
-                .get("version")
-                .and_then(serde_json::Value::as_u64);
+            let now = captured.field("version").and_then(|now| now.as_u64());
             now.is_some_and(|now| now != *version)
         }
         Some(Expected::PreImage(digest)) => match catalogue.get(object.kind.as_str()) {
-            Ok(descriptor) => pre_image(descriptor, &captured.body) != *digest,
+            Ok(descriptor) => pre_image(descriptor, &captured.body()) != *digest,
             Err(_) => false,
         },
     }

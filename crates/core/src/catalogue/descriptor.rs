@@ -4,7 +4,7 @@
 //! `bullseye.rings[].memberGroups[]` (`[]` = each element of a list), `defaultScripts{}`
 //! (`{}` = each value of a map).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,33 @@ use crate::id::Kind;
 use crate::path::FieldPath;
 
 impl Descriptor {
+    /// Tells whether a top-level field of an answer says what an object is called.
+    pub fn names_by(&self, field: &str) -> bool {
+        let mut builtins = self.builtins.iter();
+        self.key.fields.iter().any(|path| path.root() == field)
+            || builtins.any(|builtin| {
+                let mut paths = builtin.when.keys().chain(&builtin.key_field);
+                paths.any(|path| path.root() == field)
+            })
+    }
+
+    /// Tells whether anybody looks at a top-level field of an answer; the others are not kept.
+    pub fn looks_at(&self, field: &str) -> bool {
+        let own = |name: &String| name == field;
+        matches!(field, "id" | "name" | "version" | "state" | "division")
+            || field == self.id
+            || self.fields.iter().any(own)
+            || self.unmanaged.contains_key(field)
+            || self.looked_at.contains(field)
+            || self.names_by(field)
+            || self.stamp.as_ref().is_some_and(|path| path.root() == field)
+            || self
+                .parts
+                .iter()
+                .any(|part| part.field == field || part.when.as_ref().is_some_and(own))
+            || self.list.iter().any(|list| list.only.contains_key(field))
+    }
+
     /// Returns the kinds whose keys are part of this kind's keys, with the places that refer to them.
     pub fn key_references(&self) -> impl Iterator<Item = (&Kind, &FieldPath)> {
         let in_key = |path: &FieldPath| {
@@ -145,6 +172,9 @@ pub struct Descriptor {
     /// Facts for people: what does not travel, and why.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Fields that other kinds look at: the groups of a user tell the members of a group.
+    #[serde(skip)]
+    pub(super) looked_at: BTreeSet<String>,
 }
 
 fn id_field() -> String {

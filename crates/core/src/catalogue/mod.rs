@@ -71,6 +71,18 @@ impl Catalogue {
                 return Err(fail(format!("the kind {kind} has another file")));
             }
         }
+        let mut looked_at: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
+        for part in kinds.values().flat_map(|kind| &kind.parts) {
+            if let Some(inverse) = &part.inverse {
+                let fields = looked_at.entry(inverse.kind.clone()).or_default();
+                fields.push(inverse.path.root().to_owned());
+            }
+        }
+        for (kind, fields) in looked_at {
+            if let Some(descriptor) = kinds.get_mut(&kind) {
+                descriptor.looked_at.extend(fields);
+            }
+        }
         Ok(Self { kinds })
     }
 

@@ -232,9 +232,10 @@ fn ids_that_both_orgs_have_are_not_foreign() {
             files: Files::new(),
         };
         let mut snapshot = Snapshot::default();
-        snapshot
-            .objects
-            .insert(Kind::new("a"), ids.iter().map(captured).collect());
+        snapshot.objects.insert(
+            Kind::new("a"),
+            ids.iter().map(captured).map(Into::into).collect(),
+        );
         snapshot
     };
     let (source, target) = (snapshot(&["1", "2"]), snapshot(&["2", "3"]));

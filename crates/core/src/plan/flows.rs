@@ -21,10 +21,17 @@ pub(super) fn take_flow_sources<'p>(
     notes: &mut Notes,
 ) {
     // What the bundle says comes last and wins.
-    let live = target
-        .live
+    if !items
         .iter()
-        .map(|(object, live)| (object, live.body.get("name")));
+        .any(|item| item.descriptor.driver == Driver::Flow)
+    {
+        return;
+    }
+    let live = target.live.iter();
+    let live: Vec<_> = live
+        .map(|(object, live)| (object, live.field("name")))
+        .collect();
+    let live = live.iter().map(|(object, name)| (*object, name.as_ref()));
     let wanted = desired
         .documents
         .iter()
@@ -174,13 +181,10 @@ impl Homes {
             .documents
             .get(&home)
             .and_then(|home| home.body.get("name"));
-        let to = target
-            .live
-            .get(&home)
-            .and_then(|home| home.body.get("name"));
+        let to = target.live.get(&home).and_then(|home| home.field("name"));
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         Self {
-            names: text(from).zip(text(to)),
+            names: text(from).zip(text(to.as_ref())),
         }
     }
 }

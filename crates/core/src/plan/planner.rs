@@ -17,7 +17,7 @@ use super::{
 };
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
-use crate::document::{Captured, Slot, for_each_slot, for_each_slot_in};
+use crate::document::{Slot, Stored, for_each_slot, for_each_slot_in};
 use crate::id::{Kind, ObjectRef};
 use crate::path::FieldPath;
 use crate::snapshot::{Names, Snapshot, loose_ids, undeclared};
@@ -58,8 +58,8 @@ pub(super) struct Item<'p> {
 #[derive(Clone, Copy)]
 pub(super) enum Presence<'p> {
     Missing,
-    Deleted(&'p Captured),
-    Live(&'p Captured),
+    Deleted(&'p Stored),
+    Live(&'p Stored),
 }
 
 impl Presence<'_> {
@@ -71,8 +71,8 @@ impl Presence<'_> {
 /// The target, indexed by what people call its objects.
 pub(super) struct Target<'p> {
     pub(super) names: Names,
-    pub(super) live: HashMap<ObjectRef, &'p Captured>,
-    deleted: HashMap<ObjectRef, &'p Captured>,
+    pub(super) live: HashMap<ObjectRef, &'p Stored>,
+    deleted: HashMap<ObjectRef, &'p Stored>,
     ambiguous: BTreeSet<ObjectRef>,
     unread: BTreeSet<ObjectRef>,
 }
@@ -84,7 +84,7 @@ impl<'p> Target<'p> {
         pins: &BTreeMap<ObjectRef, String>,
     ) -> Self {
         let names = Names::new(catalogue, snapshot, pins);
-        let index = |objects: &'p BTreeMap<Kind, Vec<Captured>>| {
+        let index = |objects: &'p BTreeMap<Kind, Vec<Stored>>| {
             let mut found = HashMap::new();
             for (kind, captured) in objects {
                 for captured in captured {
@@ -344,9 +344,13 @@ impl<'c> Planner<'c> {
 }
 
 /// Tells whether an object is a flow without a source, which an import gives it.
-fn is_unpublished(descriptor: &Descriptor, live: &Captured) -> bool {
+fn is_unpublished(descriptor: &Descriptor, live: &Stored) -> bool {
     let stamp = descriptor.stamp.as_ref();
-    descriptor.driver == Driver::Flow && stamp.is_some_and(|path| path.get(&live.body).is_none())
+    descriptor.driver == Driver::Flow
+        && stamp.is_some_and(|path| {
+            path.get(&live.fields(&|field| field == path.root()))
+                .is_none()
+        })
 }
 
 /// Says why nothing is done about an object that the target may have.
@@ -702,7 +706,7 @@ fn digest_of_snapshot(snapshot: &Snapshot) -> String {
         rows.sort_by(|a, b| a.id.cmp(&b.id));
         for captured in rows {
             digest.text(&format!("{kind} {} ", captured.id));
-            digest.json(&captured.body);
+            digest.text(captured.as_json());
             digest.text("\n");
         }
     }

@@ -17,7 +17,7 @@ pub use undeclared::{loose_ids, undeclared};
 
 use crate::bundle::{Bundle, Gap, Origin};
 use crate::catalogue::Catalogue;
-use crate::document::Captured;
+use crate::document::{Portable, Stored};
 use crate::id::{Kind, ObjectRef, SourceId};
 
 /// What was read from an org.
@@ -26,9 +26,9 @@ pub struct Snapshot {
     /// Which org.
     pub org: Origin,
     /// Its objects, by kind.
-    pub objects: BTreeMap<Kind, Vec<Captured>>,
+    pub objects: BTreeMap<Kind, Vec<Stored>>,
     /// Deleted objects that can be restored, by kind.
-    pub deleted: BTreeMap<Kind, Vec<Captured>>,
+    pub deleted: BTreeMap<Kind, Vec<Stored>>,
     /// Kinds of which there may be objects that were not read, because a list failed.
     pub incomplete: BTreeSet<Kind>,
     /// Objects of which no more than the list row is known, because reading the rest failed; and
@@ -53,42 +53,68 @@ impl Snapshot {
         catalogue: &Catalogue,
         pins: &BTreeMap<ObjectRef, String>,
     ) -> (Bundle, Names) {
+        let mut bundle = Bundle {
+            source: self.org.clone(),
+            ..Bundle::default()
+        };
+        let names = self.for_each_document(catalogue, pins, &mut |part| match part {
+            Part::Document(document) => {
+                bundle.documents.insert(document.object.clone(), document);
+            }
+            Part::Gaps(gaps) => bundle.gaps = gaps,
+        });
+        (bundle, names)
+    }
+
+    /// Makes one object after the other portable, in the order of their names, so that they need not
+    /// be in memory together; at the end come the gaps.
+    pub fn for_each_document(
+        &self,
+        catalogue: &Catalogue,
+        pins: &BTreeMap<ObjectRef, String>,
+        visit: &mut dyn FnMut(Part),
+    ) -> Names {
         let mut names = Names::new(catalogue, self, pins);
         for (kind, id) in &self.unread {
             names.forget(kind, id.as_str());
         }
-        let mut bundle = Bundle {
-            source: self.org.clone(),
-            gaps: self.gaps.clone(),
-            ..Bundle::default()
-        };
-        for (kind, captured) in &self.objects {
+        let mut gaps = self.gaps.clone();
+        for (kind, stored) in &self.objects {
             let Ok(descriptor) = catalogue.get(kind.as_str()) else {
                 continue;
             };
-            for captured in captured {
-                let Some(object) = names.object(kind, captured.id.as_str()) else {
-                    continue;
-                };
+            let named = stored.iter().filter_map(|stored| {
+                let object = names.object(kind, stored.id.as_str())?;
+                Some((object, stored))
+            });
+            let mut named: Vec<_> = named.collect();
+            named.sort_by_key(|(object, _)| *object);
+            for (object, stored) in named {
                 let mut unresolved = Vec::new();
                 let document = portable(
                     descriptor,
                     object.clone(),
-                    captured,
+                    &stored.open(),
                     &names,
                     &mut unresolved,
                 );
-                bundle
-                    .gaps
-                    .extend(unresolved.into_iter().map(Unresolved::into_gap));
-                bundle.documents.insert(object.clone(), document);
+                gaps.extend(unresolved.into_iter().map(Unresolved::into_gap));
+                visit(Part::Document(document));
             }
         }
-        bundle
-            .gaps
-            .extend(names.ambiguous().iter().map(Ambiguous::to_gap));
-        bundle.gaps.sort();
-        bundle.gaps.dedup();
-        (bundle, names)
+        gaps.extend(names.ambiguous().iter().map(Ambiguous::to_gap));
+        gaps.sort();
+        gaps.dedup();
+        visit(Part::Gaps(gaps));
+        names
     }
+}
+
+/// A part of what a snapshot becomes.
+#[derive(Debug)]
+pub enum Part {
+    /// A document.
+    Document(Portable),
+    /// What could not be made a document, sorted; comes once, at the end.
+    Gaps(Vec<Gap>),
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Snapshot;
 use crate::bundle::Gap;
 use crate::catalogue::{Builtin, Catalogue, Descriptor};
-use crate::document::Captured;
+use crate::document::Stored;
 use crate::guid::guid;
 use crate::id::{Key, Kind, ObjectRef, own_id};
 use crate::path::FieldPath;
@@ -50,7 +50,7 @@ impl Ambiguous {
     }
 }
 
-type Rows<'s> = HashMap<&'s str, HashMap<&'s str, &'s Captured>>;
+type Rows<'s> = HashMap<&'s str, HashMap<&'s str, &'s Stored>>;
 
 impl Names {
     /// Names every object of a snapshot, the restorable ones included.
@@ -117,11 +117,11 @@ impl Names {
         &mut self,
         catalogue: &Catalogue,
         descriptor: &Descriptor,
-        captured: &[Captured],
+        captured: &[Stored],
         rows: &Rows<'_>,
         pins: &BTreeMap<ObjectRef, String>,
     ) {
-        let mut by_key: BTreeMap<Key, Vec<&Captured>> = BTreeMap::new();
+        let mut by_key: BTreeMap<Key, Vec<&Stored>> = BTreeMap::new();
         for captured in captured {
             let key = key_of(catalogue, descriptor, captured, rows);
             by_key.entry(key).or_default().push(captured);
@@ -225,20 +225,18 @@ pub(crate) fn builtin_rule<'d>(descriptor: &'d Descriptor, body: &Value) -> Opti
 fn key_of(
     catalogue: &Catalogue,
     descriptor: &Descriptor,
-    captured: &Captured,
+    captured: &Stored,
     rows: &Rows<'_>,
 ) -> Key {
     if descriptor.singleton {
         return Key::builtin("settings");
     }
-    if let Some(builtin) = builtin_rule(descriptor, &captured.body) {
+    let body = captured.fields(&|field| descriptor.names_by(field));
+    if let Some(builtin) = builtin_rule(descriptor, &body) {
         if let Some(key) = &builtin.key {
             return Key::builtin(key);
         }
-        let value = builtin
-            .key_field
-            .as_ref()
-            .and_then(|path| path.get(&captured.body));
+        let value = builtin.key_field.as_ref().and_then(|path| path.get(&body));
         if let Some(text) = value
             .and_then(Value::as_str)
             .filter(|text| !text.is_empty())
@@ -246,7 +244,7 @@ fn key_of(
             return Key::builtin(text);
         }
     }
-    let parts = key_parts(catalogue, descriptor, &captured.body, rows, 0);
+    let parts = key_parts(catalogue, descriptor, &body, rows, 0);
     Key::from_parts(&parts)
 }
 
@@ -265,7 +263,8 @@ fn key_parts(
         let text = path.get(body).map(plain).unwrap_or_default();
         match referred(catalogue, descriptor, path, &text, rows) {
             Some((other, found)) if depth < MAX_KEY_DEPTH => {
-                parts.extend(key_parts(catalogue, other, &found.body, rows, depth + 1));
+                let body = found.fields(&|field| other.names_by(field));
+                parts.extend(key_parts(catalogue, other, &body, rows, depth + 1));
             }
             _ if descriptor.key.lower_case.contains(path) => parts.push(text.to_lowercase()),
             _ => parts.push(text),
@@ -286,7 +285,7 @@ fn referred<'c, 's>(
     path: &FieldPath,
     id: &str,
     rows: &Rows<'s>,
-) -> Option<(&'c Descriptor, &'s Captured)> {
+) -> Option<(&'c Descriptor, &'s Stored)> {
     let reference = descriptor.references.iter().find(|reference| {
         reference.path == *path || format!("{}.id", reference.path) == path.to_string()
     })?;

@@ -144,7 +144,7 @@ impl Org {
                 .objects
                 .entry(object.kind.clone())
                 .or_default()
-                .push(captured);
+                .push(captured.into());
         }
         for (object, body) in &self.deleted {
             let mut captured = self.captured(object, body, &Files::new());
@@ -153,7 +153,7 @@ impl Org {
                 .deleted
                 .entry(object.kind.clone())
                 .or_default()
-                .push(captured);
+                .push(captured.into());
         }
         // Every kind was read, also those that the org has nothing of.
         for descriptor in Catalogue::builtin().iter() {

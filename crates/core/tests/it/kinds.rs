@@ -18,7 +18,7 @@ fn documents(objects: &[(&str, Value)]) -> (BTreeMap<String, Map<String, Value>>
             files: BTreeMap::new(),
         };
         let of_kind = snapshot.objects.entry(Kind::new(kind)).or_default();
-        of_kind.push(captured);
+        of_kind.push(captured.into());
     }
     let (bundle, _) = snapshot.to_bundle(Catalogue::builtin(), &BTreeMap::new());
     let documents = bundle.documents.into_iter();

@@ -6,10 +6,10 @@ use futures::{StreamExt, stream};
 use orgsmith_client::{Call, Error, path_segment};
 use orgsmith_core::bundle::Gap;
 use orgsmith_core::catalogue::{Descriptor, Driver, Part, Reference};
-use orgsmith_core::document::Captured;
+use orgsmith_core::document::{Captured, Stored};
 use serde_json::{Value, json};
 
-use super::lists::{Failure, listing, query_of};
+use super::lists::{Failure, listing, looked_at, query_of};
 use super::{CONCURRENCY, Collector};
 use crate::jobs;
 use crate::org::Org;
@@ -33,26 +33,26 @@ impl Inverse {
 pub(super) async fn fill(
     org: &Org,
     descriptor: &Descriptor,
-    objects: Vec<Captured>,
+    objects: Vec<Stored>,
     inverse: Inverse,
     collector: &mut Collector<'_>,
-) -> Vec<Captured> {
+) -> Vec<Stored> {
     let calls = descriptor.read.as_ref().is_some_and(|read| read.each)
         || descriptor.parts.iter().any(|part| inverse.asks_for(part));
     let mut filled = objects;
     if calls {
         let read = stream::iter(std::mem::take(&mut filled))
-            .map(|captured| one(org, descriptor, captured, inverse))
+            .map(|stored| one(org, descriptor, stored.open(), inverse))
             .buffered(CONCURRENCY);
-        let results: Vec<_> = read.collect().await;
-        for (captured, whole, failures) in results {
+        let mut read = std::pin::pin!(read);
+        while let Some((captured, whole, failures)) = read.next().await {
             if !whole {
-                collector.unread(&descriptor.kind, &captured);
+                collector.unread(&descriptor.kind, &captured.id);
             }
             for failure in failures {
                 collector.failed(&descriptor.kind, Some(label(&captured)), failure);
             }
-            filled.push(captured);
+            filled.push(captured.into());
         }
     }
     match descriptor.driver {
@@ -85,7 +85,8 @@ async fn one(
         let call = query_of(&read.query).fold(Call::get(path), |call, (k, v)| call.query(k, v));
         match org.client.send(call).await {
             Ok(reply) if reply.body.is_object() => {
-                captured.body = in_parent(descriptor, reply.body, captured.id.as_str());
+                let body = looked_at(descriptor, reply.body);
+                captured.body = in_parent(descriptor, body, captured.id.as_str());
             }
             Ok(_) => {
                 failures.push(Failure::Answer("the answer is no object".to_owned()));
@@ -207,18 +208,18 @@ pub(crate) fn with_id(path: &str, id: &str) -> String {
 async fn sources(
     org: &Org,
     descriptor: &Descriptor,
-    flows: &mut [Captured],
+    flows: &mut [Stored],
     collector: &mut Collector<'_>,
 ) {
-    let published = |flow: &Captured| {
-        let version = flow.body.get("publishedVersion");
-        version.is_some_and(Value::is_object)
+    let published = |flow: &Stored| {
+        let version = flow.field("publishedVersion");
+        version.is_some_and(|version| version.is_object())
     };
     for flow in flows.iter().filter(|flow| !published(flow)) {
         let reason = "it has no published version; publish it to have it exported".to_owned();
         collector.gap(Gap {
             kind: descriptor.kind.clone(),
-            object: Some(label(flow)),
+            object: Some(label(&flow.open())),
             reason,
         });
     }
@@ -234,11 +235,12 @@ async fn sources(
                 flow.files.insert(name.to_owned(), source);
             }
             Some(Err(jobs::JobError::Call(error))) => {
-                collector.failed(&descriptor.kind, Some(label(flow)), Failure::Call(error));
+                let told = Some(label(&flow.open()));
+                collector.failed(&descriptor.kind, told, Failure::Call(error));
             }
             Some(Err(error)) => {
                 let reason = format!("its source could not be exported: {error}");
-                let object = Some(label(flow));
+                let object = Some(label(&flow.open()));
                 collector.gap(Gap {
                     kind: descriptor.kind.clone(),
                     object,
@@ -250,7 +252,7 @@ async fn sources(
     }
     // A flow without its source cannot be created elsewhere.
     for flow in flows.iter().filter(|flow| flow.files.is_empty()) {
-        collector.unread(&descriptor.kind, flow);
+        collector.unread(&descriptor.kind, &flow.id);
     }
 }
 
@@ -258,13 +260,13 @@ async fn sources(
 async fn audio(
     org: &Org,
     descriptor: &Descriptor,
-    prompts: &mut [Captured],
+    prompts: &mut [Stored],
     collector: &mut Collector<'_>,
 ) {
     let mut sounds = Vec::new();
     for (index, prompt) in prompts.iter().enumerate() {
-        let resources = prompt.body.get("resources").and_then(Value::as_array);
-        for resource in resources.into_iter().flatten() {
+        let resources = prompt.field("resources").unwrap_or_default();
+        for resource in resources.as_array().into_iter().flatten() {
             let text = |field: &str| resource.get(field).and_then(Value::as_str);
             if let (Some(language), Some(uri)) = (text("language"), text("mediaUri"))
                 && text("uploadStatus") == Some("transcoded")
@@ -287,7 +289,8 @@ async fn audio(
                 prompt.files.insert(file, Arc::from(&bytes[..]));
             }
             Err(error) => {
-                collector.failed(&descriptor.kind, Some(label(prompt)), Failure::Call(error));
+                let told = Some(label(&prompt.open()));
+                collector.failed(&descriptor.kind, told, Failure::Call(error));
             }
         }
     }
@@ -297,7 +300,7 @@ async fn audio(
 async fn secrets(
     org: &Org,
     descriptor: &Descriptor,
-    credentials: &mut [Captured],
+    credentials: &mut [Stored],
     collector: &mut Collector<'_>,
 ) {
     if credentials.is_empty() {
@@ -311,7 +314,8 @@ async fn secrets(
         Ok(reply) => reply.body,
         Err(error) => return collector.failed(&descriptor.kind, None, Failure::Call(error)),
     };
-    for credential in credentials {
+    for stored in credentials {
+        let mut credential = stored.open();
         let name = |value: &Value| value.get("name").and_then(Value::as_str).map(str::to_owned);
         let of = credential
             .body
@@ -334,7 +338,7 @@ async fn secrets(
             });
         let Some(fields) = fields else {
             let reason = format!("its type {of} is not known, so its fields are not");
-            let object = Some(label(credential));
+            let object = Some(label(&credential));
             collector.gap(Gap {
                 kind: descriptor.kind.clone(),
                 object,
@@ -355,6 +359,7 @@ async fn secrets(
         if let Value::Object(body) = &mut credential.body {
             body.insert("credentialFields".to_owned(), Value::Object(places));
         }
+        *stored = credential.into();
     }
 }
 

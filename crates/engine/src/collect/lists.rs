@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 use orgsmith_client::{Call, Error, ListError, Listing, PageStyle};
-use orgsmith_core::catalogue::{Descriptor, ListSpec, Paging};
-use orgsmith_core::document::Captured;
+use orgsmith_core::catalogue::{Descriptor, ListSpec, Paging, Reference};
+use orgsmith_core::document::{Captured, Stored};
 use orgsmith_core::id::{Kind, SourceId, own_id};
 use serde_json::Value;
 
@@ -16,8 +16,8 @@ use crate::org::Org;
 /// What the lists of a kind returned.
 #[derive(Default)]
 pub(crate) struct Listed {
-    pub(crate) objects: Vec<Captured>,
-    pub(crate) deleted: Vec<Captured>,
+    pub(crate) objects: Vec<Stored>,
+    pub(crate) deleted: Vec<Stored>,
     /// What failed, and for which object's list.
     pub(crate) failures: Vec<(Option<String>, Failure)>,
 }
@@ -42,7 +42,7 @@ impl From<ListError> for Failure {
 pub(crate) async fn list(
     org: &Org,
     descriptor: &Descriptor,
-    owners: &BTreeMap<Kind, Vec<Captured>>,
+    owners: &BTreeMap<Kind, Vec<Stored>>,
     deleted_too: bool,
 ) -> Listed {
     let mut listed = Listed::default();
@@ -60,20 +60,27 @@ pub(crate) async fn list(
     {
         match &spec.each {
             None => {
-                let rows = org.client.list(&listing(spec, &spec.path, "")).await;
-                listed.take(descriptor, spec, None, rows);
+                let listing = listing(spec, &spec.path, "");
+                listed.take(
+                    rows(org, descriptor, spec, None, &listing).await,
+                    spec,
+                    None,
+                );
             }
             Some(kind) => {
-                let owners: Vec<&Captured> = owners.get(kind).into_iter().flatten().collect();
+                let owners: Vec<&Stored> = owners.get(kind).into_iter().flatten().collect();
                 let mut answers = stream::iter(owners)
                     .map(|owner| async move {
                         let ids = owner.id.as_str();
                         let listing = listing(spec, &with_ids(&spec.path, ids), own_id(ids));
-                        (owner, org.client.list(&listing).await)
+                        (
+                            owner,
+                            rows(org, descriptor, spec, Some(owner), &listing).await,
+                        )
                     })
                     .buffered(CONCURRENCY);
                 while let Some((owner, rows)) = answers.next().await {
-                    listed.take(descriptor, spec, Some(owner), rows);
+                    listed.take(rows, spec, Some(owner));
                 }
             }
         }
@@ -93,32 +100,48 @@ pub(crate) async fn list_named(org: &Org, descriptor: &Descriptor, name: &str) -
     let by_name = spec.by_name.as_ref().filter(|_| spec.each.is_none())?;
     let mut listed = Listed::default();
     let listing = listing(spec, &spec.path, "").query(by_name, name);
-    let rows = org.client.list(&listing).await;
-    listed.take(descriptor, spec, None, rows);
+    listed.take(
+        rows(org, descriptor, spec, None, &listing).await,
+        spec,
+        None,
+    );
     Some(listed)
+}
+
+/// The rows of one list, and how many of them have no id.
+type Rows = Result<(Vec<Stored>, usize), ListError>;
+
+/// Reads one list; of each page no more is kept than somebody looks at.
+async fn rows(
+    org: &Org,
+    descriptor: &Descriptor,
+    spec: &ListSpec,
+    owner: Option<&Stored>,
+    listing: &Listing,
+) -> Rows {
+    let (mut kept, mut nameless) = (Vec::new(), 0);
+    let take = |page: Vec<Value>| {
+        for row in page.into_iter().filter(|row| is_kept(spec, row)) {
+            match captured(descriptor, owner, row) {
+                Some(row) => kept.push(row.into()),
+                None => nameless += 1,
+            }
+        }
+    };
+    org.client.for_each_page(listing, take).await?;
+    Ok((kept, nameless))
 }
 
 impl Listed {
     /// Takes the answer of one list.
-    fn take(
-        &mut self,
-        descriptor: &Descriptor,
-        spec: &ListSpec,
-        owner: Option<&Captured>,
-        rows: Result<Vec<Value>, ListError>,
-    ) {
-        let told = || owner.map(label);
-        let rows = match rows {
+    fn take(&mut self, rows: Rows, spec: &ListSpec, owner: Option<&Stored>) {
+        let told = || owner.map(|owner| label(&owner.open()));
+        let (rows, nameless) = match rows {
             Ok(rows) => rows,
             Err(error) => return self.failures.push((told(), error.into())),
         };
-        let (rows, nameless): (Vec<_>, Vec<_>) = rows
-            .into_iter()
-            .filter(|row| is_kept(spec, row))
-            .map(|row| captured(descriptor, owner, row))
-            .partition(Option::is_some);
-        if !nameless.is_empty() {
-            let reason = format!("{} rows of {} have no id", nameless.len(), spec.path);
+        if nameless > 0 {
+            let reason = format!("{nameless} rows of {} have no id", spec.path);
             self.failures.push((told(), Failure::Answer(reason)));
         }
         let list = if spec.deleted {
@@ -126,11 +149,11 @@ impl Listed {
         } else {
             &mut self.objects
         };
-        list.extend(rows.into_iter().flatten());
+        list.extend(rows);
     }
 }
 
-async fn singleton(org: &Org, descriptor: &Descriptor) -> Result<Option<Captured>, Failure> {
+async fn singleton(org: &Org, descriptor: &Descriptor) -> Result<Option<Stored>, Failure> {
     let Some(read) = &descriptor.read else {
         return Ok(None);
     };
@@ -147,11 +170,12 @@ async fn singleton(org: &Org, descriptor: &Descriptor) -> Result<Option<Captured
         return Err(Failure::Answer("the answer is no object".to_owned()));
     }
     let id = SourceId::new(descriptor.kind.as_str());
-    Ok(Some(Captured {
+    let captured = Captured {
         id,
         body: reply.body,
         files: Default::default(),
-    }))
+    };
+    Ok(Some(captured.into()))
 }
 
 /// Returns the parameters of a query; several values of one parameter are sent one by one.
@@ -185,15 +209,34 @@ fn is_kept(spec: &ListSpec, row: &Value) -> bool {
 }
 
 /// Takes a row as an object; a row without an id is none.
-fn captured(descriptor: &Descriptor, owner: Option<&Captured>, row: Value) -> Option<Captured> {
+fn captured(descriptor: &Descriptor, owner: Option<&Stored>, row: Value) -> Option<Captured> {
     let own = row.get(&descriptor.id)?.as_str()?;
     let id = match owner.filter(|_| descriptor.parent.is_some()) {
         Some(owner) => SourceId::new(&format!("{}/{own}", owner.id)),
         None => SourceId::new(own),
     };
     Some(Captured {
-        body: in_parent(descriptor, row, id.as_str()),
+        body: in_parent(descriptor, looked_at(descriptor, row), id.as_str()),
         id,
         files: Default::default(),
     })
+}
+
+/// Leaves out of an answer what nobody looks at.
+pub(super) fn looked_at(descriptor: &Descriptor, mut body: Value) -> Value {
+    if let Value::Object(fields) = &mut body {
+        fields.retain(|field, _| descriptor.looks_at(field));
+    }
+    let own = |reference: &&Reference| {
+        !reference.bare && !reference.keys && reference.path.root() != "division"
+    };
+    for reference in descriptor.references.iter().filter(own) {
+        reference.path.retain(&mut body, &mut |place| {
+            if let Value::Object(place) = place {
+                place.retain(|name, _| name == "id" || Some(name) == reference.by.as_ref());
+            }
+            true
+        });
+    }
+    body
 }

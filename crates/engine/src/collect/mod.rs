@@ -15,7 +15,7 @@ use futures::stream;
 use orgsmith_client::{Error, ListError, ListFault};
 use orgsmith_core::bundle::Gap;
 use orgsmith_core::catalogue::{Catalogue, Descriptor};
-use orgsmith_core::document::Captured;
+use orgsmith_core::document::Stored;
 use orgsmith_core::id::{Kind, ObjectRef, OrgName, SourceId};
 use orgsmith_core::snapshot::{Names, Snapshot};
 
@@ -133,7 +133,7 @@ pub async fn collect(
             .remove(&descriptor.kind)
             .unwrap_or_default();
         let only_names = scope.names.contains(&descriptor.kind);
-        let is_wanted = |object: &Captured| {
+        let is_wanted = |object: &Stored| {
             !only_names
                 && wanted.as_ref().is_none_or(|wanted| {
                     wanted
@@ -206,9 +206,10 @@ fn invert(descriptors: &[&Descriptor], snapshot: &mut Snapshot) {
             }
             let mut holders: BTreeMap<String, Vec<serde_json::Value>> = BTreeMap::new();
             for holder in snapshot.objects.get(&inverse.kind).into_iter().flatten() {
+                let body = holder.fields(&|field| field == inverse.path.root());
                 let list = inverse
                     .path
-                    .get(&holder.body)
+                    .get(&body)
                     .and_then(serde_json::Value::as_array);
                 for entry in list.into_iter().flatten() {
                     if let Some(id) = entry.get("id").and_then(serde_json::Value::as_str) {
@@ -224,9 +225,11 @@ fn invert(descriptors: &[&Descriptor], snapshot: &mut Snapshot) {
                 .flatten()
             {
                 let items = holders.remove(object.id.as_str()).unwrap_or_default();
-                if let serde_json::Value::Object(body) = &mut object.body {
+                let mut opened = object.open();
+                if let serde_json::Value::Object(body) = &mut opened.body {
                     body.insert(part.field.clone(), serde_json::Value::Array(items));
                 }
+                *object = opened.into();
             }
         }
     }
@@ -290,8 +293,8 @@ impl<'c> Collector<'c> {
     }
 
     /// Notes that no more than the list row of an object is known.
-    fn unread(&mut self, kind: &Kind, object: &Captured) {
-        self.unread.insert((kind.clone(), object.id.clone()));
+    fn unread(&mut self, kind: &Kind, id: &SourceId) {
+        self.unread.insert((kind.clone(), id.clone()));
     }
 
     fn gap(&mut self, gap: Gap) {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use futures::{StreamExt, stream};
 use orgsmith_client::Call;
 use orgsmith_core::catalogue::{Catalogue, ClonePhase, Descriptor};
-use orgsmith_core::document::Captured;
+use orgsmith_core::document::{Captured, Stored};
 use orgsmith_core::id::{Kind, ObjectRef, SourceId};
 use orgsmith_core::select::{Dependencies, Selection};
 use orgsmith_core::snapshot::{Names, Snapshot, portable};
@@ -108,8 +108,10 @@ impl Reader<'_> {
         let ids: HashMap<&ObjectRef, &str> = names.iter().map(|(id, o)| (o, id)).collect();
         let named = names.iter().filter_map(|(id, object)| {
             let row = rows.get(&(&object.kind, id))?;
-            Some((object, row.body.get("name")))
+            Some((object, row.field("name")))
         });
+        let named: Vec<_> = named.collect();
+        let named = named.iter().map(|(object, name)| (*object, name.as_ref()));
         let dependencies = Dependencies::new(self.catalogue, named);
         let (mut wanted, mut missing, mut called) =
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -119,7 +121,7 @@ impl Reader<'_> {
             if of_selected_kind
                 && self
                     .selection
-                    .matches(object, row.and_then(|row| division(row)))
+                    .matches(object, row.and_then(|row| division(row)).as_deref())
             {
                 wanted.insert((object.kind.clone(), id.to_owned()));
             }
@@ -133,7 +135,8 @@ impl Reader<'_> {
                 continue;
             };
             let mut lost = Vec::new();
-            let document = portable(descriptor, object.clone(), row, &names, &mut lost);
+            let row = row.open();
+            let document = portable(descriptor, object.clone(), &row, &names, &mut lost);
             missing.extend(
                 lost.into_iter()
                     .filter_map(|lost| Some((lost.kind?, lost.id))),
@@ -147,7 +150,9 @@ impl Reader<'_> {
                 });
                 wanted.extend(
                     known
-                        .filter(|(other, row, _)| self.is_taken_along(other, division(row)))
+                        .filter(|(other, row, _)| {
+                            self.is_taken_along(other, division(row).as_deref())
+                        })
                         .map(|(other, _, id)| (other.kind.clone(), id.to_owned())),
                 );
             }
@@ -171,7 +176,7 @@ impl Reader<'_> {
         Ok(goes_on)
     }
 
-    fn rows(&self) -> HashMap<(&Kind, &str), &Captured> {
+    fn rows(&self) -> HashMap<(&Kind, &str), &Stored> {
         let kinds = self.snapshot.objects.iter();
         kinds
             .flat_map(|(kind, rows)| rows.iter().map(move |row| ((kind, row.id.as_str()), row)))
@@ -197,7 +202,8 @@ impl Reader<'_> {
                     continue;
                 }
                 let ids = objects.iter().filter_map(|object| {
-                    let value = path.get(&object.body)?;
+                    let body = object.fields(&|field| field == path.root());
+                    let value = path.get(&body)?;
                     let id = value.get("id").unwrap_or(value).as_str()?;
                     Some((other.clone(), id.to_owned()))
                 });
@@ -263,7 +269,7 @@ impl Reader<'_> {
     }
 
     /// Adds rows to what is known; what is known already may be known whole.
-    fn keep(&mut self, kind: &Kind, rows: Vec<Captured>) {
+    fn keep(&mut self, kind: &Kind, rows: Vec<Stored>) {
         let known = self.snapshot.objects.entry(kind.clone()).or_default();
         let ids: BTreeSet<SourceId> = known.iter().map(|row| row.id.clone()).collect();
         known.extend(rows.into_iter().filter(|row| !ids.contains(&row.id)));
@@ -301,11 +307,14 @@ impl Reader<'_> {
             let mut rows = Vec::new();
             while let Some((id, answer)) = answers.next().await {
                 match answer {
-                    Ok(reply) if reply.body.is_object() => rows.push(Captured {
-                        id: SourceId::new(&id),
-                        body: reply.body,
-                        files: Default::default(),
-                    }),
+                    Ok(reply) if reply.body.is_object() => {
+                        let row = Captured {
+                            id: SourceId::new(&id),
+                            body: lists::looked_at(descriptor, reply.body),
+                            files: Default::default(),
+                        };
+                        rows.push(row.into());
+                    }
                     // What refers to it says so.
                     Err(error) if error.status() == Some(404) => {}
                     Ok(_) => {
@@ -370,6 +379,10 @@ impl Reader<'_> {
 }
 
 /// Returns the name of the division that an object is in.
-fn division(row: &Captured) -> Option<&str> {
-    row.body.pointer("/division/name").and_then(Value::as_str)
+fn division(row: &Stored) -> Option<String> {
+    let division = row.field("division")?;
+    division
+        .get("name")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
 }

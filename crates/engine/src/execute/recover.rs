@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use orgsmith_client::Error;
 use orgsmith_core::catalogue::{Catalogue, Descriptor, Part};
-use orgsmith_core::document::{Bindings, Captured, Files, Template};
+use orgsmith_core::document::{Bindings, Captured, Files, Stored, Template};
 use orgsmith_core::flow;
 use orgsmith_core::id::{SourceId, TargetId};
 use orgsmith_core::plan::{Action, Expected, Step, Write, pre_image};
@@ -73,7 +73,7 @@ async fn look_up(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
                 };
                 return Probe::Done {
                     id: Some(TargetId::new(captured.id.as_str())),
-                    version: version_of(&captured.body),
+                    version: version_of(&captured.body()),
                 };
             }
             Err(Failure::Call(error)) => return Probe::Failed(error),
@@ -92,7 +92,7 @@ async fn find(
     worker: &Worker<'_>,
     step: &Step,
     descriptor: &Descriptor,
-) -> Result<Vec<Captured>, Failure> {
+) -> Result<Vec<Stored>, Failure> {
     let org = worker.execution.org;
     let mut snapshot = Snapshot::default();
     for descriptor in key_kinds(worker.execution.catalogue, descriptor) {

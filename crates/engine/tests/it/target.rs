@@ -173,9 +173,9 @@ async fn a_list_row_and_the_object_that_is_read_have_one_pre_image() {
             let live = org.client.send(call).await.expect("an answer").body;
             assert_eq!(
                 pre_image(descriptor, &live),
-                pre_image(descriptor, &object.body),
+                pre_image(descriptor, &object.body()),
                 "{kind}\nread {live:#}\nlisted {:#}",
-                object.body
+                object.body()
             );
             compared.insert(kind.as_str());
         }

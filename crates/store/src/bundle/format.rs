@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use orgsmith_core::bundle::{Bundle, Gap, Origin};
+use orgsmith_core::document::{Files, Portable};
 use orgsmith_core::id::{Key, Kind, ObjectRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -125,42 +126,91 @@ pub(super) struct Sidecar {
 
 /// Makes the files of a bundle, with its manifest.
 pub(super) fn encode(bundle: &Bundle) -> Result<(Tree, BundleDigest), Error> {
-    let mut paths = Paths::default();
-    let mut problems = Vec::new();
-    let mut tree = Tree::new();
-    let mut sources = BTreeMap::new();
-    for (object, document) in &bundle.documents {
-        let stem = paths.stem(object);
+    let mut encoder = Encoder::default();
+    for document in bundle.documents.values() {
+        encoder.add(document);
+    }
+    encoder.finish(&bundle.source, &bundle.selection, &bundle.gaps)
+}
+
+/// Makes the files of a bundle whose documents come one after the other, in the order of their
+/// names.
+#[derive(Default)]
+pub(super) struct Encoder {
+    paths: Paths,
+    problems: Vec<Problem>,
+    tree: Tree,
+    sources: BTreeMap<ObjectRef, Encoded>,
+}
+
+/// A document that is encoded, and its files that are not yet.
+struct Encoded {
+    stem: String,
+    source: Source,
+    files: Files,
+}
+
+impl Encoder {
+    pub(super) fn add(&mut self, document: &Portable) {
+        let object = &document.object;
+        let stem = self.paths.stem(object);
         let path = format!("{stem}.yaml");
-        problems.extend(check::writable(object, document, &path));
+        self.problems
+            .extend(check::writable(object, document, &path));
         let text: Arc<[u8]> = yaml::to_yaml(&document.body).into_bytes().into();
-        tree.insert(path.clone(), text.clone());
-        let files = BTreeMap::new();
-        sources.insert(object.clone(), (stem, Source { path, text, files }));
+        self.tree.insert(path.clone(), text.clone());
+        let source = Source {
+            path,
+            text,
+            files: BTreeMap::new(),
+        };
+        let encoded = Encoded {
+            stem,
+            source,
+            files: document.files.clone(),
+        };
+        self.sources.insert(object.clone(), encoded);
     }
-    for (object, (stem, source)) in &mut sources {
-        for (name, content) in &bundle.documents[object].files {
-            let path = paths.file(stem, name);
-            tree.insert(path.clone(), content.clone());
-            source.files.insert(name.clone(), path);
+
+    pub(super) fn finish(
+        self,
+        origin: &Origin,
+        selection: &[String],
+        gaps: &[Gap],
+    ) -> Result<(Tree, BundleDigest), Error> {
+        let Self {
+            mut paths,
+            mut problems,
+            mut tree,
+            sources,
+        } = self;
+        let mut documents = BTreeMap::new();
+        // A file must not take the place of a document, so the documents come first.
+        for (object, encoded) in sources {
+            let Encoded {
+                stem,
+                mut source,
+                files,
+            } = encoded;
+            for (name, content) in files {
+                let path = paths.file(&stem, &name);
+                tree.insert(path.clone(), content);
+                source.files.insert(name, path);
+            }
+            documents.insert(object, source);
         }
+        problems.extend(check::sizes(&tree));
+        refuse(problems)?;
+        let source = BundleSource { documents };
+        let digest = put_manifest(&mut tree, (origin, selection, gaps), &source)?;
+        Ok((tree, digest))
     }
-    problems.extend(check::sizes(&tree));
-    refuse(problems)?;
-    let documents = sources
-        .into_iter()
-        .map(|(object, (_, source))| (object, source));
-    let source = BundleSource {
-        documents: documents.collect(),
-    };
-    let digest = put_manifest(&mut tree, bundle, &source)?;
-    Ok((tree, digest))
 }
 
 /// Makes the manifest of a tree anew.
 pub(super) fn put_manifest(
     tree: &mut Tree,
-    bundle: &Bundle,
+    (origin, selection, gaps): (&Origin, &[String], &[Gap]),
     source: &BundleSource,
 ) -> Result<BundleDigest, Error> {
     let sum = |path: &str| {
@@ -188,18 +238,12 @@ pub(super) fn put_manifest(
         })
         .collect();
     let digest = digest(lines(&entities));
-    let Bundle {
-        source: origin,
-        selection,
-        documents: _,
-        gaps,
-    } = bundle;
-    let mut gaps = gaps.clone();
+    let mut gaps = gaps.to_vec();
     gaps.sort();
     let manifest = Manifest {
         format: FORMAT,
         source: origin.clone(),
-        selection: selection.clone(),
+        selection: selection.to_vec(),
         entities,
         gaps,
         digest: digest.clone(),

@@ -30,6 +30,7 @@ pub use format::{BundleDigest, BundleSource, FORMAT, Loaded};
 use std::path::Path;
 
 use orgsmith_core::bundle::Bundle;
+use orgsmith_core::document::Portable;
 
 use tree::Tree;
 
@@ -71,6 +72,44 @@ pub fn write_zip(bundle: &Bundle, path: &Path) -> Result<BundleDigest, Error> {
     let (tree, digest) = format::encode(bundle)?;
     zip::write(&tree, path)?;
     Ok(digest)
+}
+
+/// Writes a bundle whose documents come one after the other and are not kept.
+#[derive(Default)]
+pub struct Writer {
+    encoder: format::Encoder,
+}
+
+impl Writer {
+    /// Adds a document; they come in the order of their names.
+    pub fn add(&mut self, document: &Portable) {
+        self.encoder.add(document);
+    }
+
+    /// Writes the bundle to a directory, as [`write_dir`] does.
+    ///
+    /// # Errors
+    /// As [`write_dir`].
+    pub fn write_dir(self, about: &Bundle, path: &Path) -> Result<BundleDigest, Error> {
+        let (tree, digest) = self.finish(about)?;
+        Ok(dir::write(&tree, digest, path)?.digest)
+    }
+
+    /// Writes the bundle to a zip, as [`write_zip`] does.
+    ///
+    /// # Errors
+    /// As [`write_zip`].
+    pub fn write_zip(self, about: &Bundle, path: &Path) -> Result<BundleDigest, Error> {
+        let (tree, digest) = self.finish(about)?;
+        zip::write(&tree, path)?;
+        Ok(digest)
+    }
+
+    /// Takes the source, the selection and the gaps of a bundle.
+    fn finish(self, about: &Bundle) -> Result<(Tree, BundleDigest), Error> {
+        self.encoder
+            .finish(&about.source, &about.selection, &about.gaps)
+    }
 }
 
 /// Packs a directory into a zip, byte by byte, with overlays and a fresh manifest.
@@ -130,6 +169,8 @@ fn load(path: &Path) -> Result<Tree, Error> {
 
 fn refreshed(mut tree: Tree) -> Result<(Tree, BundleDigest), Error> {
     let loaded = decode::decode(&tree)?;
-    let digest = format::put_manifest(&mut tree, &loaded.bundle, &loaded.source)?;
+    let about = &loaded.bundle;
+    let about = (&about.source, &about.selection[..], &about.gaps[..]);
+    let digest = format::put_manifest(&mut tree, about, &loaded.source)?;
     Ok((tree, digest))
 }

@@ -168,10 +168,11 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             }
             Presence::Missing => self.create(item, index),
             Presence::Deleted(deleted) => {
-                self.adopt(item, deleted);
-                self.update(item, deleted, true);
+                let deleted = deleted.open();
+                self.adopt(item, &deleted);
+                self.update(item, &deleted, true);
             }
-            Presence::Live(live) => self.update(item, live, false),
+            Presence::Live(live) => self.update(item, &live.open(), false),
         }
         let planned = self.steps.len() > first;
         let conflict = self.notes.conflicts.len() > before;

@@ -36,7 +36,7 @@ impl StepMaker<'_, '_> {
         let Ok(selection) = Selection::from_texts(catalogue, &desired.selection) else {
             return;
         };
-        let mut doomed: BTreeMap<ObjectRef, (&Descriptor, &Captured)> = BTreeMap::new();
+        let mut doomed: BTreeMap<ObjectRef, (&Descriptor, Captured)> = BTreeMap::new();
         for kind in kinds {
             let Ok(descriptor) = catalogue.get(kind.as_str()) else {
                 continue;
@@ -61,6 +61,7 @@ impl StepMaker<'_, '_> {
                 let Some(object) = self.target.names.object(kind, live.id.as_str()) else {
                     continue;
                 };
+                let live = live.open();
                 let division = live.body.pointer("/division/name").and_then(Value::as_str);
                 let wanted = desired.documents.contains_key(object);
                 if !wanted
@@ -109,7 +110,7 @@ impl StepMaker<'_, '_> {
                 changes: Vec::new(),
                 reason: "the source lacks it".into(),
                 after: referrers.remove(&object).unwrap_or_default(),
-                expected: expected(descriptor, live),
+                expected: expected(descriptor, &live),
                 write: Write::Request(Request {
                     method: "DELETE".into(),
                     path: call.path.clone(),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use orgsmith_core::catalogue::{Catalogue, Descriptor, ItemBody, ItemWrite, Part, WriteSpec};
-use orgsmith_core::document::{Bindings, Captured, Files, Template};
+use orgsmith_core::document::{Bindings, Captured, Files, Stored, Template};
 use orgsmith_core::flow::{self, FlowTarget};
 use orgsmith_core::id::{Kind, ObjectRef, SourceId, TargetId};
 use orgsmith_core::plan::{Action, Expected, FLOW_SOURCE, Plan, Request, Step, Write, pre_image};
@@ -16,7 +16,10 @@ use serde_json::{Map, Value, json};
 
 /// An org that is written to.
 pub struct Model {
-    snapshot: Snapshot,
+    /// The org but for its objects.
+    rest: Snapshot,
+    objects: BTreeMap<Kind, Vec<Captured>>,
+    deleted: BTreeMap<Kind, Vec<Captured>>,
     ids: BTreeMap<ObjectRef, TargetId>,
     created: usize,
 }
@@ -36,8 +39,16 @@ impl Bindings for Model {
 
 impl Model {
     pub fn new(snapshot: Snapshot) -> Self {
+        let open = |objects: &BTreeMap<Kind, Vec<Stored>>| {
+            let opened = objects
+                .iter()
+                .map(|(kind, stored)| (kind.clone(), stored.iter().map(Stored::open).collect()));
+            opened.collect()
+        };
         Self {
-            snapshot,
+            objects: open(&snapshot.objects),
+            deleted: open(&snapshot.deleted),
+            rest: snapshot,
             ids: BTreeMap::new(),
             created: 0,
         }
@@ -45,11 +56,21 @@ impl Model {
 
     /// Returns what reading the org gives now.
     pub fn snapshot(&self) -> Snapshot {
-        let mut snapshot = self.snapshot.clone();
-        for captured in snapshot.objects.values_mut().flatten() {
-            hide_secrets(&mut captured.body);
+        let store = |objects: &BTreeMap<Kind, Vec<Captured>>| {
+            let stored = objects.iter().map(|(kind, captured)| {
+                let hidden = captured.iter().cloned().map(|mut captured| {
+                    hide_secrets(&mut captured.body);
+                    captured.into()
+                });
+                (kind.clone(), hidden.collect())
+            });
+            stored.collect()
+        };
+        Snapshot {
+            objects: store(&self.objects),
+            deleted: store(&self.deleted),
+            ..self.rest.clone()
         }
-        snapshot
     }
 
     /// Takes every step, in an order that its prerequisites allow; `seed` chooses which.
@@ -144,7 +165,6 @@ impl Model {
         }
         if step.action == Action::Adopt {
             let deleted = self
-                .snapshot
                 .deleted
                 .get_mut(&step.object.kind)
                 .expect("deleted objects");
@@ -155,8 +175,7 @@ impl Model {
             let mut back = deleted.remove(at);
             merge(&mut back.body, body);
             raise(&mut back);
-            self.snapshot
-                .objects
+            self.objects
                 .entry(step.object.kind.clone())
                 .or_default()
                 .push(back);
@@ -181,7 +200,6 @@ impl Model {
                 .is_some_and(|call| call.path == request.path)
         {
             let objects = self
-                .snapshot
                 .objects
                 .get_mut(&step.object.kind)
                 .expect("objects of the kind");
@@ -282,7 +300,7 @@ impl Model {
     }
 
     fn all(&self, kind: &str) -> impl Iterator<Item = &Captured> {
-        self.snapshot.objects.get(kind).into_iter().flatten()
+        self.objects.get(kind).into_iter().flatten()
     }
 
     fn bind(&self, step: &Step, template: &Template) -> Value {
@@ -305,8 +323,7 @@ impl Model {
             body,
             files: Files::new(),
         };
-        self.snapshot
-            .objects
+        self.objects
             .entry(step.object.kind.clone())
             .or_default()
             .push(captured);
@@ -321,7 +338,7 @@ impl Model {
             return self.own(step);
         }
         let id = &self.ids[&step.object];
-        let mut deleted = self.snapshot.deleted[&step.object.kind].iter();
+        let mut deleted = self.deleted[&step.object.kind].iter();
         deleted
             .find(|found| found.id.as_str() == id.as_str())
             .expect("a deleted object")
@@ -330,7 +347,6 @@ impl Model {
     fn own(&mut self, step: &Step) -> &mut Captured {
         if step.object.key.as_str() == "~settings" {
             let of_kind = self
-                .snapshot
                 .objects
                 .get_mut(&step.object.kind)
                 .expect("the settings");
@@ -346,7 +362,6 @@ impl Model {
 
     fn object(&mut self, kind: &Kind, id: &str) -> &mut Captured {
         let of_kind = self
-            .snapshot
             .objects
             .get_mut(kind)
             .unwrap_or_else(|| panic!("no {kind}"));
