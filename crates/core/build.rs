@@ -1,8 +1,52 @@
-//! Lists the kind files, so that adding a kind is adding a file.
+//! Lists the kind files, so that adding a kind is adding a file; one that cannot be read stops the
+//! build with its name and line.
+
+#![expect(
+    dead_code,
+    reason = "the crate's own modules are here to read its data, and no more"
+)]
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
+
+#[path = "src/catalogue/descriptor.rs"]
+mod descriptor;
+#[path = "src/id.rs"]
+mod id;
+#[path = "src/path.rs"]
+mod path;
+
+/// Says what is wrong with a kind file, if anything.
+fn fault(path: &Path) -> Option<String> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => return Some(error.to_string()),
+    };
+    match toml::from_str::<descriptor::Descriptor>(&text) {
+        Ok(kind)
+            if path
+                .file_stem()
+                .is_some_and(|stem| stem == kind.kind.as_str()) =>
+        {
+            None
+        }
+        Ok(kind) => Some(format!("1: it describes the kind {}", kind.kind.as_str())),
+        Err(error) => {
+            let at = error.span().map_or(0, |span| span.start);
+            let line = text[..at.min(text.len())].matches('\n').count() + 1;
+            Some(format!("{line}: {}", error.message()))
+        }
+    }
+}
+
+fn tell_faults(files: &[PathBuf]) {
+    let faults = files.iter().filter_map(|path| Some((path, fault(path)?)));
+    for (path, fault) in faults {
+        // One such line fails the build.
+        println!("cargo::error={}:{fault}", path.display());
+    }
+}
 
 fn main() {
     let folder =
@@ -17,6 +61,7 @@ fn main() {
         })
         .collect();
     files.sort();
+    tell_faults(&files);
     let mut text = String::from(
         "/// The kind files: name and text.\npub(crate) const KIND_FILES: &[(&str, &str)] = &[\n",
     );

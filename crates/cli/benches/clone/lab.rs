@@ -42,6 +42,15 @@ pub const LARGE: Size = Size {
            contact_lists=120,campaigns=120",
 };
 
+/// A hundred thousand objects.
+pub const HUGE: Size = Size {
+    name: "100,000 objects",
+    what: "seed=7,divisions=50,locations=1500,skills=4000,languages=30,wrapups=6000,users=70000,\
+           groups=3000,skill_groups=150,queues=4000,members=40,schedules=1500,schedule_groups=700,\
+           prompts=4000,tables=200,rows=100,integrations=150,actions=800,flows=1500,ivrs=1000,\
+           contact_lists=800,campaigns=800",
+};
+
 /// A generated source, an empty target, and a folder with a project.
 pub struct Lab {
     pub sim: Sim,

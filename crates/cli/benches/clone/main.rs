@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p orgsmith-cli --bench clone` prints every table; words after `--` choose some of
 //! `start`, `calls`, `pace` and `journal`; `-v` shows every operation; `--large` adds an org ten times
-//! as large. The figures and what they mean are in `docs/benchmarks.md`.
+//! as large, and `--huge` measures one of a hundred thousand objects alone. The figures and what they mean are in `docs/benchmarks.md`.
 //!
 //! Counts are exact and the same on every machine. Times are not: nothing fails because of them.
 
@@ -25,7 +25,9 @@ fn main() -> anyhow::Result<()> {
     let has = |word: &str| words.iter().any(|given| given == word);
     let parts = ["start", "calls", "pace", "journal"];
     let all = !parts.iter().any(|part| has(part));
-    let sizes: &[lab::Size] = if has("--large") {
+    let sizes: &[lab::Size] = if has("--huge") {
+        &[lab::HUGE]
+    } else if has("--large") {
         &[lab::MIDDLE, lab::LARGE]
     } else {
         &[lab::MIDDLE]

@@ -6,6 +6,7 @@
 mod body;
 mod calls;
 mod facts;
+mod line;
 mod parts;
 mod permissions;
 mod place;
@@ -13,7 +14,7 @@ mod shape;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use orgsmith_contract::{Contract, contract};
 use orgsmith_core::catalogue::{Catalogue, Descriptor};
@@ -28,7 +29,11 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.toml: {}: {}", self.kind, self.field, self.message)
+        let path = folder().join(format!("{}.toml", self.kind));
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let line = line::line_of(&text, &self.field);
+        let Self { field, message, .. } = self;
+        write!(f, "{}:{line}: {field}: {message}", path.display())
     }
 }
 
@@ -74,11 +79,16 @@ pub fn lint(kind: &Descriptor, catalogue: &Catalogue) -> Vec<Finding> {
     lint.findings
 }
 
-/// Reads the kind files as they are now, so that a built lint serves while they are written.
-fn catalogue() -> Catalogue {
+/// Returns the folder of the kind files.
+fn folder() -> PathBuf {
     let room = std::env::var("CARGO_MANIFEST_DIR");
     let room = room.unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
-    let files: Vec<(String, String)> = std::fs::read_dir(Path::new(&room).join("catalogue/kinds"))
+    Path::new(&room).join("catalogue/kinds")
+}
+
+/// Reads the kind files as they are now, so that a built lint serves while they are written.
+fn catalogue() -> Catalogue {
+    let files: Vec<(String, String)> = std::fs::read_dir(folder())
         .expect("the catalogue's folder is part of the crate")
         .map(|entry| entry.expect("a readable folder entry").path())
         .map(|path| {
