@@ -110,6 +110,7 @@ pub(crate) enum Command {
     Validate(commands::validate::Validate),
     Kinds(commands::kinds::Kinds),
     Org(commands::org::Org),
+    Permissions(commands::permissions::Permissions),
     Sim(commands::sim::Sim),
     Demo(commands::demo::Demo),
     Completions(commands::completions::Completions),

@@ -17,6 +17,7 @@ mod guid;
 pub mod id;
 pub mod journal;
 pub mod path;
+pub mod permissions;
 pub mod plan;
 pub mod render;
 pub mod secret;

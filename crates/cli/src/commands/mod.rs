@@ -11,6 +11,7 @@ pub(crate) mod help;
 pub(crate) mod kinds;
 pub(crate) mod map;
 pub(crate) mod org;
+pub(crate) mod permissions;
 pub(crate) mod plan;
 pub(crate) mod resume;
 mod road;
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
     let global = &cli.global;
     let forms: &[Format] = match &cli.command {
         Command::Plan(_) => Format::value_variants(),
+        Command::Permissions(_) => &[Format::Text, Format::Json, Format::Markdown],
         Command::Diff(_) => &[Format::Text, Format::Json, Format::Html],
         _ => &[Format::Text, Format::Json],
     };
@@ -55,6 +57,9 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
         Command::Resume(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Map(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Org(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Permissions(command) => {
+            block_on(global, out, |s| async move { command.run(&s).await })
+        }
         Command::Sim(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Demo(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Bundle(command) => command.run(out),

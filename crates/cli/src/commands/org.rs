@@ -4,12 +4,18 @@ use std::collections::BTreeSet;
 
 use clap::{Args, Subcommand};
 use orgsmith_client::{Call, Client, Identity};
+use orgsmith_core::permissions::{Comparison, Held, Purpose, Role};
 use serde_json::{Value, json};
 
-use crate::args::Format;
+use super::permissions::For;
+use crate::args::{Format, Selected};
 use crate::error::{Exit, Failure};
 use crate::output::{BOLD, GREEN, RED, Table, YELLOW, styled};
 use crate::session::{Connected, Session};
+use crate::source::selection;
+
+/// Permissions beyond the needed that are named; `-o json` has all.
+const SHOWN: usize = 8;
 
 /// Looks at orgs.
 #[derive(Debug, Args)]
@@ -24,12 +30,25 @@ enum What {
     Check {
         /// The orgs; all of orgsmith.yaml when none is named.
         orgs: Vec<String>,
+        /// Compares with the least role for this: what lacks ends with 4, what is more is warned of.
+        #[arg(long = "for", value_name = "PURPOSE")]
+        purpose: Option<For>,
+        #[command(flatten)]
+        selected: Selected,
     },
 }
 
 impl Org {
     pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
-        let What::Check { orgs } = &self.what;
+        let What::Check {
+            orgs,
+            purpose,
+            selected,
+        } = &self.what;
+        let purpose = purpose.map(Purpose::from);
+        let catalogue = session.catalogue();
+        let kinds = selection(catalogue, selected)?.kinds(catalogue);
+        let role = Role::new(catalogue, purpose.unwrap_or(Purpose::Apply), &kinds);
         let names = match orgs.as_slice() {
             [] => session.config.known(),
             names => names.to_vec(),
@@ -43,7 +62,7 @@ impl Org {
         let mut worst = Exit::Ok;
         let mut reports = Vec::new();
         for name in &names {
-            let (exit, report) = check(session, name).await?;
+            let (exit, report) = check(session, name, &role, purpose).await?;
             worst = worst.max(exit);
             reports.push(report);
         }
@@ -54,7 +73,12 @@ impl Org {
     }
 }
 
-async fn check(session: &Session<'_>, name: &str) -> anyhow::Result<(Exit, Value)> {
+async fn check(
+    session: &Session<'_>,
+    name: &str,
+    role: &Role,
+    wanted: Option<Purpose>,
+) -> anyhow::Result<(Exit, Value)> {
     let out = session.out;
     let connected = match session.connect(name) {
         Ok(connected) => connected,
@@ -115,7 +139,7 @@ async fn check(session: &Session<'_>, name: &str) -> anyhow::Result<(Exit, Value
             ));
         }
     };
-    let may = permissions(&connected.org.client).await;
+    let may = held(&connected.org.client).await;
     let who = format!(
         "{} ({})",
         identity.organization_name, identity.organization_id
@@ -126,15 +150,9 @@ async fn check(session: &Session<'_>, name: &str) -> anyhow::Result<(Exit, Value
         client => format!("{client} ({})", identity.client_id),
     };
     table.row(["client", &client]);
-    let missing = may.map(|may| missing(session, &may));
-    match &missing {
-        Ok(missing) if missing.is_empty() => {
-            table.row(["may", &styled(GREEN, "read and write every kind")]);
-        }
-        Ok(missing) => {
-            let list: Vec<&str> = missing.iter().map(String::as_str).collect();
-            table.row(["lacks", &styled(YELLOW, list.join(", "))]);
-        }
+    let compared = may.map(|held| held.compare(role));
+    match &compared {
+        Ok(comparison) => rights(&mut table, comparison, wanted),
         Err(why) => {
             table.row(["may", why.as_str()]);
         }
@@ -147,9 +165,22 @@ async fn check(session: &Session<'_>, name: &str) -> anyhow::Result<(Exit, Value
             table.text("  ")
         ))?;
     }
+    let comparison = compared.as_ref().ok();
+    if wanted.is_some() && comparison.is_some_and(|found| !found.excess.is_empty()) {
+        out.warn(format!(
+            "{name}: the client may do more than it needs; \
+             `orgsmith permissions` prints the least role"
+        ));
+    }
+    // Who asks what a client lacks is not told "nothing" where nobody could say.
+    let lacks = comparison.is_none_or(|found| !found.missing.is_empty());
+    let exit = match wanted {
+        Some(_) if lacks => Exit::Auth,
+        _ => Exit::Ok,
+    };
     Ok((
-        Exit::Ok,
-        report(name, &connected, &place, &identity, missing.as_ref().ok()),
+        exit,
+        report(name, &connected, &place, &identity, comparison),
     ))
 }
 
@@ -158,77 +189,59 @@ fn report(
     connected: &Connected,
     place: &str,
     identity: &Identity,
-    missing: Option<&BTreeSet<String>>,
+    comparison: Option<&Comparison>,
 ) -> Value {
     json!({
         "org": name, "ok": true, "place": place, "credential": connected.credential,
         "organization": { "id": identity.organization_id, "name": identity.organization_name },
         "client": { "id": identity.client_id, "name": identity.client_name },
-        "lacks": missing,
+        "lacks": comparison.map(|found| &found.missing),
+        "partly": comparison.map(|found| &found.partial),
+        "more_than_needed": comparison.map(|found| &found.excess),
     })
 }
 
 /// Asks what the roles of the client allow.
-async fn permissions(client: &Client) -> Result<Vec<Policy>, String> {
-    let path = "/api/v2/authorization/subjects/me";
-    let body = match client.send(Call::get(path)).await {
-        Ok(reply) => reply.body,
-        Err(_) => return Err("not told: the client may not ask for its own roles".to_owned()),
+async fn held(client: &Client) -> Result<Held, String> {
+    match client
+        .send(Call::get("/api/v2/authorization/subjects/me"))
+        .await
+    {
+        Ok(reply) => Ok(Held::read(&reply.body)),
+        Err(error) => Err(format!(
+            "not told: the client may not ask for its own roles ({error})"
+        )),
+    }
+}
+
+/// Says what a client may do against what it needs.
+fn rights(table: &mut Table, comparison: &Comparison, wanted: Option<Purpose>) {
+    let names = |names: &BTreeSet<String>| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        names.join(", ")
     };
-    let grants = body.get("grants").and_then(Value::as_array);
-    let policies = grants.into_iter().flatten().flat_map(|grant| {
-        let policies = grant["role"]["policies"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        policies
-            .into_iter()
-            .filter_map(|policy| Policy::read(&policy))
-    });
-    Ok(policies.collect())
-}
-
-/// One policy of a role.
-struct Policy {
-    domain: String,
-    entity: String,
-    actions: Vec<String>,
-}
-
-impl Policy {
-    fn read(value: &Value) -> Option<Self> {
-        let actions = value.get("actions").and_then(Value::as_array);
-        Some(Self {
-            domain: value.get("domain")?.as_str()?.to_owned(),
-            entity: value
-                .get("entityName")
-                .or_else(|| value.get("entity"))?
-                .as_str()?
-                .to_owned(),
-            actions: actions
-                .into_iter()
-                .flatten()
-                .filter_map(|action| action.as_str().map(str::to_owned))
-                .collect(),
-        })
+    if comparison.missing.is_empty() && comparison.partial.is_empty() {
+        let may = match wanted {
+            None => "read and write every kind".to_owned(),
+            Some(purpose) => format!("all that {purpose} needs"),
+        };
+        table.row(["may", &styled(GREEN, may)]);
     }
-
-    fn allows(&self, permission: &str) -> bool {
-        let mut parts = permission.split(':');
-        let fits = |own: &str, wanted: Option<&str>| own == "*" || Some(own) == wanted;
-        fits(&self.domain, parts.next()) && fits(&self.entity, parts.next()) && {
-            let wanted = parts.next();
-            self.actions.iter().any(|action| fits(action, wanted))
-        }
+    if !comparison.missing.is_empty() {
+        table.row(["lacks", &styled(YELLOW, names(&comparison.missing))]);
     }
-}
-
-/// Returns the permissions that some kind needs and no policy gives.
-fn missing(session: &Session<'_>, policies: &[Policy]) -> BTreeSet<String> {
-    let kinds = session.catalogue().iter();
-    kinds
-        .flat_map(|kind| kind.read_permissions.iter().chain(&kind.write_permissions))
-        .filter(|permission| !policies.iter().any(|policy| policy.allows(permission)))
-        .cloned()
-        .collect()
+    for (permission, limits) in &comparison.partial {
+        let limits = format!("{permission} only in {}", names(limits));
+        table.row(["partly", &styled(YELLOW, limits)]);
+    }
+    if wanted.is_some() && !comparison.excess.is_empty() {
+        let shown = comparison.excess.iter().take(SHOWN);
+        let shown: Vec<&str> = shown.map(String::as_str).collect();
+        let rest = match comparison.excess.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            rest => format!(" and {rest} more"),
+        };
+        let text = format!("{}{rest}", shown.join(", "));
+        table.row(["more than needed", &styled(YELLOW, text)]);
+    }
 }

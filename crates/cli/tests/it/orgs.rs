@@ -1,7 +1,10 @@
 //! The project file, credentials, and `org check`.
 
 use insta::assert_snapshot;
-use orgsmith_sim::{FaultAction, FaultRule};
+use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::permissions::{Purpose, Role};
+use orgsmith_core::select::Selection;
+use orgsmith_sim::{ClientSpec, Config, FaultAction, FaultRule};
 
 use crate::lab::{Lab, PLANTED};
 
@@ -14,6 +17,67 @@ fn org_check_says_which_credential_and_what_it_may() {
         weak.stdout.contains("lacks") && weak.stdout.contains("routing:queue:add"),
         "{weak}"
     );
+}
+
+#[test]
+fn org_check_for_a_purpose_compares_with_the_least_role() {
+    let catalogue = Catalogue::builtin();
+    let selection = Selection::parse(catalogue, &["kind=routing_wrapupcode"], &[]).expect("a kind");
+    let role = Role::new(catalogue, Purpose::Export, &selection.kinds(catalogue));
+    let client = |name: &str| {
+        let mut client = ClientSpec::new(&format!("{name}-client"), &format!("{name}-secret"));
+        client.permissions = role.needs.keys().cloned().collect();
+        client
+    };
+    let mut config = Config::with_orgs(["gold"]);
+    config.orgs[0].clients.push(client("exact"));
+    config.orgs[0]
+        .clients
+        .push(client("home").divisions(["Home"]));
+    let lab = Lab::of(config);
+    let check = |org: &str, purpose: &str| {
+        let kind = "kind=routing_wrapupcode";
+        lab.run(&["org", "check", org, "--for", purpose, "--select", kind])
+    };
+    let exact = check("exact", "export").ends(0);
+    assert!(exact.stdout.contains("all that export needs"), "{exact}");
+    assert!(!exact.stdout.contains("more than needed"), "{exact}");
+    let lacks = check("exact", "apply").ends(4);
+    assert!(lacks.stdout.contains("routing:wrapupCode:add"), "{lacks}");
+    let wide = check("gold", "export").ends(0);
+    assert!(wide.stdout.contains("more than needed"), "{wide}");
+    assert!(wide.stderr.contains("may do more than it needs"), "{wide}");
+    let home = check("home", "export").ends(0);
+    assert!(
+        home.stdout.contains("routing:wrapupCode:view only in Home"),
+        "{home}"
+    );
+}
+
+#[test]
+fn the_least_role_is_printed_for_people_and_for_the_api() {
+    let lab = Lab::new();
+    let kind = ["--select", "kind=routing_wrapupcode"];
+    let print = |arguments: &[&str]| {
+        lab.run(&[&["permissions", "--for"], arguments, &kind].concat())
+            .ends(0)
+    };
+    assert_snapshot!("permissions", print(&["apply"]));
+    assert_snapshot!("permissions_markdown", print(&["export", "-o", "markdown"]));
+    let body = print(&["sync", "-o", "json"]).stdout;
+    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    lab.sim
+        .seed("gold", "POST", "/api/v2/authorization/roles", body)
+        .expect("a role as it is printed");
+    lab.sketch("wanted");
+    let of_source = lab
+        .run(&["permissions", "--for", "apply", "wanted"])
+        .ends(0);
+    assert!(
+        of_source.stdout.contains("routing:skill:manage"),
+        "{of_source}"
+    );
+    assert!(!of_source.stdout.contains("routing:queue:"), "{of_source}");
 }
 
 #[test]

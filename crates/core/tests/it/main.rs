@@ -3,4 +3,5 @@
 mod kinds;
 mod lint;
 mod lint_catches;
+mod permissions;
 mod planner;

@@ -63,10 +63,15 @@ impl Lab {
 
     /// Returns an org that can be talked to.
     pub fn org(&self, name: &str) -> Org {
+        self.org_by(name, name)
+    }
+
+    /// Returns an org that is talked to by a client of that name.
+    pub fn org_by(&self, name: &str, client: &str) -> Org {
         let url: url::Url = self.sim.base_url().parse().expect("a URL");
         let credentials = Credentials {
-            client_id: format!("{name}-client"),
-            secret: format!("{name}-secret").into(),
+            client_id: format!("{client}-client"),
+            secret: format!("{client}-secret").into(),
         };
         let client = Client::builder(Endpoint::base_url(url), credentials)
             .org(name)
@@ -153,14 +158,23 @@ impl Lab {
         target: &str,
         state: Arc<dyn State>,
     ) -> Result<Finished, RunError> {
-        let org = self.org(target);
+        self.run_by(plan, &self.org(target), state).await
+    }
+
+    /// Carries out a plan by the client that an org is talked to by.
+    pub async fn run_by(
+        &self,
+        plan: &Plan,
+        org: &Org,
+        state: Arc<dyn State>,
+    ) -> Result<Finished, RunError> {
         let events = Events::none();
         let ids: BTreeMap<ObjectRef, SourceId> = BTreeMap::new();
         let checked = check(plan.clone(), [], Brake::On).unwrap_or_else(|no| panic!("{no}"));
         let approval = Approval {
             digest: checked.digest().to_owned(),
         };
-        let runner = runner(&org, state, &events);
+        let runner = runner(org, state, &events);
         runner
             .start(&checked, &approval, &secrets(checked.secrets()), &ids)
             .await

@@ -8,7 +8,7 @@ mod calls;
 mod facts;
 mod line;
 mod parts;
-mod permissions;
+pub mod permissions;
 mod place;
 mod shape;
 

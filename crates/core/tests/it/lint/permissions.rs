@@ -1,12 +1,20 @@
 //! Whether the permissions are those of the calls, no fewer and no more.
 
 use orgsmith_contract::Permissions;
+use orgsmith_core::catalogue::Descriptor;
 
 use super::Lint;
 use super::facts::driver_calls;
 
-pub fn check(lint: &mut Lint<'_>) {
-    let kind = lint.kind;
+/// The calls that read, write and delete.
+pub struct Calls {
+    pub reads: Vec<(String, String)>,
+    pub writes: Vec<(String, String)>,
+    pub deletes: Vec<(String, String)>,
+}
+
+/// Returns the calls of a kind, those of its driver as well.
+pub fn calls(kind: &Descriptor) -> Calls {
     let (driver_reads, driver_writes) = driver_calls(kind.driver);
     let own = |calls: &[(&str, &str)]| -> Vec<(String, String)> {
         let calls = calls.iter();
@@ -37,6 +45,20 @@ pub fn check(lint: &mut Lint<'_>) {
         .iter()
         .map(|delete| ("DELETE".to_owned(), delete.path.clone()))
         .collect();
+    Calls {
+        reads,
+        writes,
+        deletes,
+    }
+}
+
+pub fn check(lint: &mut Lint<'_>) {
+    let kind = lint.kind;
+    let Calls {
+        reads,
+        writes,
+        deletes,
+    } = calls(kind);
     for (place, calls, listed) in [
         ("read_permissions", &reads, &kind.read_permissions),
         ("write_permissions", &writes, &kind.write_permissions),
