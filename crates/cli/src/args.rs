@@ -92,6 +92,10 @@ pub(crate) enum Format {
     Markdown,
     /// For browsers.
     Html,
+    /// A drawing.
+    Svg,
+    /// For Graphviz.
+    Dot,
 }
 
 /// The commands.
@@ -99,6 +103,8 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     Export(commands::export::Export),
     Diff(commands::diff::Diff),
+    Compare(commands::compare::Compare),
+    Graph(commands::graph::Graph),
     Plan(commands::plan::Plan),
     Apply(commands::apply::Apply),
     Clone(commands::clone::Clone),

@@ -67,15 +67,38 @@ impl Source {
     ) -> anyhow::Result<Wanted> {
         let catalogue = session.catalogue();
         let selection = selection(catalogue, selected)?;
+        let mut wanted = self.read_to(session, &selection, Extent::Selected).await?;
+        wanted.bundle = selection.apply(&wanted.bundle, catalogue).map_err(usage)?;
+        Ok(wanted)
+    }
+
+    /// Reads the state with what has to be read for a selection, and does not choose from it: of an
+    /// org the kinds that are needed, of a bundle everything.
+    pub(crate) async fn read_around(
+        &self,
+        session: &Session<'_>,
+        selection: &Selection,
+    ) -> anyhow::Result<Wanted> {
+        self.read_to(session, selection, Extent::Kinds).await
+    }
+
+    async fn read_to(
+        &self,
+        session: &Session<'_>,
+        selection: &Selection,
+        extent: Extent,
+    ) -> anyhow::Result<Wanted> {
+        let catalogue = session.catalogue();
         match self {
             Self::Org(name) => {
                 let connected = session.connect(name)?;
-                from_org(session, &connected, &selection).await
+                let read = read(session, &connected, selection, extent).await?;
+                Ok(read.into_wanted(catalogue))
             }
             Self::Path(path) => {
                 let bundle = from_disk(catalogue, path, session.out)?;
                 Ok(Wanted {
-                    bundle: selection.apply(&bundle, catalogue).map_err(usage)?,
+                    bundle,
                     source_ids: BTreeMap::new(),
                     snapshot: None,
                     failed_reads: 0,
@@ -84,6 +107,15 @@ impl Source {
             }
         }
     }
+}
+
+/// How far an org is read for a selection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What is selected, and the names of what that refers to.
+    Selected,
+    /// Every object of the kinds that a selection speaks of: something else may choose among them.
+    Kinds,
 }
 
 pub(crate) fn usage(error: impl std::fmt::Display) -> anyhow::Error {
@@ -99,33 +131,6 @@ pub(crate) fn selection(catalogue: &Catalogue, selected: &Selected) -> anyhow::R
     )
 }
 
-/// Reads an org as far as it is selected.
-pub(crate) async fn from_org(
-    session: &Session<'_>,
-    connected: &Connected,
-    selection: &Selection,
-) -> anyhow::Result<Wanted> {
-    let catalogue = session.catalogue();
-    let Read {
-        snapshot,
-        pins,
-        calls,
-    } = read(session, connected, selection).await?;
-    let (bundle, names) = snapshot.to_bundle(catalogue, &pins);
-    let bundle = selection.apply(&bundle, catalogue).map_err(usage)?;
-    let source_ids = names
-        .iter()
-        .map(|(id, object)| (object.clone(), SourceId::new(id)))
-        .collect();
-    Ok(Wanted {
-        bundle,
-        source_ids,
-        failed_reads: snapshot.gaps.len(),
-        snapshot: Some(snapshot),
-        calls,
-    })
-}
-
 /// An org as it was read.
 pub(crate) struct Read {
     pub(crate) snapshot: Snapshot,
@@ -134,17 +139,40 @@ pub(crate) struct Read {
     pub(crate) calls: u64,
 }
 
-/// Reads the objects of an org as far as they are selected.
+impl Read {
+    fn into_wanted(self, catalogue: &Catalogue) -> Wanted {
+        let Self {
+            snapshot,
+            pins,
+            calls,
+        } = self;
+        let (bundle, names) = snapshot.to_bundle(catalogue, &pins);
+        let source_ids = names
+            .iter()
+            .map(|(id, object)| (object.clone(), SourceId::new(id)))
+            .collect();
+        Wanted {
+            bundle,
+            source_ids,
+            failed_reads: snapshot.gaps.len(),
+            snapshot: Some(snapshot),
+            calls,
+        }
+    }
+}
+
+/// Reads an org for a selection.
 pub(crate) async fn read(
     session: &Session<'_>,
     connected: &Connected,
     selection: &Selection,
+    extent: Extent,
 ) -> anyhow::Result<Read> {
     let catalogue = session.catalogue();
     let pins = session.pins(&connected.org.name).await?;
     let events = session.out.events();
     let before = connected.org.client.stats().sent;
-    let snapshot = if selection.is_positive() {
+    let snapshot = if selection.is_positive() && extent == Extent::Selected {
         collect_selected(&connected.org, catalogue, selection, &pins, &events).await?
     } else {
         let scope = scope(catalogue, selection, pins.clone());

@@ -79,7 +79,12 @@ impl Comparison {
     }
 }
 
-fn document_changes(descriptor: &Descriptor, old: &Portable, new: &Portable) -> Vec<Change> {
+/// Returns what one document has that differs from another; what it leaves out is no difference.
+pub(crate) fn document_changes(
+    descriptor: &Descriptor,
+    old: &Portable,
+    new: &Portable,
+) -> Vec<Change> {
     let list = |document: &Portable, field: &str| match document.body.get(field) {
         Some(Value::Array(items)) => items.clone(),
         _ => Vec::new(),

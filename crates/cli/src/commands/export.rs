@@ -17,7 +17,7 @@ use crate::args::{Format, Selected};
 use crate::error::{Exit, Failure, count};
 use crate::output::{Align, BOLD, Table, YELLOW, styled};
 use crate::session::Session;
-use crate::source::{Source, read, selection, usage};
+use crate::source::{Extent, Source, read, selection, usage};
 
 /// Writes an org to a bundle: a directory of YAML files, or a zip.
 ///
@@ -51,7 +51,7 @@ impl Export {
         let catalogue = session.catalogue();
         let selection = selection(catalogue, &self.selected)?;
         let connected = session.connect(&self.org)?;
-        let read = read(session, &connected, &selection).await?;
+        let read = read(session, &connected, &selection, Extent::Selected).await?;
         let mut told = Told::default();
         let mut writer = bundle::Writer::default();
         let mut about = Bundle::default();

@@ -3,10 +3,12 @@
 pub(crate) mod apply;
 pub(crate) mod bundle;
 pub(crate) mod clone;
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod export;
+pub(crate) mod graph;
 pub(crate) mod help;
 pub(crate) mod kinds;
 pub(crate) mod map;
@@ -32,7 +34,10 @@ use crate::session::block_on;
 pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
     let global = &cli.global;
     let forms: &[Format] = match &cli.command {
-        Command::Plan(_) => Format::value_variants(),
+        Command::Plan(_) | Command::Compare(_) => {
+            &[Format::Text, Format::Json, Format::Markdown, Format::Html]
+        }
+        Command::Graph(_) => &[Format::Text, Format::Json, Format::Svg, Format::Dot],
         Command::Permissions(_) => &[Format::Text, Format::Json, Format::Markdown],
         Command::Diff(_) => &[Format::Text, Format::Json, Format::Html],
         _ => &[Format::Text, Format::Json],
@@ -49,6 +54,10 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Export(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Diff(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Compare(command) => {
+            block_on(global, out, |s| async move { command.run(&s).await })
+        }
+        Command::Graph(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Plan(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Apply(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Clone(command) => block_on(global, out, |s| async move { command.run(&s).await }),

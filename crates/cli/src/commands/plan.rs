@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use orgsmith_core::render::plan_json;
+use orgsmith_core::render::{plan_json, quoted};
 
 use super::road;
 use crate::args::Selected;
@@ -86,16 +86,6 @@ impl Plan {
             }
         }
         command
-    }
-}
-
-/// Quotes a word for a shell, where it needs that.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::session::{Connected, Session};
 use crate::source::{Wanted, kinds_of};
 
 /// The most bytes of a comment on a pull request that services take.
-const MARKDOWN_LIMIT: usize = 60_000;
+pub(super) const MARKDOWN_LIMIT: usize = 60_000;
 
 /// A plan, and what its checks need besides.
 pub(crate) struct Planned {
@@ -114,6 +114,8 @@ pub(crate) fn show(
             let title = format!("Plan for {}", plan.target.org.org_name);
             out.data(text::html(&screen(), &title))
         }
+        // Refused with the command line.
+        Format::Svg | Format::Dot => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod text;
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
@@ -86,6 +87,50 @@ impl Out {
             }
             stdout.flush()
         })?;
+        Ok(())
+    }
+
+    /// Refuses to write text to a file whose name promises another form.
+    ///
+    /// # Errors
+    /// `-o` was forgotten.
+    pub(crate) fn fits(&self, path: Option<&Path>) -> anyhow::Result<()> {
+        let ending = path.and_then(Path::extension);
+        let form = match ending.and_then(|ending| ending.to_str()) {
+            Some(form @ ("json" | "html" | "svg" | "dot")) => form,
+            Some("md") => "markdown",
+            _ => return Ok(()),
+        };
+        if self.format == Format::Text {
+            let file = path.map(|path| path.display().to_string());
+            return Err(crate::error::Failure::Usage(format!(
+                "{} would hold text; add -o {form}",
+                file.unwrap_or_default()
+            ))
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Writes a result to a file, or where there is none to standard output; `text` is for the
+    /// latter, and may have colours.
+    ///
+    /// # Errors
+    /// The file cannot be written; as [`Self::data`].
+    pub(crate) fn data_into(&self, path: Option<&Path>, text: &str) -> anyhow::Result<()> {
+        use anyhow::Context;
+        let Some(path) = path else {
+            return self.data(text);
+        };
+        let plain = anstream::adapter::strip_str(text).to_string();
+        let plain = if self.format == Format::Text {
+            &plain
+        } else {
+            text
+        };
+        std::fs::write(path, plain)
+            .with_context(|| format!("could not write {}", path.display()))?;
+        self.say(format!("{} written", path.display()));
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anstyle::Style as Ansi;
-use orgsmith_core::render::{Line, Style, Text};
+use orgsmith_core::render::{Line, Style, Text, html_escaped as escaped};
 
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW};
 
@@ -73,11 +73,4 @@ fn class(style: Style) -> Option<&'static str> {
         Style::Delete | Style::Old | Style::Conflict | Style::Error => Some("bad"),
         Style::Command => Some("command"),
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod bundles;
+mod compare;
 mod demo;
+mod graph;
 mod help;
 mod killed;
 mod lab;

@@ -145,7 +145,7 @@ fn line(out: &mut String, text: &str) {
 }
 
 /// Writes a text as code, whatever backticks it holds.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text = visible(text);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
@@ -158,7 +158,7 @@ fn code(text: &str) -> String {
 }
 
 /// Writes a text so that nothing in it is markup.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in visible(&brief(text)).chars() {
         if matches!(

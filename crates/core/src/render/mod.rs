@@ -4,15 +4,28 @@
 //! [`Style`] that says what the words mean, and whoever shows it decides what that looks like.
 
 mod diff;
+mod graph;
+mod html;
 mod hunk;
 mod markdown;
+mod matrix;
+mod page;
 mod plan;
+mod shell;
+mod svg;
 mod text;
 mod value;
 
 pub use diff::diff_screen;
+pub use graph::{graph_dot, graph_json, graph_screen};
+pub use html::escaped as html_escaped;
 pub use markdown::plan_markdown;
+pub use matrix::{Rows, matrix_json, matrix_markdown, matrix_screen};
+pub use page::matrix_page;
 pub use plan::{Screen, plan_json, plan_screen};
+pub use shell::{plan_commands, quoted};
+pub use svg::{Drawing, graph_svg};
+pub(crate) use text::is_harmful;
 pub use text::{Line, Span, Style, Text};
 
 /// How much is shown of an object.

@@ -95,21 +95,23 @@ pub(super) fn plain(text: impl AsRef<str>) -> Span {
     span(Style::Plain, text)
 }
 
+/// Tells a control character, or one that turns the direction of reading.
+pub(crate) fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Writes control characters, and those that turn the direction of reading, as escapes: names and
 /// values come from an org, and may have been written to fool the reader.
 pub(super) fn visible(text: &str) -> String {
-    let harmful = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(harmful) {
+    if !text.contains(is_harmful) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\t' => out.push_str("    "),
-            c if harmful(c) => out.extend(c.escape_unicode()),
+            c if is_harmful(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }

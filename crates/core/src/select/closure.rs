@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Read;
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Descriptor, Driver};
-use crate::document::{Portable, Slot, for_each_slot_in};
+use crate::document::{Portable, Slot, text_refs};
 use crate::flow::{self, FlowTarget, ObjectKind, i3};
 use crate::flow_names::FlowNames;
 use crate::id::{Kind, ObjectRef};
@@ -126,13 +126,9 @@ impl<'o> Dependencies<'o> {
     /// Returns what a document refers to.
     pub fn of(&self, document: &Portable) -> BTreeSet<ObjectRef> {
         let mut found = BTreeSet::new();
-        for_each_slot_in(&document.body, &mut |slot| {
-            if let Slot::Ref(object) = slot {
-                found.insert(object);
-            }
+        references(document, &self.names, &mut |object, _| {
+            found.insert(object);
         });
-        let targets = targets_in_source(document);
-        found.extend(targets.iter().filter_map(|target| self.names.find(target)));
         found
     }
 
@@ -161,4 +157,71 @@ fn targets_in_source(document: &Portable) -> Vec<FlowTarget> {
         found.extend(manifest.entries.iter().filter_map(|entry| entry.target()));
     }
     found
+}
+
+/// Calls `visit` with every object that a document refers to, and the place of the reference: a
+/// path into the body such as `members[].user`, or a file, with the line in a flow's source.
+pub(crate) fn references(
+    document: &Portable,
+    names: &FlowNames<'_>,
+    visit: &mut dyn FnMut(ObjectRef, &str),
+) {
+    let mut path = String::new();
+    in_fields(&document.body, &mut path, visit);
+    let source = document.files.get(FLOW_SOURCE);
+    let source = source.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    if let Some(scan) = source.and_then(|text| flow::scan(text).ok()) {
+        for reference in &scan.references {
+            if let Some(object) = names.find(&reference.target) {
+                visit(object, &format!("{FLOW_SOURCE}:{}", reference.line));
+            }
+        }
+    }
+    let export = document.files.get(i3::FILE);
+    if let Some(manifest) = export.and_then(|bytes| i3::manifest(bytes).ok()) {
+        let targets = manifest.entries.iter().filter_map(|entry| entry.target());
+        for object in targets.filter_map(|target| names.find(&target)) {
+            visit(object, i3::FILE);
+        }
+    }
+}
+
+fn in_fields(
+    fields: &Map<String, Value>,
+    path: &mut String,
+    visit: &mut dyn FnMut(ObjectRef, &str),
+) {
+    let length = path.len();
+    for (field, value) in fields {
+        // A map that is keyed by ids has its keys as references.
+        if let Some(object) = Slot::of_key(field) {
+            path.push_str("{}");
+            visit(object, path);
+        } else {
+            if length > 0 {
+                path.push('.');
+            }
+            path.push_str(field);
+        }
+        in_value(value, path, visit);
+        path.truncate(length);
+    }
+}
+
+fn in_value(value: &Value, path: &mut String, visit: &mut dyn FnMut(ObjectRef, &str)) {
+    match (Slot::of(value), value) {
+        (Some(Slot::Ref(object)), _) => visit(object, path),
+        (Some(_), _) => {}
+        (None, Value::Array(list)) => {
+            let length = path.len();
+            path.push_str("[]");
+            list.iter().for_each(|value| in_value(value, path, visit));
+            path.truncate(length);
+        }
+        (None, Value::Object(map)) => in_fields(map, path, visit),
+        (None, Value::String(text)) => {
+            text_refs(text).for_each(|(_, object)| visit(object, path));
+        }
+        (None, _) => {}
+    }
 }

@@ -4,19 +4,22 @@
 //! knows keys as people write them, and the names of kinds as people shorten them.
 
 mod closure;
+mod one;
 mod pattern;
 mod term;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use closure::Dependencies;
+pub(crate) use closure::references;
+pub use one::{NoSuchObject, find_object, kind_of};
 pub use term::BadTerm;
 
 use crate::bundle::{Bundle, Gap};
 use crate::catalogue::{Catalogue, nearest};
 use crate::document::{Portable, Slot};
 use crate::id::{Key, Kind, ObjectRef};
-use pattern::readable;
+pub(crate) use pattern::readable;
 use term::Term;
 
 /// Which objects are meant.
@@ -34,6 +37,24 @@ pub enum Read {
     Names,
     /// Everything.
     Whole,
+}
+
+/// Returns the name by which a term of a selection means one object, and as little else as can be.
+///
+/// In a term a comma begins the next value and spaces around a value are nothing; `?` stands for any
+/// character and so for these.
+pub fn term_name(object: &ObjectRef) -> String {
+    let name = readable(&object.key);
+    let (start, end) = (name.trim_start(), name.trim_end());
+    let (start, end) = (name.len() - start.len(), end.len());
+    name.char_indices()
+        .map(|(at, c)| match c {
+            ',' => '?',
+            c if crate::render::is_harmful(c) => '?',
+            _ if at < start || at >= end => '?',
+            c => c,
+        })
+        .collect()
 }
 
 /// Says that a term selects nothing.
@@ -100,6 +121,20 @@ impl Selection {
             texts.push(DEPENDENCIES.to_owned());
         }
         texts
+    }
+
+    /// Returns the selection as words of a command line.
+    pub fn to_flags(&self) -> Vec<String> {
+        let flag = |flag: &str, terms: &[Term]| -> Vec<String> {
+            let words = terms.iter().flat_map(|term| [flag, term.text.as_str()]);
+            words.map(str::to_owned).collect()
+        };
+        let mut flags = flag("--select", &self.select);
+        flags.extend(flag("--exclude", &self.exclude));
+        if self.with_dependencies {
+            flags.push("--with-dependencies".to_owned());
+        }
+        flags
     }
 
     /// Reads a selection back from the manifest of a bundle.
@@ -193,21 +228,7 @@ impl Selection {
                 return Err(nothing(term, bundle));
             }
         }
-        let excluded = |document: &Portable| {
-            let division = divisions.of(document);
-            self.exclude
-                .iter()
-                .any(|term| term.matches(&document.object, division.as_deref()))
-        };
-        let mut kept: BTreeSet<&ObjectRef> = bundle
-            .documents
-            .values()
-            .filter(|document| self.matches(&document.object, divisions.of(document).as_deref()))
-            .map(|document| &document.object)
-            .collect();
-        if self.with_dependencies {
-            closure::documents(catalogue, bundle, &mut kept, &excluded);
-        }
+        let kept = self.kept(bundle, catalogue);
         let kinds: BTreeSet<&Kind> = kept.iter().map(|object| &object.kind).collect();
         // A gap in an object that is not selected is nobody's business.
         let of_another = |gap: &Gap| {
@@ -239,6 +260,28 @@ impl Selection {
                 .map(|(object, document)| (object.clone(), document.clone()))
                 .collect(),
         })
+    }
+
+    /// Returns the objects of a bundle that are meant, with what they need where dependencies are
+    /// taken along.
+    pub fn kept<'b>(&self, bundle: &'b Bundle, catalogue: &Catalogue) -> BTreeSet<&'b ObjectRef> {
+        let divisions = Divisions::new(bundle);
+        let excluded = |document: &Portable| {
+            let division = divisions.of(document);
+            self.exclude
+                .iter()
+                .any(|term| term.matches(&document.object, division.as_deref()))
+        };
+        let mut kept: BTreeSet<&ObjectRef> = bundle
+            .documents
+            .values()
+            .filter(|document| self.matches(&document.object, divisions.of(document).as_deref()))
+            .map(|document| &document.object)
+            .collect();
+        if self.with_dependencies {
+            closure::documents(catalogue, bundle, &mut kept, &excluded);
+        }
+        kept
     }
 }
 

@@ -52,7 +52,7 @@ impl Pattern {
 }
 
 /// Returns a key as people read it: its parts, decoded.
-pub(super) fn readable(key: &Key) -> String {
+pub(crate) fn readable(key: &Key) -> String {
     key.parts().join("/")
 }
 

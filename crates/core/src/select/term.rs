@@ -170,7 +170,10 @@ fn whole_last(object: &ObjectRef) -> String {
 
 /// Finds the kinds that a word means: a kind's name, its end (`queue`), Genesys' noun for it, one of
 /// these in the plural, or a pattern of names.
-fn kinds_named(catalogue: &Catalogue, word: &str) -> Result<BTreeSet<Kind>, Option<String>> {
+pub(super) fn kinds_named(
+    catalogue: &Catalogue,
+    word: &str,
+) -> Result<BTreeSet<Kind>, Option<String>> {
     if word.contains(['*', '?']) {
         let pattern = Pattern::new(word);
         let found = catalogue

@@ -1,0 +1,226 @@
+//! Which objects refer to which, and where they do so in circles.
+//!
+//! [`crate::plan`] has a graph of its own, of what must be created before what; this one is for
+//! people and knows every reference. Drawing it is in [`crate::render`].
+
+mod layout;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+pub use layout::{Layout, Place, layout};
+
+use crate::bundle::Bundle;
+use crate::catalogue::Catalogue;
+use crate::flow_names::FlowNames;
+use crate::id::ObjectRef;
+use crate::select::{readable, references};
+
+/// Objects and their references.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Graph {
+    /// The objects, sorted.
+    pub nodes: Vec<Node>,
+    /// The references, sorted; between two objects there is at most one in each direction.
+    pub edges: Vec<Edge>,
+    /// Objects that refer to each other in circles, as places in `nodes`; sorted.
+    pub cycles: Vec<Vec<usize>>,
+}
+
+/// One object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// The object.
+    pub object: ObjectRef,
+    /// Genesys' noun for its kind.
+    pub kind_title: String,
+    /// The family of its kind.
+    pub family: String,
+    /// What people call it.
+    pub title: String,
+    /// Whether its document was read; others are known from references only.
+    pub read: bool,
+}
+
+/// The references from one object to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The object that refers, as its place in the nodes.
+    pub from: usize,
+    /// The object that it refers to.
+    pub to: usize,
+    /// Where: `members[].user`, or `flow.yaml:12` for a line of a flow's source.
+    pub paths: Vec<String>,
+    /// Whether it is part of a circle.
+    pub in_cycle: bool,
+}
+
+/// Which way from an object is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To what it refers to.
+    Needs,
+    /// To what refers to it.
+    NeededBy,
+}
+
+impl Graph {
+    /// Builds the graph of a bundle's documents and of everything that they refer to.
+    pub fn new(catalogue: &Catalogue, bundle: &Bundle) -> Self {
+        let objects = bundle.documents.iter();
+        let names = FlowNames::new(
+            catalogue,
+            objects.map(|(object, d)| (object, d.body.get("name"))),
+        );
+        let mut objects: BTreeSet<ObjectRef> = bundle.documents.keys().cloned().collect();
+        let mut found: BTreeMap<(ObjectRef, ObjectRef), BTreeSet<String>> = BTreeMap::new();
+        for (from, document) in &bundle.documents {
+            references(document, &names, &mut |to, path| {
+                objects.insert(to.clone());
+                let paths = found.entry((from.clone(), to)).or_default();
+                paths.insert(path.to_owned());
+            });
+        }
+        let place: BTreeMap<&ObjectRef, usize> = objects.iter().zip(0..).collect();
+        let edges = found.into_iter().filter_map(|((from, to), paths)| {
+            let (from, to) = (*place.get(&from)?, *place.get(&to)?);
+            let mut paths: Vec<String> = paths.into_iter().collect();
+            paths.sort_by_key(|path| in_reading_order(path));
+            Some(Edge {
+                from,
+                to,
+                paths,
+                in_cycle: false,
+            })
+        });
+        let edges = edges.collect();
+        let nodes = objects.iter().map(|object| node(catalogue, bundle, object));
+        let nodes = nodes.collect();
+        with_cycles(nodes, edges)
+    }
+
+    /// Returns the place of an object in the nodes.
+    pub fn place(&self, object: &ObjectRef) -> Option<usize> {
+        self.nodes
+            .binary_search_by(|node| node.object.cmp(object))
+            .ok()
+    }
+
+    /// Returns the nodes that are reached from some, with these.
+    pub fn reach(
+        &self,
+        from: impl IntoIterator<Item = usize>,
+        direction: Direction,
+    ) -> BTreeSet<usize> {
+        let mut next: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
+        for edge in &self.edges {
+            match direction {
+                Direction::Needs => next[edge.from].push(edge.to),
+                Direction::NeededBy => next[edge.to].push(edge.from),
+            }
+        }
+        let mut found = BTreeSet::new();
+        let mut open: Vec<usize> = from.into_iter().collect();
+        while let Some(node) = open.pop() {
+            if found.insert(node) {
+                open.extend(next.get(node).into_iter().flatten());
+            }
+        }
+        found
+    }
+
+    /// Returns the part of the graph that has some nodes only.
+    #[must_use]
+    pub fn part(&self, kept: &BTreeSet<usize>) -> Self {
+        let place: BTreeMap<usize, usize> = kept.iter().copied().zip(0..).collect();
+        let nodes = kept.iter().filter_map(|node| self.nodes.get(*node));
+        let nodes = nodes.cloned().collect();
+        let edges = self.edges.iter().filter_map(|edge| {
+            Some(Edge {
+                from: *place.get(&edge.from)?,
+                to: *place.get(&edge.to)?,
+                paths: edge.paths.clone(),
+                in_cycle: false,
+            })
+        });
+        with_cycles(nodes, edges.collect())
+    }
+}
+
+/// Sorts `flow.yaml:9` before `flow.yaml:12`.
+fn in_reading_order(path: &str) -> (String, usize) {
+    match path.rsplit_once(':') {
+        Some((file, line)) => match line.parse() {
+            Ok(line) => (file.to_owned(), line),
+            Err(_) => (path.to_owned(), 0),
+        },
+        None => (path.to_owned(), 0),
+    }
+}
+
+fn node(catalogue: &Catalogue, bundle: &Bundle, object: &ObjectRef) -> Node {
+    let document = bundle.documents.get(object);
+    let name = document.and_then(|document| document.body.get("name"));
+    let title = match name.and_then(|name| name.as_str()) {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => readable(&object.key),
+    };
+    let descriptor = catalogue.get(object.kind.as_str()).ok();
+    Node {
+        object: object.clone(),
+        kind_title: descriptor.map_or_else(|| object.kind.to_string(), |d| d.title.clone()),
+        family: descriptor.map_or_else(String::new, |d| d.family.clone()),
+        title,
+        read: document.is_some(),
+    }
+}
+
+fn with_cycles(nodes: Vec<Node>, mut edges: Vec<Edge>) -> Graph {
+    let mut group = vec![usize::MAX; nodes.len()];
+    let mut cycles: Vec<Vec<usize>> = Vec::new();
+    let loops: BTreeSet<usize> = edges
+        .iter()
+        .filter(|e| e.from == e.to)
+        .map(|e| e.from)
+        .collect();
+    for members in components(nodes.len(), &edges) {
+        let to_itself = |node: usize| loops.contains(&node);
+        if members.len() > 1 || to_itself(members[0]) {
+            cycles.push(members);
+        }
+    }
+    cycles.sort();
+    for (number, members) in cycles.iter().enumerate() {
+        for member in members {
+            group[*member] = number;
+        }
+    }
+    for edge in &mut edges {
+        edge.in_cycle = group[edge.from] != usize::MAX && group[edge.from] == group[edge.to];
+    }
+    Graph {
+        nodes,
+        edges,
+        cycles,
+    }
+}
+
+/// Returns the nodes by strongly connected component, what is referred to first.
+fn components(nodes: usize, edges: &[Edge]) -> Vec<Vec<usize>> {
+    let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(nodes, edges.len());
+    let places: Vec<NodeIndex> = (0..nodes).map(|_| graph.add_node(())).collect();
+    for edge in edges {
+        graph.add_edge(places[edge.from], places[edge.to], ());
+    }
+    let groups = tarjan_scc(&graph).into_iter().map(|group| {
+        let mut members: Vec<usize> = group.into_iter().map(NodeIndex::index).collect();
+        members.sort_unstable();
+        members
+    });
+    groups.collect()
+}
+
+#[cfg(test)]
+mod tests;
