@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use orgsmith_contract::{Route, contract};
+use orgsmith_contract::{Operation, Route, Type, contract};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -587,6 +587,7 @@ fn request(
 ) -> Result<Req, Refusal> {
     let query: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
         .into_owned()
+        .flat_map(|(name, value)| values_of(route.operation, name, &value))
         .collect();
     check_query(route.operation, &query)?;
     let how = Bodies {
@@ -604,6 +605,18 @@ fn request(
         query,
         body,
     })
+}
+
+/// Takes a list apart that stands in one parameter: SDKs join with commas what others repeat.
+fn values_of(operation: &Operation, name: String, value: &str) -> Vec<(String, String)> {
+    let is_list = operation
+        .query(&name)
+        .is_some_and(|param| matches!(param.ty, Type::Array(_)));
+    if !is_list {
+        return vec![(name, value.to_owned())];
+    }
+    let values = value.split(',');
+    values.map(|one| (name.clone(), one.to_owned())).collect()
 }
 
 fn refused(refusal: &Refusal, context: &str) -> Outgoing {
