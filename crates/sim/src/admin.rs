@@ -97,6 +97,10 @@ fn decide(state: &mut State, incoming: &Incoming) -> Result<Value, (u16, String)
             Some(org) => Ok(org.dump()),
             None => Err((404, format!("there is no org {name}"))),
         },
+        ("GET", ["orgs", name, "oddities"]) => match state.orgs.get(*name) {
+            Some(org) => Ok(json!({ "oddities": org.oddities })),
+            None => Err((404, format!("there is no org {name}"))),
+        },
         ("PATCH", ["orgs", name]) => {
             let settings: Settings = body(incoming)?;
             let org = state

@@ -53,7 +53,7 @@ mod worldfile;
 pub use clock::ClockMode;
 pub use config::{ClientSpec, Config, Jobs, Lag, Limits, OrgSpec, Relax, ServiceLimit};
 pub use faults::{FaultAction, FaultRule};
-pub use generate::{Generate, GenerateError};
+pub use generate::{Generate, GenerateError, Oddity};
 pub use ledger::Entry;
 pub use sim::{SeedError, Sim, StartError};
 pub use worldfile::{SeedRequest, WorldError, WorldFile};

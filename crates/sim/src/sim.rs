@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, Lag, Limits};
 use crate::faults::FaultRule;
-use crate::generate::Generate;
+use crate::generate::{Generate, Oddity};
 use crate::ledger::Entry;
 use crate::routes::registry;
 use crate::server::{Shared, serve};
@@ -113,6 +113,13 @@ impl Sim {
             code: refusal.code,
             message: refusal.message,
         })
+    }
+
+    /// Lists the objects of an org that a generation with `odd` has bent, and how.
+    pub fn oddities(&self, org: &str) -> Vec<Oddity> {
+        let state = self.shared.lock();
+        let org = state.orgs.get(org);
+        org.map_or_else(Vec::new, |org| org.oddities.clone())
     }
 
     /// Lists every request received, oldest first; admin requests and seeds are not among them.

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use orgsmith_contract::Type;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::clock::{later, spell};
 use crate::config::{Lag, Limits, OrgSpec};
 use crate::error::Refusal;
+use crate::generate::Oddity;
 use crate::kind::Kind;
 use crate::limits::Window;
 use crate::refs::{Ref, id_of};
@@ -37,6 +39,8 @@ pub(crate) struct Org {
     pub(crate) grants: BTreeMap<Grant, Timestamp>,
     /// How full the windows of the single services are, by path prefix.
     pub(crate) services: BTreeMap<String, Window>,
+    /// The objects that were bent, and how.
+    pub(crate) oddities: Vec<Oddity>,
     ids: Ids,
 }
 
@@ -66,6 +70,7 @@ impl Org {
             storage: Storage::default(),
             grants: BTreeMap::new(),
             services: BTreeMap::new(),
+            oddities: Vec::new(),
             ids,
         };
         crate::api::furnish(&mut org, now);
@@ -210,6 +215,16 @@ impl Org {
         }
         shown.insert("id".into(), id.into());
         shown.insert("selfUri".into(), kind.uri_of(id, fields).into());
+        // Most kinds show an author as an id, some as a reference.
+        for name in ["createdBy", "modifiedBy"] {
+            let field = registry().shown(kind.name).and_then(|m| m.field(name));
+            if field.is_some_and(|field| matches!(field.ty, Type::Model(_)))
+                && let Some(author @ Value::String(_)) = shown.get(name)
+            {
+                let author = json!({ "id": author });
+                shown.insert(name.to_owned(), author);
+            }
+        }
         if let Some(view) = kind.view {
             view(self, id, &mut shown);
         }

@@ -20,6 +20,8 @@ pub(crate) struct Listed {
     pub(crate) deleted: Vec<Stored>,
     /// What failed, and for which object's list.
     pub(crate) failures: Vec<(Option<String>, Failure)>,
+    /// Rows that were left out though nothing failed: which, and why.
+    pub(crate) left_out: Vec<(String, String)>,
 }
 
 /// A listing that failed: a call, or an answer that makes no sense.
@@ -108,8 +110,15 @@ pub(crate) async fn list_named(org: &Org, descriptor: &Descriptor, name: &str) -
     Some(listed)
 }
 
-/// The rows of one list, and how many of them have no id.
-type Rows = Result<(Vec<Stored>, usize), ListError>;
+/// The rows of one list.
+#[derive(Default)]
+struct Rows {
+    kept: Vec<Stored>,
+    /// How many have no id.
+    nameless: usize,
+    /// Those that are left out for a state that nobody knows, and what it is.
+    puzzling: Vec<(String, String)>,
+}
 
 /// Reads one list; of each page no more is kept than somebody looks at.
 async fn rows(
@@ -118,28 +127,37 @@ async fn rows(
     spec: &ListSpec,
     owner: Option<&Stored>,
     listing: &Listing,
-) -> Rows {
-    let (mut kept, mut nameless) = (Vec::new(), 0);
+) -> Result<Rows, ListError> {
+    let mut rows = Rows::default();
     let take = |page: Vec<Value>| {
-        for row in page.into_iter().filter(|row| is_kept(spec, row)) {
+        for row in page {
+            if !is_kept(spec, &row) {
+                rows.puzzling.extend(puzzling(descriptor, &row));
+                continue;
+            }
             match captured(descriptor, owner, row) {
-                Some(row) => kept.push(row.into()),
-                None => nameless += 1,
+                Some(row) => rows.kept.push(row.into()),
+                None => rows.nameless += 1,
             }
         }
     };
     org.client.for_each_page(listing, take).await?;
-    Ok((kept, nameless))
+    Ok(rows)
 }
 
 impl Listed {
     /// Takes the answer of one list.
-    fn take(&mut self, rows: Rows, spec: &ListSpec, owner: Option<&Stored>) {
+    fn take(&mut self, rows: Result<Rows, ListError>, spec: &ListSpec, owner: Option<&Stored>) {
         let told = || owner.map(|owner| label(&owner.open()));
-        let (rows, nameless) = match rows {
+        let Rows {
+            kept,
+            nameless,
+            puzzling,
+        } = match rows {
             Ok(rows) => rows,
             Err(error) => return self.failures.push((told(), error.into())),
         };
+        self.left_out.extend(puzzling);
         if nameless > 0 {
             let reason = format!("{nameless} rows of {} have no id", spec.path);
             self.failures.push((told(), Failure::Answer(reason)));
@@ -149,7 +167,7 @@ impl Listed {
         } else {
             &mut self.objects
         };
-        list.extend(rows);
+        list.extend(kept);
     }
 }
 
@@ -206,6 +224,23 @@ fn is_kept(spec: &ListSpec, row: &Value) -> bool {
     spec.only
         .iter()
         .all(|(field, wanted)| row.get(field).is_none_or(|found| found == wanted))
+}
+
+/// States of objects that are not there any more, or not in use: the reason for leaving rows out.
+const LEFT_OUT: [&str; 2] = ["inactive", "deleted"];
+
+/// Names a row that is left out for its state, where that is none for which rows should be.
+fn puzzling(descriptor: &Descriptor, row: &Value) -> Option<(String, String)> {
+    let state = row.get("state")?;
+    if state
+        .as_str()
+        .is_some_and(|state| LEFT_OUT.contains(&state))
+    {
+        return None;
+    }
+    let id = row.get(&descriptor.id)?.as_str()?;
+    let reason = format!("its state is {state}, which is not known; it is left out");
+    Some((id.to_owned(), reason))
 }
 
 /// Takes a row as an object; a row without an id is none.

@@ -110,6 +110,7 @@ pub async fn collect(
                 objects,
                 deleted,
                 failures,
+                left_out,
             } = listed;
             let mut owners = descriptor.list.iter().filter_map(|list| list.each.as_ref());
             if !failures.is_empty() || owners.any(|owner| snapshot.may_lack(owner)) {
@@ -118,6 +119,7 @@ pub async fn collect(
             for (of, failure) in failures {
                 collector.failed(&descriptor.kind, of, failure);
             }
+            collector.left_out(&descriptor.kind, left_out);
             snapshot.objects.insert(descriptor.kind.clone(), objects);
             if !deleted.is_empty() {
                 snapshot.deleted.insert(descriptor.kind.clone(), deleted);
@@ -290,6 +292,17 @@ impl<'c> Collector<'c> {
             object,
             reason,
         });
+    }
+
+    /// Names the rows that were left out though they can be read, with the reason.
+    fn left_out(&mut self, kind: &Kind, rows: Vec<(String, String)>) {
+        for (object, reason) in rows {
+            self.gap(Gap {
+                kind: kind.clone(),
+                object: Some(object),
+                reason,
+            });
+        }
     }
 
     /// Notes that no more than the list row of an object is known.

@@ -259,6 +259,7 @@ impl Reader<'_> {
         for (of, failure) in listed.failures {
             self.collector.failed(&descriptor.kind, of, failure);
         }
+        self.collector.left_out(&descriptor.kind, listed.left_out);
         self.collector.events.tell(Event::KindRead {
             org: self.org.name.clone(),
             kind: descriptor.kind.clone(),

@@ -7,6 +7,7 @@ mod faults;
 mod fixtures;
 mod kinds;
 mod lab;
+mod odd;
 mod permissions;
 mod selected;
 mod target;

@@ -11,9 +11,12 @@ use crate::cx::Cx;
 use crate::error::Refusal;
 
 mod flows;
+mod odd;
 mod people;
 mod random;
 mod services;
+
+pub use odd::Oddity;
 
 /// Says how many objects of each kind an org is given; what is not said is a small org.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +67,9 @@ pub struct Generate {
     pub contact_lists: usize,
     /// Campaigns.
     pub campaigns: usize,
+    /// How many in a hundred of all objects of the org are bent afterwards, as no client could
+    /// write them.
+    pub odd: usize,
 }
 
 impl Default for Generate {
@@ -91,6 +97,7 @@ impl Default for Generate {
             ivrs: 4,
             contact_lists: 2,
             campaigns: 2,
+            odd: 0,
         }
     }
 }
@@ -162,7 +169,7 @@ impl Generate {
         }
     }
 
-    fn counts(&mut self) -> [(&'static str, &mut usize); 21] {
+    fn counts(&mut self) -> [(&'static str, &mut usize); 22] {
         [
             ("divisions", &mut self.divisions),
             ("locations", &mut self.locations),
@@ -185,6 +192,7 @@ impl Generate {
             ("ivrs", &mut self.ivrs),
             ("contact_lists", &mut self.contact_lists),
             ("campaigns", &mut self.campaigns),
+            ("odd", &mut self.odd),
         ]
     }
 }
@@ -195,7 +203,9 @@ pub(crate) fn generate(cx: &mut Cx<'_>, wanted: &Generate) -> Result<(), Refusal
     builder.people()?;
     builder.services()?;
     builder.flows()?;
-    builder.routes()
+    builder.routes()?;
+    odd::bend(cx, wanted.seed, wanted.odd);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -39,6 +39,46 @@ async fn the_same_seed_gives_the_same_org_also_after_a_reset() {
     assert_eq!(before, dump(&one.sim));
 }
 
+#[tokio::test]
+async fn odd_objects_are_bent_in_every_way_and_the_same_in_every_run() {
+    let one = world("seed=7,odd=5").await;
+    let bent = one.sim.oddities("gold");
+    let dump = dump(&one.sim);
+    let all: usize = one
+        .sim
+        .dump("gold")
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|objects| objects.as_array().unwrap().len())
+        .sum();
+    assert!(
+        (all / 40..all / 10).contains(&bent.len()),
+        "{} of {all}",
+        bent.len()
+    );
+    one.sim.reset();
+    assert_eq!(bent, one.sim.oddities("gold"));
+    assert_eq!(dump, self::dump(&one.sim));
+
+    let all = world("seed=7,odd=40").await.sim.oddities("gold");
+    for how in [
+        "null at",
+        "unknown value at",
+        "dangling id at",
+        "deleted ",
+        "slashes in",
+        "emoji in",
+        "500 characters in",
+        "case of another in",
+        "control characters in",
+        "1000 items at",
+    ] {
+        assert!(all.iter().any(|odd| odd.how.starts_with(how)), "{how}");
+    }
+    assert_eq!(world("seed=7").await.sim.oddities("gold"), []);
+}
+
 fn references<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| references(item, found)),
