@@ -458,6 +458,9 @@ async fn skills_and_languages_of_users_are_set_in_bulk_and_singly() {
         ),
         (1, &json!([]))
     );
+    // SDKs join with commas what others repeat.
+    let joined = format!("{USERS}/{ann}?expand=skills,languages");
+    assert_eq!(world.api.get(&joined).await.ok(), expanded);
     assert!(
         world
             .api
