@@ -73,11 +73,8 @@ class Families(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.simulator = Simulator()
+        cls.addClassCleanup(cls.simulator.stop)
         cls.org = Org(Connection(cls.simulator.base_url, "gold"))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.simulator.stop()
 
     def refused(self, status, call):
         with self.assertRaises(ApiException) as caught:

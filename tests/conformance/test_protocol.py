@@ -12,10 +12,7 @@ class Protocol(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.simulator = Simulator(quota=3, window_s=60)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.simulator.stop()
+        cls.addClassCleanup(cls.simulator.stop)
 
     def test_a_client_gets_a_token_by_its_secret_and_nobody_else_does(self):
         self.assertTrue(Connection(self.simulator.base_url, "tenant").client.access_token)

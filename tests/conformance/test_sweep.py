@@ -33,16 +33,13 @@ class Sweep(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.simulator = Simulator()
+        cls.addClassCleanup(cls.simulator.stop)
         bundle = ROOT / "examples" / "every-kind"
         line = ["apply", bundle, "--to", "gold", "--yes", "--secrets-file", "secrets.json"]
         cls.simulator.orgsmith(*line, secrets=secrets(bundle))
         cls.simulator.orgsmith("export", "gold", "--out", "exported")
         cls.simulator.orgsmith("diff", bundle, "gold")
         cls.connection = Connection(cls.simulator.base_url, "gold")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.simulator.stop()
 
     def test_the_sdk_reads_whatever_orgsmith_reads(self):
         asked = defaultdict(dict)
