@@ -34,6 +34,11 @@ pub enum PageStyle {
         /// The rest of the body.
         body: Value,
     },
+    /// POST with `pageSize`, and the `after` that the page before named, in the body.
+    Query {
+        /// The rest of the body.
+        body: Value,
+    },
 }
 
 impl PageStyle {
@@ -103,26 +108,28 @@ impl Listing {
         }
     }
 
+    /// Asks by a `POST`, which changes nothing all the same; `paging` says which page.
+    fn posted(&self, body: &Value, paging: &str, page: Value) -> Call {
+        let mut body = body.clone();
+        if let Some(fields) = body.as_object_mut() {
+            if !page.is_null() {
+                fields.insert(paging.to_owned(), page);
+            }
+            let size = self.page_size.unwrap_or(DEFAULT_SIZE);
+            fields.insert("pageSize".to_owned(), json!(size));
+        }
+        self.query
+            .iter()
+            .fold(Call::post(self.path.clone()), |call, (name, value)| {
+                call.query(name, value)
+            })
+            .json(body)
+            .replay(Replay::Safe)
+    }
+
     fn numbered(&self, page: u32) -> Call {
         match &self.style {
-            PageStyle::Search { body } => {
-                let mut body = body.clone();
-                if let Some(fields) = body.as_object_mut() {
-                    fields.insert("pageNumber".to_owned(), json!(page));
-                    fields.insert(
-                        "pageSize".to_owned(),
-                        json!(self.page_size.unwrap_or(DEFAULT_SIZE)),
-                    );
-                }
-                // A search changes nothing, although it is a POST.
-                self.query
-                    .iter()
-                    .fold(Call::post(self.path.clone()), |call, (name, value)| {
-                        call.query(name, value)
-                    })
-                    .json(body)
-                    .replay(Replay::Safe)
-            }
+            PageStyle::Search { body } => self.posted(body, "pageNumber", json!(page)),
             _ => self.sized().query("pageNumber", page),
         }
     }
@@ -332,6 +339,22 @@ impl<F: FnMut(Vec<Value>)> Feed<'_, F> {
         Ok(())
     }
 
+    async fn query(&mut self, body: &Value) -> Result<(), ListFault> {
+        let mut after = Value::Null;
+        loop {
+            let page = self
+                .fetch(self.listing.posted(body, "after", after))
+                .await?;
+            let Some(next) = page.next.and_then(Next::cursor) else {
+                return self.accept(page.items);
+            };
+            self.first_time(&next)?;
+            self.accept(page.items)?;
+            self.turn()?;
+            after = json!(next);
+        }
+    }
+
     async fn cursor(&mut self, param: &str) -> Result<(), ListFault> {
         let mut call = self.listing.sized();
         loop {
@@ -348,6 +371,21 @@ impl<F: FnMut(Vec<Value>)> Feed<'_, F> {
                 Next::Uri(uri) => Call::get(self.client.local_path(&uri)),
                 Next::Cursor(cursor) => self.listing.sized().query(param, cursor),
             };
+        }
+    }
+}
+
+impl Next {
+    /// Returns the cursor, which a link has in its query.
+    fn cursor(self) -> Option<String> {
+        match self {
+            Self::Cursor(cursor) => Some(cursor),
+            Self::Uri(uri) => {
+                let (_, query) = uri.split_once('?')?;
+                url::form_urlencoded::parse(query.as_bytes())
+                    .find(|(name, _)| name == "after")
+                    .map(|(_, cursor)| cursor.into_owned())
+            }
         }
     }
 }
@@ -387,6 +425,7 @@ impl Client {
             PageStyle::Unpaged => feed.unpaged().await,
             PageStyle::Offset | PageStyle::Search { .. } => feed.numbered().await,
             PageStyle::Cursor { param } => feed.cursor(param).await,
+            PageStyle::Query { body } => feed.query(body).await,
         };
         result.map_err(|fault| ListError {
             org: self.org().to_owned(),

@@ -142,6 +142,9 @@ pub enum Slot {
     Var(String),
 }
 
+/// The name of a value that is sent as text: `{"$json": [...]}`.
+const AS_TEXT: &str = "$json";
+
 /// How a key of a map begins that stands for the id of an object: `$ref:kind/key`.
 const KEY_REF: &str = "$ref:";
 
@@ -177,6 +180,11 @@ impl Slot {
     /// Returns the key that stands for the id of an object.
     pub fn to_key(object: &ObjectRef) -> String {
         format!("{KEY_REF}{object}")
+    }
+
+    /// Wraps a value that becomes a text of JSON once its slots are filled.
+    pub fn as_text(value: Value) -> Value {
+        Value::Object(Map::from_iter([(AS_TEXT.to_owned(), value)]))
     }
 
     /// Returns the value that stands for the slot.
@@ -408,6 +416,9 @@ fn bind(value: &Value, bindings: &dyn Bindings) -> Result<Value, Unbound> {
                 replace_text_refs(text, &mut own).map(Value::String)
             }
             Value::Array(list) => list.iter().map(|value| bind(value, bindings)).collect(),
+            Value::Object(map) if map.len() == 1 && map.contains_key(AS_TEXT) => {
+                bind(&map[AS_TEXT], bindings).map(|value| Value::String(value.to_string()))
+            }
             Value::Object(map) => map
                 .iter()
                 .map(|(name, value)| {
@@ -486,6 +497,17 @@ mod tests {
         assert_eq!(stored.field("name"), Some(json!("A \"quoted\" name")));
         assert_eq!(stored.field("deep"), Some(body["deep"].clone()));
         assert_eq!(stored.field("x"), None);
+    }
+
+    #[test]
+    fn a_value_that_is_sent_as_text_is_bound_first() {
+        let list = Slot::as_text(json!([{"$ref": "routing_skill/Billing"}, "x"]));
+        let template = Template::new(json!({"properties": {"skills": list}}));
+        let mut slots = Vec::new();
+        template.for_each_slot(&mut |slot| slots.push(slot));
+        assert_eq!(slots.len(), 1, "{slots:?}");
+        let bound = template.bind(&One).expect("it is known").into_value();
+        assert_eq!(bound, json!({"properties": {"skills": "[\"t-1\",\"x\"]"}}));
     }
 
     #[test]

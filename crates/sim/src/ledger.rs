@@ -45,6 +45,18 @@ pub struct Entry {
     pub correlation_id: String,
 }
 
+impl Entry {
+    /// Tells whether the request could change something of an org: some lists are asked for by a
+    /// `POST`.
+    pub fn may_change(&self) -> bool {
+        let asks = self.method == "POST"
+            && ["/query", "/search"]
+                .iter()
+                .any(|end| self.path.ends_with(end));
+        self.method != "GET" && !asks && self.path.starts_with("/api/v2/")
+    }
+}
+
 /// Keeps the entries.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {

@@ -9,7 +9,7 @@ use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{AT, Division, Filter, Kind, Oversize, Style};
 use crate::refs::{Ref, id_of};
-use crate::routes::Req;
+use crate::routes::{Req, registry};
 use crate::store::{Fields, Object, text};
 
 /// Query parameters that every list takes.
@@ -47,6 +47,55 @@ pub(crate) fn list(cx: &mut Cx<'_>, req: &Req, kind: &'static Kind) -> Answer {
         shown,
     )
     .map(Reply::ok)
+}
+
+/// Lists a kind as a `POST` asks for it: filters, `pageSize` and `after` are in the body.
+///
+/// `fields` are the names that filters may have, with the fields or references that they look at.
+pub(crate) fn query(cx: &Cx<'_>, req: &Req, kind: &str, fields: &[(&str, &'static str)]) -> Answer {
+    let kind = registry().kind(kind).expect("a kind of a family");
+    let mut found = select(cx, req, kind)?;
+    for filter in req.body["filters"].as_array().into_iter().flatten() {
+        let name = filter["name"].as_str().unwrap_or_default();
+        let operator = filter["operator"].as_str().unwrap_or_default();
+        let Some((_, field)) = fields.iter().find(|(known, _)| *known == name) else {
+            let message = format!("The simulator does not know the filter {name:?}.");
+            return Err(Refusal::not_simulated(message));
+        };
+        if !["EQ", "IN"].contains(&operator) {
+            let message = format!("The simulator does not know the operator {operator:?}.");
+            return Err(Refusal::not_simulated(message));
+        }
+        let wanted = filter["values"].as_array().cloned().unwrap_or_default();
+        found.retain(|(_, fields)| {
+            let value = fields.get(*field).and_then(id_of).unwrap_or_default();
+            wanted.iter().any(|wanted| wanted.as_str() == Some(value))
+        });
+    }
+    let size = req.body["pageSize"].as_u64().unwrap_or(25);
+    if size == 0 || size > u64::from(kind.max_page) {
+        let message = format!("must be from 1 to {}", kind.max_page);
+        return Err(bad_query("pageSize", &message));
+    }
+    let after = req.body["after"].as_str().unwrap_or_default();
+    let from = match decode(after) {
+        Some(from) => from.min(found.len()),
+        None if after.is_empty() => 0,
+        None => return Err(bad_query("after", "is not a cursor of this list")),
+    };
+    let to = from
+        .saturating_add(usize::try_from(size).unwrap_or(usize::MAX))
+        .min(found.len());
+    let entities = found[from..to]
+        .iter()
+        .map(|(object, fields)| Value::Object(cx.org.view(kind, &object.id, fields)));
+    let mut page = Map::new();
+    page.insert("entities".into(), entities.collect());
+    page.insert("selfUri".into(), req.path.as_str().into());
+    if to < found.len() {
+        page.insert("after".into(), encode(to).into());
+    }
+    Ok(Reply::ok(page.into()))
 }
 
 /// Gives the objects that the query selects, in its order, as lists see them.

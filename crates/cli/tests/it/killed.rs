@@ -70,12 +70,11 @@ fn a_clone_killed_at_five_moments_and_resumed_makes_nothing_twice() {
 }
 
 fn writes(lab: &Lab) -> Vec<Entry> {
-    let changes = |entry: &Entry| entry.method != "GET" && entry.path.starts_with("/api/v2/");
     let of = |entry: &Entry| entry.org.as_deref() == Some("tenant");
     lab.sim
         .ledger()
         .into_iter()
-        .filter(|entry| of(entry) && changes(entry))
+        .filter(|entry| of(entry) && entry.may_change())
         .collect()
 }
 

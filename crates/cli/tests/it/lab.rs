@@ -195,11 +195,9 @@ impl Lab {
     /// Counts the writes that the simulator saw.
     pub fn writes(&self, org: &str) -> usize {
         let ledger = self.sim.ledger();
-        let writes = ledger.iter().filter(|entry| {
-            entry.org.as_deref() == Some(org)
-                && entry.method != "GET"
-                && entry.path != "/oauth/token"
-        });
+        let writes = ledger
+            .iter()
+            .filter(|entry| entry.org.as_deref() == Some(org) && entry.may_change());
         writes.count()
     }
 }

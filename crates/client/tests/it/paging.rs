@@ -175,6 +175,34 @@ async fn a_search_pages_in_its_body_and_may_be_replayed() {
 }
 
 #[tokio::test]
+async fn a_query_pages_by_a_cursor_in_its_body() {
+    let server = Server::new(|_, call| {
+        let asked: Value = serde_json::from_str(&call.body).unwrap();
+        assert_eq!(
+            (&asked["filters"], &asked["pageSize"]),
+            (&value!([]), &value!(2))
+        );
+        json(
+            200,
+            match asked["after"].as_str() {
+                None => value!({"entities": users([1, 2]), "after": "a"}),
+                // A link names the cursor as well; it cannot be followed, as the body is not in it.
+                Some("a") => value!({"entities": users([3, 4]), "nextUri": "/x/query?after=b%3D"}),
+                Some(after) => {
+                    assert_eq!(after, "b=");
+                    value!({"entities": users([5])})
+                }
+            },
+        )
+    })
+    .await;
+    let body = value!({"filters": []});
+    let listing = Listing::new("/api/v2/x/query", PageStyle::Query { body }).page_size(2);
+    assert_eq!(ids(&server.client(), &listing).await, expected(5));
+    assert_eq!(server.lines(), ["POST /api/v2/x/query"; 3]);
+}
+
+#[tokio::test]
 async fn an_unpaged_answer_may_be_an_object_or_an_array() {
     let server = Server::new(|n, _| match n {
         1 => json(200, value!({"entities": users(1..=3)})),

@@ -142,6 +142,9 @@ pub struct Descriptor {
     /// Places inside the body that the server fills in and nobody manages.
     #[serde(default)]
     pub volatile: Vec<FieldPath>,
+    /// Places whose text is a list or an object written as JSON: a document holds what it says.
+    #[serde(default)]
+    pub json: Vec<FieldPath>,
     /// Where the body points to other objects.
     #[serde(default, rename = "reference")]
     pub references: Vec<Reference>,
@@ -279,6 +282,9 @@ pub struct ListSpec {
     /// Fixed query parameters; commas separate the values of one that is a list.
     #[serde(default)]
     pub query: BTreeMap<String, String>,
+    /// Where it is asked for by a `POST`: the body, to which the paging is added. `{id}` in it
+    /// stands for what it stands for in the query.
+    pub body: Option<BTreeMap<String, serde_json::Value>>,
     /// Rows are kept only where these fields have these values.
     #[serde(default)]
     pub only: BTreeMap<String, serde_json::Value>,
@@ -288,8 +294,18 @@ pub struct ListSpec {
     /// The query parameter that keeps the objects of a name, and perhaps others.
     pub by_name: Option<String>,
     /// The call is made once for each object of this kind. Its id is the first parameter of the
-    /// path, or stands in the query as `{id}`.
+    /// path, or stands in the query or in the body as `{id}`.
     pub each: Option<Kind>,
+}
+
+impl ListSpec {
+    /// Returns the method of the call.
+    pub fn method(&self) -> &'static str {
+        match self.body {
+            Some(_) => "POST",
+            None => "GET",
+        }
+    }
 }
 
 /// A call that returns one object.
@@ -380,12 +396,25 @@ pub struct Reference {
     /// The object may be created without it and linked later.
     #[serde(default)]
     pub deferrable: bool,
-    /// Values that stand in the place of an id and mean something else, such as `*`.
+    /// Values that stand in the place of an id and mean something else, such as `*`; one that goes
+    /// on before its `*` says how they begin.
     #[serde(default)]
     pub literals: Vec<String>,
     /// A whole list element goes when its reference cannot be resolved.
     #[serde(default)]
     pub owns_element: bool,
+}
+
+impl Reference {
+    /// Tells whether a text stands in the place of an id and means something else.
+    pub fn is_literal(&self, text: &str) -> bool {
+        self.literals.iter().any(|literal| {
+            let begins = literal
+                .strip_suffix('*')
+                .filter(|begins| !begins.is_empty());
+            begins.map_or(literal == text, |begins| text.starts_with(begins))
+        })
+    }
 }
 
 /// What belongs to an object but has calls of its own: queue members, an integration's configuration.
@@ -507,4 +536,21 @@ pub struct Builtin {
     /// It is never changed either.
     #[serde(default)]
     pub fixed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_literal_is_a_whole_value_or_how_values_begin() {
+        let literals = |literals: &[&str]| Reference {
+            literals: literals.iter().map(ToString::to_string).collect(),
+            ..Reference::default()
+        };
+        assert!(literals(&["ININ-*"]).is_literal("ININ-WRAP-UP-TIMEOUT"));
+        assert!(!literals(&["ININ-*"]).is_literal("0f6bd6c6"));
+        assert!(literals(&["*"]).is_literal("*"));
+        assert!(!literals(&["*"]).is_literal("0f6bd6c6"));
+    }
 }

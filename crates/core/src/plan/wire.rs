@@ -19,6 +19,14 @@ pub(super) fn body(
 ) -> Map<String, Value> {
     let mut body = Value::Object(fields);
     expand_references(&descriptor.references, &mut body);
+    for path in &descriptor.json {
+        path.retain(&mut body, &mut |value| {
+            if value.is_array() || value.is_object() && Slot::of(value).is_none() {
+                *value = Slot::as_text(value.take());
+            }
+            true
+        });
+    }
     let mut sent = Map::new();
     if let Value::Object(body) = body {
         for (field, value) in body {

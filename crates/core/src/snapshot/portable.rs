@@ -71,6 +71,7 @@ pub fn portable(
             matches!(Slot::of(value), Some(Slot::Secret(_)))
         });
     }
+    open_json(descriptor, &mut body);
     let mut short = Vec::new();
     for reference in &descriptor.references {
         let mut target = |kind: Option<Kind>, id: String| {
@@ -102,7 +103,7 @@ pub fn portable(
         };
         if reference.keys {
             reference.path.rename_keys(&mut body, &mut |key| {
-                if reference.literals.iter().any(|literal| literal == key) {
+                if reference.is_literal(key) {
                     return Some(key.to_owned());
                 }
                 target(reference.kind.clone(), key.to_owned()).map(Slot::to_key)
@@ -223,7 +224,7 @@ fn target_of(reference: &Reference, value: &Value, beside: Option<&str>) -> Plac
         }
         _ => return Place::Empty,
     };
-    if reference.literals.contains(&id) {
+    if reference.is_literal(&id) {
         return Place::Literal;
     }
     if id.is_empty() {
@@ -303,6 +304,21 @@ fn managed(descriptor: &Descriptor, body: &Value) -> Value {
     drop_nulls(&mut body);
     drop_unmanaged_places(descriptor, &mut body);
     body
+}
+
+/// Puts what a text of JSON says in place of the text; any other text is left alone.
+fn open_json(descriptor: &Descriptor, body: &mut Value) {
+    for path in &descriptor.json {
+        path.retain(body, &mut |value| {
+            let said = value
+                .as_str()
+                .and_then(|text| serde_json::from_str(text).ok());
+            if let Some(said @ (Value::Array(_) | Value::Object(_))) = said {
+                *value = said;
+            }
+            true
+        });
+    }
 }
 
 /// Removes what the server fills in, and list elements that nobody manages.

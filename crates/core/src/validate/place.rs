@@ -140,22 +140,23 @@ fn check_place(
     known: &Known<'_>,
     report: &mut Report<'_>,
 ) {
-    // Beside a bare id the type field says whether it is one at all.
-    if let Some(by) = reference.by.as_ref().filter(|_| reference.bare)
-        && let Some(name) = parent.get(by).and_then(Value::as_str)
-        && !reference.kinds.contains_key(name)
-    {
-        return;
+    // Beside a bare id the type field says whether it is one at all; so it is none without one.
+    if let Some(by) = reference.by.as_ref().filter(|_| reference.bare) {
+        match parent.get(by).and_then(Value::as_str) {
+            Some(name) if !reference.kinds.contains_key(name) => return,
+            None if Slot::of(value).is_none() => return,
+            _ => {}
+        }
     }
     let object = match (Slot::of(value), value) {
         (Some(Slot::Ref(object)), _) => object,
         (Some(Slot::Var(_)), _) | (None, Value::Null) => return,
-        (None, Value::String(text)) if reference.or_name || literal(reference, text) => return,
+        (None, Value::String(text)) if reference.or_name || reference.is_literal(text) => return,
         (None, Value::Object(map))
             if map
                 .get("id")
                 .and_then(Value::as_str)
-                .is_some_and(|id| literal(reference, id)) =>
+                .is_some_and(|id| reference.is_literal(id)) =>
         {
             return;
         }
@@ -204,7 +205,7 @@ fn check_keys(
                 let value = Slot::Ref(object).to_value();
                 check_place(reference, &pointer, &value, &Value::Null, known, report);
             }
-            None if literal(reference, key) => {}
+            None if reference.is_literal(key) => {}
             None => {
                 let message = format!(
                     "the keys of this map are references, written \"$ref:{}/key\"",
@@ -214,11 +215,6 @@ fn check_keys(
             }
         }
     }
-}
-
-/// Tells whether a text stands in the place of an id and means something else, such as `*`.
-fn literal(reference: &Reference, text: &str) -> bool {
-    reference.literals.iter().any(|literal| literal == text)
 }
 
 fn kinds(reference: &Reference) -> Vec<&str> {

@@ -205,10 +205,17 @@ pub(crate) fn query_of(query: &BTreeMap<String, String>) -> impl Iterator<Item =
 
 /// Describes a listing to the client; `owner` is the id that stands in the query as `{id}`.
 pub(super) fn listing(spec: &ListSpec, path: &str, owner: &str) -> Listing {
-    let style = match spec.paging {
-        Paging::Offset => PageStyle::Offset,
-        Paging::Cursor => PageStyle::cursor(),
-        Paging::Unpaged => PageStyle::Unpaged,
+    let body = spec.body.as_ref().map(|fields| {
+        let fields = fields.iter();
+        let fields = fields.map(|(name, value)| (name.clone(), with_owner(value, owner)));
+        Value::Object(fields.collect())
+    });
+    let style = match (spec.paging, body) {
+        (Paging::Cursor, Some(body)) => PageStyle::Query { body },
+        (_, Some(body)) => PageStyle::Search { body },
+        (Paging::Offset, None) => PageStyle::Offset,
+        (Paging::Cursor, None) => PageStyle::cursor(),
+        (Paging::Unpaged, None) => PageStyle::Unpaged,
     };
     let mut listing = Listing::new(path, style);
     if spec.page_size > 0 {
@@ -218,6 +225,19 @@ pub(super) fn listing(spec: &ListSpec, path: &str, owner: &str) -> Listing {
         "{id}" => listing.query(name, owner),
         value => listing.query(name, value),
     })
+}
+
+/// Puts the id of a list's owner where `{id}` stands in its body.
+fn with_owner(value: &Value, owner: &str) -> Value {
+    match value {
+        Value::String(text) if text == "{id}" => Value::from(owner),
+        Value::Array(list) => list.iter().map(|value| with_owner(value, owner)).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(name, value)| (name.clone(), with_owner(value, owner)))
+            .collect(),
+        other => other.clone(),
+    }
 }
 
 fn is_kept(spec: &ListSpec, row: &Value) -> bool {

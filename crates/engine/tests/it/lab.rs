@@ -197,12 +197,11 @@ impl Lab {
 
     /// Returns the requests that could change an org, without reads and searches.
     pub fn writes(&self, org: &str) -> Vec<Entry> {
-        let changes = |entry: &Entry| entry.method != "GET" && entry.path.starts_with("/api/v2");
         let of = |entry: &Entry| entry.org.as_deref() == Some(org);
         self.sim
             .ledger()
             .into_iter()
-            .filter(|entry| of(entry) && changes(entry))
+            .filter(|entry| of(entry) && entry.may_change())
             .collect()
     }
 

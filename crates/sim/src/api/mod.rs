@@ -24,6 +24,7 @@ mod outbound;
 mod prompts;
 mod queues;
 mod routing;
+mod taskmanagement;
 mod telephony;
 mod users;
 
@@ -48,6 +49,7 @@ pub(crate) fn register(registry: &mut Registry) {
     prompts::register(registry);
     queues::register(registry);
     routing::register(registry);
+    taskmanagement::register(registry);
     telephony::register(registry);
     users::register(registry);
 }

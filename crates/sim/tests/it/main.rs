@@ -3,6 +3,7 @@
 mod architect;
 mod control;
 mod datatables;
+mod dialing;
 mod fixtures;
 mod flows;
 mod generated;
@@ -12,3 +13,4 @@ mod protocol;
 mod routing;
 mod services;
 mod support;
+mod tasks;

@@ -49,7 +49,7 @@ fn rows_hold_the_fields(lint: &mut Lint<'_>) {
     for (index, list) in kind.list.iter().enumerate() {
         let row = lint
             .contract
-            .operation("GET", &list.path)
+            .operation(list.method(), &list.path)
             .and_then(|operation| super::calls::rows(lint.contract, operation.response.as_ref()?))
             .and_then(|row| lint.contract.model(row.model_name()?));
         let Some(row) = row else { continue };
@@ -215,7 +215,7 @@ impl Compare<'_, '_> {
         if is_volatile(self.lint, path) {
             return;
         }
-        if let Some(reference) = reference_at(self.lint, path).filter(|r| !r.bare) {
+        if let Some(reference) = reference_at(self.lint, path).filter(|r| !r.bare && !r.keys) {
             let target = match write {
                 Type::Model(name) => self.lint.contract.model(name),
                 _ => None,

@@ -17,7 +17,11 @@ pub fn check(lint: &mut Lint<'_>) {
             .each
             .as_ref()
             .map(|kind| lint.catalogue.get(kind.as_str()));
-        let in_query = list.query.values().any(|value| value == "{id}");
+        let in_body = list.body.iter().flat_map(|body| body.values());
+        let in_query = list.query.values().any(|value| value == "{id}")
+            || in_body
+                .map(ToString::to_string)
+                .any(|text| text.contains("\"{id}\""));
         let params = match owner {
             None => 0,
             Some(Ok(owner)) if !in_query => ids_above(lint, owner) + 1,
@@ -28,7 +32,7 @@ pub fn check(lint: &mut Lint<'_>) {
             }
         };
         if in_query && list.each.is_none() {
-            lint.find(&place, "{id} in the query, and no each");
+            lint.find(&place, "{id} in the query or in the body, and no each");
         }
         check_list(lint, &place, list, params);
     }
@@ -84,10 +88,32 @@ fn check_move(lint: &mut Lint<'_>) {
 
 /// Checks one call that returns rows; `params` is the number of parameters in its path.
 pub fn check_list(lint: &mut Lint<'_>, place: &str, list: &ListSpec, params: usize) {
-    let Some(operation) = check_call(lint, place, "GET", &list.path, &list.query, params) else {
+    let Some(operation) = check_call(lint, place, list.method(), &list.path, &list.query, params)
+    else {
         return;
     };
-    let has = |name: &str| operation.query(name).is_some();
+    let asked = list.body.as_ref().and_then(|_| {
+        let model = operation.body.as_ref()?.model_name()?;
+        lint.contract.model(model)
+    });
+    if let (Some(model), Some(body)) = (asked, &list.body) {
+        for name in body.keys().filter(|name| model.field(name).is_none()) {
+            lint.find(
+                format!("{place}.body.{name}"),
+                "the body takes no such field",
+            );
+        }
+        for (name, field) in &model.fields {
+            let paging = name == "pageNumber" || name == "pageSize";
+            if field.required && !paging && !body.contains_key(name) {
+                lint.find(format!("{place}.body"), format!("the body needs {name}"));
+            }
+        }
+    }
+    let has = |name: &str| match asked {
+        Some(model) => model.field(name).is_some(),
+        None => operation.query(name).is_some(),
+    };
     let answers = |name: &str| {
         let model = operation.response.as_ref().and_then(Type::model_name);
         model

@@ -9,6 +9,21 @@ const PAGE_SIZES: &[(&str, u32)] = &[
     ("/api/v2/integrations/credentials/listing", 200),
     ("/api/v2/routing/queues", 500),
     ("/api/v2/routing/skills", 500),
+    ("/api/v2/taskmanagement/workbins/query", 200),
+    ("/api/v2/taskmanagement/workitems/query", 200),
+    ("/api/v2/taskmanagement/worktypes/query", 200),
+    (
+        "/api/v2/taskmanagement/worktypes/{worktypeId}/flows/datebased/rules",
+        200,
+    ),
+    (
+        "/api/v2/taskmanagement/worktypes/{worktypeId}/flows/onattributechange/rules",
+        200,
+    ),
+    (
+        "/api/v2/taskmanagement/worktypes/{worktypeId}/flows/oncreate/rules",
+        200,
+    ),
     ("/api/v2/users", 500),
 ];
 
@@ -98,8 +113,15 @@ pub const MOVE: Call = (
     "/api/v2/authorization/divisions/{divisionId}/objects/{objectType}",
 );
 
-/// Fields whose name ends like an id's and whose value is the same in every org.
-pub const NOT_IDS: &[&str] = &["employeeId"];
+/// Fields whose name ends like an id's and whose value is the same in every org; of one kind alone
+/// where the kind stands before it.
+pub const NOT_IDS: &[&str] = &[
+    "employeeId",
+    "outbound_dnclist.campaignId",
+    "outbound_dnclist.licenseId",
+    "outbound_dnclist.loginId",
+    "timeZoneId",
+];
 
 /// Kinds that a reference may name before they have a file.
 pub const PLANNED_KINDS: &[&str] = &[

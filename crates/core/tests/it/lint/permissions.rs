@@ -1,7 +1,7 @@
 //! Whether the permissions are those of the calls, no fewer and no more.
 
 use orgsmith_contract::Permissions;
-use orgsmith_core::catalogue::Descriptor;
+use orgsmith_core::catalogue::{Descriptor, ListSpec};
 
 use super::Lint;
 use super::facts::driver_calls;
@@ -22,8 +22,9 @@ pub fn calls(kind: &Descriptor) -> Calls {
     };
     let mut reads = own(driver_reads);
     let mut writes = own(driver_writes);
+    let listed = |list: &ListSpec| (list.method().to_owned(), list.path.clone());
     let get = |path: &str| ("GET".to_owned(), path.to_owned());
-    reads.extend(kind.list.iter().map(|list| get(&list.path)));
+    reads.extend(kind.list.iter().map(listed));
     reads.extend(kind.read.iter().map(|read| get(&read.path)));
     for write in [&kind.create, &kind.update, &kind.restore]
         .into_iter()
@@ -32,7 +33,7 @@ pub fn calls(kind: &Descriptor) -> Calls {
         writes.push((write.method.clone(), write.path.clone()));
     }
     for part in &kind.parts {
-        reads.extend(part.list.iter().map(|list| get(&list.path)));
+        reads.extend(part.list.iter().map(listed));
         for write in [&part.replace, &part.add, &part.change, &part.remove]
             .into_iter()
             .flatten()

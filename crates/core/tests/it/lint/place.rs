@@ -27,6 +27,7 @@ pub fn check(lint: &mut Lint<'_>) {
         ("key.fields", &kind.key.fields),
         ("unordered", &kind.unordered),
         ("volatile", &kind.volatile),
+        ("json", &kind.json),
         ("secrets", &kind.secrets),
         ("pii", &kind.pii),
         ("numbers", &kind.numbers),
@@ -102,7 +103,7 @@ pub fn part_type(lint: &Lint<'_>, part: &Part) -> Option<Type> {
     let Some(list) = &part.list else {
         return Some(field_of(lint, &part.field)?.ty.clone());
     };
-    let answer = lint.contract.operation("GET", &list.path)?;
+    let answer = lint.contract.operation(list.method(), &list.path)?;
     let answer = answer.response.as_ref()?;
     if part.single {
         return Some(answer.clone());
@@ -123,7 +124,17 @@ pub fn resolve(lint: &Lint<'_>, path: &FieldPath) -> Result<Option<Type>, String
             Some(field.ty.clone())
         }
     };
+    let mut at = root.to_owned();
     for segment in path.segments().skip(1) {
+        // What a text of JSON says is in no contract.
+        if lint.kind.json.iter().any(|text| text.to_string() == at) {
+            return Ok(None);
+        }
+        at.push_str(match segment {
+            "[]" | "{}" => "",
+            _ => ".",
+        });
+        at.push_str(segment);
         found = match (segment, found) {
             (_, None | Some(Type::Object)) => return Ok(None),
             ("[]", Some(Type::Array(inner))) | ("{}", Some(Type::Map(inner))) => Some(*inner),
@@ -303,7 +314,11 @@ fn walk_ids<'t>(
             let name = path.rsplit('.').next().unwrap_or(path);
             let name = name.trim_end_matches(['[', ']', '{', '}']);
             let an_id = name == "id" || name.ends_with("Id") || name.ends_with("Ids");
-            if an_id && !facts::NOT_IDS.contains(&name) {
+            let here = format!("{}.{path}", lint.kind.kind);
+            let none = [name, &here]
+                .iter()
+                .any(|name| facts::NOT_IDS.contains(name));
+            if an_id && !none {
                 found.push(path.to_owned());
             }
         }

@@ -1,4 +1,8 @@
-//! Contact lists, call analysis response sets and campaigns.
+//! Contact lists, call analysis response sets and campaigns; what steers them is in `lists` and
+//! `rules`.
+
+mod lists;
+mod rules;
 
 use serde_json::{Value, json};
 
@@ -96,10 +100,15 @@ const KINDS: &[Kind] = &[
 
 pub(crate) fn register(registry: &mut Registry) {
     registry.kinds_of(KINDS);
+    registry.kinds_of(lists::KINDS);
+    registry.kinds_of(rules::KINDS);
+    registry.singles_of(rules::SINGLES);
     let campaign = "/api/v2/outbound/campaigns/{campaignId}";
     registry.on("DELETE", campaign, delete_campaign);
     registry.on("POST", &format!("{campaign}/start"), start);
     registry.on("POST", &format!("{campaign}/stop"), stop);
+    let messaging = "/api/v2/outbound/messagingcampaigns/{messagingCampaignId}";
+    registry.on("DELETE", messaging, delete_messaging_campaign);
 }
 
 fn columns(fields: &Fields) -> Vec<&str> {
@@ -221,6 +230,54 @@ fn check_campaign(
     Ok(())
 }
 
+/// A messaging campaign is created off, and sends by one medium, to columns that are there.
+fn check_messaging_campaign(
+    cx: &mut Cx<'_>,
+    _: &Req,
+    fields: &mut Fields,
+    old: Option<&Fields>,
+) -> Result<(), Refusal> {
+    match old {
+        None if text(fields, "campaignStatus") != "off" => {
+            return Err(Refusal::invalid(
+                "campaignStatus",
+                "A campaign is created off.",
+            ));
+        }
+        Some(old) if is_running(old) && !only_status_changes(old, fields) => {
+            return Err(Refusal::new(
+                400,
+                "campaign.is.on",
+                "A campaign cannot be changed while it is on.",
+            ));
+        }
+        _ => {}
+    }
+    let media = ["emailConfig", "smsConfig", "whatsAppConfig"];
+    if media
+        .iter()
+        .filter(|medium| fields.contains_key(**medium))
+        .count()
+        != 1
+    {
+        return Err(Refusal::invalid(media[1], "A campaign has one medium."));
+    }
+    let list = fields.get("contactList").and_then(id_of);
+    let list = list.and_then(|id| cx.org.store.get("contact_list", id));
+    let column = fields
+        .get("smsConfig")
+        .and_then(|sms| sms["phoneColumn"].as_str());
+    if let (Some(list), Some(name)) = (list, column)
+        && !columns(&list.fields).contains(&name)
+    {
+        return Err(Refusal::invalid(
+            "smsConfig",
+            format!("The contact list has no column {name}."),
+        ));
+    }
+    Ok(())
+}
+
 fn only_status_changes(old: &Fields, new: &Fields) -> bool {
     let own = ["campaignStatus", "version", "dateCreated", "dateModified"];
     // References may be sent with or without their names.
@@ -248,10 +305,16 @@ fn is_off(_: &Cx<'_>, _: &Req, fields: &Fields) -> Result<(), Refusal> {
 
 /// The answer to a delete shows the campaign for the last time.
 fn delete_campaign(cx: &mut Cx<'_>, req: &Req) -> Answer {
-    let last = cx.show("campaign", req.id());
-    let kind = registry()
-        .kind("campaign")
-        .expect("campaigns are registered");
+    delete_shown(cx, req, "campaign")
+}
+
+fn delete_messaging_campaign(cx: &mut Cx<'_>, req: &Req) -> Answer {
+    delete_shown(cx, req, "messaging_campaign")
+}
+
+fn delete_shown(cx: &mut Cx<'_>, req: &Req, kind: &str) -> Answer {
+    let last = cx.show(kind, req.id());
+    let kind = registry().kind(kind).expect("campaigns are registered");
     crud::serve(cx, req, kind, crud::Verb::Delete)?;
     Ok(Reply::ok(last))
 }
