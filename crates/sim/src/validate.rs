@@ -112,6 +112,8 @@ pub(crate) fn check_body(
             ProblemKind::Missing if how.kind.is_some_and(|k| k.optional.contains(&field)) => {
                 continue;
             }
+            // What is named by its id inside another object need not say the rest of its model.
+            ProblemKind::Missing if is_reference(body, &found.pointer) => continue,
             ProblemKind::NotAllowed { .. }
                 if SLIPS.iter().any(|(path, field, value)| {
                     *path == operation.path
@@ -196,6 +198,13 @@ fn tolerated(body: &Value, pointer: &str, how: &Bodies<'_>) -> bool {
         Some("selfUri") if !is_reference => value == Some(how.path),
         _ => false,
     }
+}
+
+/// Tells whether a field is one of an object that a body only refers to.
+fn is_reference(body: &Value, pointer: &str) -> bool {
+    let parent = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let holder = (!parent.is_empty()).then(|| body.pointer(parent)).flatten();
+    holder.is_some_and(|holder| holder["id"].is_string())
 }
 
 /// Takes a field out, unless it is the id of a reference.

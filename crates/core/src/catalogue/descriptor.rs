@@ -145,6 +145,10 @@ pub struct Descriptor {
     /// Places whose text is a list or an object written as JSON: a document holds what it says.
     #[serde(default)]
     pub json: Vec<FieldPath>,
+    /// Those among `volatile` that a `PUT` must send back as they are in the target: the ids of a
+    /// telephone's lines.
+    #[serde(default)]
+    pub returned: Vec<FieldPath>,
     /// Where the body points to other objects.
     #[serde(default, rename = "reference")]
     pub references: Vec<Reference>,
@@ -285,9 +289,13 @@ pub struct ListSpec {
     /// Where it is asked for by a `POST`: the body, to which the paging is added. `{id}` in it
     /// stands for what it stands for in the query.
     pub body: Option<BTreeMap<String, serde_json::Value>>,
-    /// Rows are kept only where these fields have these values.
+    /// Rows are kept only where these fields have these values; in a list of a part, `{id}` is the
+    /// id of the object that has the part.
     #[serde(default)]
     pub only: BTreeMap<String, serde_json::Value>,
+    /// The field of an unpaged answer that holds the rows, if it is not `entities`; for lists of
+    /// parts.
+    pub rows: Option<String>,
     /// The rows are objects that were deleted and can be restored.
     #[serde(default)]
     pub deleted: bool,
@@ -320,6 +328,9 @@ pub struct ReadSpec {
     /// A list row is not the whole object, so an export reads each.
     #[serde(default)]
     pub each: bool,
+    /// A list row does not even say what people call the object, so each is read with the list.
+    #[serde(default)]
+    pub with_list: bool,
 }
 
 /// A call that writes one object.
@@ -330,6 +341,9 @@ pub struct WriteSpec {
     pub method: String,
     /// The contract's path; its first parameter is the object's id.
     pub path: String,
+    /// The field that refers to the object whose id stands first in the path, where the object itself
+    /// does not live in it: a greeting is made at its owner and read by its own id alone.
+    pub within: Option<String>,
     /// Fields that this call does not take: managed ones, and those that a `PUT` would send back.
     #[serde(default)]
     pub omit: Vec<String>,
@@ -442,6 +456,10 @@ pub struct Part {
     /// The fields of an item that are managed. Empty: all (a row), or the item is a reference.
     #[serde(default)]
     pub fields: Vec<String>,
+    /// Fields of an item that nobody manages and that a replacement sends back for the item that has
+    /// the same identity in the target: its id and version.
+    #[serde(default)]
+    pub returned: Vec<String>,
     /// Values an item has when nothing is said.
     #[serde(default)]
     pub defaults: BTreeMap<String, serde_json::Value>,
@@ -492,6 +510,9 @@ pub struct ItemWrite {
     /// The item's fields that the body carries, for `item` and `items`; empty: all.
     #[serde(default)]
     pub fields: Vec<String>,
+    /// Fields of an item that the body has under another name, and perhaps as a bare id.
+    #[serde(default)]
+    pub rename: BTreeMap<String, WireField>,
 }
 
 fn one() -> usize {
@@ -511,6 +532,8 @@ pub enum ItemBody {
     Ids,
     /// `{name: [id, …]}`.
     IdList,
+    /// `{name: [item, …]}`.
+    ItemList,
     /// Nothing; the ids are in the query, separated by commas.
     Query,
     /// Nothing; the item is in the path.

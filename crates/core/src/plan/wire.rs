@@ -183,14 +183,20 @@ pub(super) fn item_body(
         Some(single) => single,
         None => Value::Null,
     };
-    match item {
-        Value::Object(map) if !call.fields.is_empty() => Value::Object(
-            map.into_iter()
-                .filter(|(name, _)| call.fields.contains(name))
-                .collect(),
-        ),
-        other => other,
-    }
+    let Value::Object(map) = item else {
+        return item;
+    };
+    let sent = map
+        .into_iter()
+        .filter(|(name, _)| call.fields.is_empty() || call.fields.contains(name));
+    sent.map(|(name, value)| match call.rename.get(&name) {
+        Some(wire) => {
+            let value = if wire.bare_ids { bare(value) } else { value };
+            (wire.name.clone().unwrap_or(name), value)
+        }
+        None => (name, value),
+    })
+    .collect()
 }
 
 /// Returns the body with which a call sends several items.
@@ -214,6 +220,12 @@ pub(super) fn items_body(
             call.name.clone()?,
             ids().collect::<Value>(),
         )])),
+        ItemBody::ItemList => {
+            let items = items
+                .iter()
+                .map(|item| item_body(descriptor, part, call, item));
+            Value::Object(Map::from_iter([(call.name.clone()?, items.collect())]))
+        }
         ItemBody::Query | ItemBody::Empty => return None,
     };
     Some(Template::new(value))

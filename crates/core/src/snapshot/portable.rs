@@ -182,7 +182,7 @@ pub(crate) fn reduced_part(
 
 fn reduced_body(descriptor: &Descriptor, mut body: Value) -> Map<String, Value> {
     drop_nulls(&mut body);
-    drop_unmanaged_places(descriptor, &mut body);
+    drop_unmanaged_places(descriptor, &mut body, &descriptor.returned);
     for reference in descriptor
         .references
         .iter()
@@ -302,7 +302,7 @@ fn managed(descriptor: &Descriptor, body: &Value) -> Value {
     }
     let mut body = Value::Object(kept);
     drop_nulls(&mut body);
-    drop_unmanaged_places(descriptor, &mut body);
+    drop_unmanaged_places(descriptor, &mut body, &[]);
     body
 }
 
@@ -321,9 +321,13 @@ fn open_json(descriptor: &Descriptor, body: &mut Value) {
     }
 }
 
-/// Removes what the server fills in, and list elements that nobody manages.
-fn drop_unmanaged_places(descriptor: &Descriptor, body: &mut Value) {
-    for path in &descriptor.volatile {
+/// Removes what the server fills in, but for some places, and list elements that nobody manages.
+fn drop_unmanaged_places(descriptor: &Descriptor, body: &mut Value, but: &[FieldPath]) {
+    for path in descriptor
+        .volatile
+        .iter()
+        .filter(|path| !but.contains(path))
+    {
         path.retain(body, &mut |_| false);
     }
     for LeaveOut { path, when } in &descriptor.leave_out {

@@ -610,7 +610,7 @@ fn a_part_whose_calls_do_not_fit() {
             "name = \"memberIds\"\n",
             "",
             "part[members].add.name",
-            "id_list and query have one",
+            "id_list, item_list and query have one",
         ),
         (
             "group",
@@ -757,6 +757,33 @@ fn a_kind_that_says_too_little() {
             "model = \"WrapUpCode\"",
             "model",
             "the contract has no model WrapUpCode",
+        ),
+    ]);
+}
+
+#[test]
+fn a_place_that_is_sent_back_and_an_owner_that_is_none() {
+    catches(&[
+        (
+            "telephony_providers_edges_phonebasesettings",
+            "returned = [\"lines[].id\"",
+            "returned = [\"lines[].name\"",
+            "returned lines[].name",
+            "is not among the volatile places",
+        ),
+        (
+            "telephony_providers_edges_site",
+            "returned = [\"id\"",
+            "returned = [\"name\"",
+            "part[numberPlans].returned name",
+            "no unmanaged field",
+        ),
+        (
+            "greeting_user",
+            "within = \"owner\"",
+            "within = \"name\"",
+            "create.within",
+            "names a reference that a creation needs",
         ),
     ]);
 }

@@ -137,7 +137,8 @@ fn trimmed(descriptor: &Descriptor, part: &Part, value: Value) -> Value {
             && !part.fields.is_empty()
         {
             item.retain(|name, _| {
-                name == "id" || part.fields.contains(name) || part.identity.contains(name)
+                let named = [&part.fields, &part.identity, &part.returned];
+                name == "id" || named.iter().any(|names| names.contains(name))
             });
         }
     }
@@ -183,7 +184,27 @@ pub(crate) async fn read_part(
     if empty {
         return Ok(Some(json!([])));
     }
-    let items = org.client.list(&listing(spec, &path, "")).await?;
+    let mut items = match &spec.rows {
+        None => org.client.list(&listing(spec, &path, "")).await?,
+        Some(rows) => {
+            let call = query_of(&spec.query).fold(Call::get(path), |call, (k, v)| call.query(k, v));
+            let mut reply = org.client.send(call).await.map_err(Failure::Call)?;
+            match reply.body.get_mut(rows).map(Value::take) {
+                Some(Value::Array(items)) => items,
+                _ => return Err(Failure::Answer(format!("the answer has no list of {rows}"))),
+            }
+        }
+    };
+    items.retain(|item| {
+        spec.only
+            .iter()
+            .all(|(field, wanted)| match wanted.as_str() {
+                Some("{id}") => {
+                    item.get(field).and_then(Value::as_str) == Some(captured.id.as_str())
+                }
+                _ => item.get(field) == Some(wanted),
+            })
+    });
     Ok(Some(Value::Array(items)))
 }
 

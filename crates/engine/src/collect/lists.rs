@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 use orgsmith_client::{Call, Error, ListError, Listing, PageStyle};
-use orgsmith_core::catalogue::{Descriptor, ListSpec, Paging, Reference};
+use orgsmith_core::catalogue::{Descriptor, ListSpec, Paging, ReadSpec, Reference};
 use orgsmith_core::document::{Captured, Stored};
 use orgsmith_core::id::{Kind, SourceId, own_id};
 use serde_json::Value;
@@ -91,6 +91,9 @@ pub(crate) async fn list(
     // objects that share one.
     listed.objects.sort_by(|a, b| a.id.cmp(&b.id));
     listed.objects.dedup_by(|a, b| a.id == b.id);
+    if let Some(read) = descriptor.read.as_ref().filter(|read| read.with_list) {
+        whole(org, descriptor, read, &mut listed).await;
+    }
     listed
 }
 
@@ -143,6 +146,36 @@ async fn rows(
     };
     org.client.for_each_page(listing, take).await?;
     Ok(rows)
+}
+
+/// Reads each object of a list whose rows do not say what people call it.
+async fn whole(org: &Org, descriptor: &Descriptor, read: &ReadSpec, listed: &mut Listed) {
+    let rows = std::mem::take(&mut listed.objects);
+    let mut answers = stream::iter(rows)
+        .map(|row| async move {
+            let call = Call::get(with_ids(&read.path, row.id.as_str()));
+            let call = query_of(&read.query).fold(call, |call, (k, v)| call.query(k, v));
+            (row, org.client.send(call).await)
+        })
+        .buffered(CONCURRENCY);
+    while let Some((row, answer)) = answers.next().await {
+        match answer {
+            Ok(reply) => {
+                let body = looked_at(descriptor, reply.body);
+                let captured = Captured {
+                    body: in_parent(descriptor, body, row.id.as_str()),
+                    id: row.id,
+                    files: row.files,
+                };
+                listed.objects.push(captured.into());
+            }
+            // It was deleted since it was listed.
+            Err(error) if error.status() == Some(404) => {}
+            Err(error) => listed
+                .failures
+                .push((Some(label(&row.open())), Failure::Call(error))),
+        }
+    }
 }
 
 impl Listed {

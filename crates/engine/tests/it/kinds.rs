@@ -351,6 +351,7 @@ fn other(value: &Value, about: Option<&Field>) -> Option<Value> {
                 Value::Number(n) => json!(n.as_i64()? + 1),
                 Value::Object(_) | Value::Array(_) => other(inner, None)?,
                 Value::String(text) if name.ends_with("Template") => json!(format!("{text} too")),
+                Value::String(text) if name.ends_with("Domain") => json!(format!("too.{text}")),
                 _ => return None,
             };
             let mut whole = map.clone();

@@ -110,7 +110,7 @@ const DEFAULT_ROLES: [(&str, &[Policy]); 4] = [
 ];
 
 /// What `POST /authorization/divisions/{id}/objects/{type}` calls the simulator's kinds.
-const MOVABLE: [(&str, &str); 15] = [
+const MOVABLE: [(&str, &str); 16] = [
     ("QUEUE", "queue"),
     ("FLOW", "flow"),
     ("USER", "user"),
@@ -125,6 +125,7 @@ const MOVABLE: [(&str, &str); 15] = [
     ("CALLROUTE", "ivr"),
     ("PROMPT", "user_prompt"),
     ("SCRIPT", "script"),
+    ("EXTENSIONPOOL", "extension_pool"),
     ("TEAM", "team"),
 ];
 

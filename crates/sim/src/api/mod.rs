@@ -13,18 +13,25 @@ mod actions;
 mod architect;
 mod audits;
 mod authorization;
+mod clients;
 mod datatables;
 mod dependencies;
+mod edges;
+mod email;
 mod flows;
+mod greetings;
 mod groups;
 mod integrations;
 mod locations;
 mod organizations;
 mod outbound;
+mod presence;
 mod prompts;
 mod queues;
 mod routing;
+mod settings;
 mod taskmanagement;
+mod teams;
 mod telephony;
 mod users;
 
@@ -38,18 +45,25 @@ pub(crate) fn register(registry: &mut Registry) {
     architect::register(registry);
     audits::register(registry);
     authorization::register(registry);
+    clients::register(registry);
     datatables::register(registry);
     dependencies::register(registry);
+    edges::register(registry);
+    email::register(registry);
     flows::register(registry);
+    greetings::register(registry);
     groups::register(registry);
     integrations::register(registry);
     locations::register(registry);
     organizations::register(registry);
     outbound::register(registry);
+    presence::register(registry);
     prompts::register(registry);
     queues::register(registry);
     routing::register(registry);
+    settings::register(registry);
     taskmanagement::register(registry);
+    teams::register(registry);
     telephony::register(registry);
     users::register(registry);
 }
@@ -66,4 +80,5 @@ pub(crate) fn furnish(org: &mut Org, now: Timestamp) {
     authorization::furnish(org, now);
     datatables::furnish(org, now);
     actions::furnish(org, now);
+    presence::furnish(org, now);
 }

@@ -1,11 +1,11 @@
-//! DID pools and the numbers in them.
+//! Pools of telephone numbers and of extensions, and the numbers in them.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
-use crate::kind::{Kind, Oversize, Style, Version};
+use crate::kind::{Division, Kind, Oversize, Style, Version};
 use crate::page::cut;
 use crate::routes::{Registry, Req};
 use crate::store::{Fields, Object, text};
@@ -13,20 +13,37 @@ use crate::world::Org;
 
 const EDGES: &str = "/api/v2/telephony/providers/edges";
 
-const KINDS: &[Kind] = &[Kind {
-    name: "did_pool",
-    path: "/api/v2/telephony/providers/edges/didpools",
-    audit: ("Telephony", "DIDPool"),
-    key: &["startPhoneNumber", "endPhoneNumber"],
-    duplicate: (400, "duplicate.value"),
-    version: Version::Number,
-    state: true,
-    defaults: r#"{"provider": "PURE_CLOUD"}"#,
-    optional: &["name"],
-    check: Some(check),
-    may_delete: Some(is_unassigned),
-    ..Kind::PLAIN
-}];
+const KINDS: &[Kind] = &[
+    Kind {
+        name: "did_pool",
+        path: "/api/v2/telephony/providers/edges/didpools",
+        audit: ("Telephony", "DIDPool"),
+        key: &["startPhoneNumber", "endPhoneNumber"],
+        duplicate: (400, "duplicate.value"),
+        version: Version::Number,
+        state: true,
+        defaults: r#"{"provider": "PURE_CLOUD"}"#,
+        optional: &["name"],
+        check: Some(check),
+        may_delete: Some(is_unassigned),
+        ..Kind::PLAIN
+    },
+    Kind {
+        name: "extension_pool",
+        path: "/api/v2/telephony/providers/edges/extensionpools",
+        audit: ("Telephony", "ExtensionPool"),
+        key: &["startNumber", "endNumber"],
+        duplicate: (400, "duplicate.value"),
+        version: Version::Number,
+        division: Division::Object,
+        state: true,
+        optional: &["name"],
+        fixed: &["startNumber", "endNumber"],
+        check: Some(check_extensions),
+        may_delete: Some(is_free),
+        ..Kind::PLAIN
+    },
+];
 
 /// Numbers that one pool may have.
 const POOL_SIZE: u64 = 100_000;
@@ -168,6 +185,60 @@ fn is_unassigned(cx: &Cx<'_>, _: &Req, fields: &Fields) -> Result<(), Refusal> {
         Some((number, ..)) => Err(in_use(&number)),
         None => Ok(()),
     }
+}
+
+/// Gives the range of an extension pool; both ends have as many digits.
+fn extensions(fields: &Fields) -> Option<(u64, u64)> {
+    let (start, end) = (text(fields, "startNumber"), text(fields, "endNumber"));
+    let digits = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit());
+    let good = start.len() == end.len() && digits(start) && digits(end);
+    good.then(|| Some((start.parse().ok()?, end.parse().ok()?)))?
+}
+
+fn check_extensions(
+    cx: &mut Cx<'_>,
+    req: &Req,
+    fields: &mut Fields,
+    old: Option<&Fields>,
+) -> Result<(), Refusal> {
+    let Some((start, end)) = extensions(fields).filter(|(start, end)| start <= end) else {
+        return Err(Refusal::invalid(
+            "endNumber",
+            "A pool goes from a number to a greater one with as many digits.",
+        ));
+    };
+    let own = old.map(|_| req.id());
+    let overlaps = cx.org.store.all("extension_pool").any(|pool| {
+        Some(pool.id.as_str()) != own
+            && extensions(&pool.fields).is_some_and(|(from, to)| start <= to && from <= end)
+    });
+    if overlaps {
+        return Err(Refusal::new(
+            400,
+            "duplicate.value",
+            "The range overlaps another pool.",
+        ));
+    }
+    let name = format!("{start}-{end}");
+    fields.insert("name".into(), name.into());
+    Ok(())
+}
+
+fn is_free(cx: &Cx<'_>, _: &Req, fields: &Fields) -> Result<(), Refusal> {
+    let Some((start, end)) = extensions(fields) else {
+        return Ok(());
+    };
+    let held = |contact: &Value| {
+        let number = contact["extension"].as_str()?.parse::<u64>().ok()?;
+        (start..=end)
+            .contains(&number)
+            .then(|| contact["extension"].to_string())
+    };
+    let used = cx.org.store.all("user").find_map(|user| {
+        let contacts = user.fields.get("addresses")?.as_array()?;
+        contacts.iter().find_map(held)
+    });
+    used.map_or(Ok(()), |number| Err(in_use(&number)))
 }
 
 fn in_use(number: &str) -> Refusal {

@@ -12,5 +12,7 @@ mod prompts;
 mod protocol;
 mod routing;
 mod services;
+mod settings;
 mod support;
 mod tasks;
+mod telephony;

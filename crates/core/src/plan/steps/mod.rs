@@ -563,8 +563,9 @@ fn own_id(item: &Item<'_>) -> Template {
 }
 
 fn write_new(item: &Item<'_>, call: &WriteSpec, body: Map<String, Value>) -> Write {
-    let parent = item.descriptor.parent.as_ref();
-    let parent = parent.and_then(|parent| item.body.get(&parent.field));
+    let parent = item.descriptor.parent.as_ref().map(|parent| &parent.field);
+    let parent = parent.or(call.within.as_ref());
+    let parent = parent.and_then(|field| item.body.get(field));
     Write::Request(Request {
         method: call.method.clone(),
         path: call.path.clone(),
@@ -576,12 +577,14 @@ fn write_new(item: &Item<'_>, call: &WriteSpec, body: Map<String, Value>) -> Wri
     })
 }
 
+/// Gives what a path names of the object: nothing, where it is the only one of its org.
+fn own_params(item: &Item<'_>, path: &str) -> Vec<Template> {
+    let names_it = path.contains('{');
+    names_it.then(|| own_id(item)).into_iter().collect()
+}
+
 fn write_object(item: &Item<'_>, call: &WriteSpec, body: Map<String, Value>) -> Write {
-    let params = if call.path.contains('{') {
-        vec![own_id(item)]
-    } else {
-        Vec::new()
-    };
+    let params = own_params(item, &call.path);
     Write::Request(Request {
         method: call.method.clone(),
         path: call.path.clone(),

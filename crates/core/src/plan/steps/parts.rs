@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Draft, StepMaker, own_id, plural, root};
+use super::{Draft, StepMaker, own_params, plural, root};
 use crate::catalogue::{Driver, ItemBody, ItemWrite, Part};
 use crate::diff::{Change, ItemChanges, changes};
 use crate::document::{Portable, Slot, Template, for_each_slot};
@@ -82,6 +82,7 @@ impl StepMaker<'_, '_> {
             found.to_changes(part)
         };
         if let Some(replace) = &part.replace {
+            let wanted = with_returned(part, wanted, raw);
             let mut chunks = wanted.chunks(replace.cap.max(1));
             let whole = chunks.next().unwrap_or_default();
             let suffix = part.field.clone();
@@ -171,7 +172,7 @@ impl StepMaker<'_, '_> {
         changes: Vec<Change>,
         reason: &str,
     ) {
-        let mut params = vec![own_id(item)];
+        let mut params = own_params(item, &call.path);
         if call.cap == 1 && call.path.matches('{').count() > 1 {
             params.extend(
                 items
@@ -257,7 +258,7 @@ impl StepMaker<'_, '_> {
         let write = Write::Request(Request {
             method: replace.method.clone(),
             path: replace.path.clone(),
-            params: vec![own_id(item)],
+            params: own_params(item, &replace.path),
             query: BTreeMap::new(),
             body: Some(Template::new(Value::Object(body))),
             creates: false,
@@ -316,6 +317,24 @@ impl StepMaker<'_, '_> {
             );
         }
     }
+}
+
+/// Adds to items what those of the same identity have in the target and must be sent back.
+fn with_returned(part: &Part, wanted: &[Value], raw: Option<&Value>) -> Vec<Value> {
+    let there = raw.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let same = |a: &Value, b: &Value| part.identity.iter().all(|name| a.get(name) == b.get(name));
+    let mut wanted = wanted.to_vec();
+    for item in &mut wanted {
+        let Some(twin) = there.iter().find(|twin| same(twin, item)) else {
+            continue;
+        };
+        for name in &part.returned {
+            if let (Some(value), Value::Object(item)) = (twin.get(name), &mut *item) {
+                item.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    wanted
 }
 
 /// Writes rows as comma separated values: the key first, then every column that a row has.

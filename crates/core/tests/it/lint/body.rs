@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use orgsmith_contract::{Field, Model, Type};
-use orgsmith_core::catalogue::{ClonePhase, Descriptor, Driver, WriteSpec};
+use orgsmith_core::catalogue::{ClonePhase, Descriptor, Driver, ReadSpec, WriteSpec};
 
-use super::Lint;
 use super::place::{DEPTH, is_volatile, reference_at, spell};
+use super::{Lint, facts};
 
 /// Top-level fields that every body has and nobody sets.
 const ENVELOPE: [&str; 2] = ["id", "selfUri"];
@@ -43,7 +43,8 @@ pub fn body_model(lint: &Lint<'_>, method: &str, path: &str) -> Option<&'static 
 
 fn rows_hold_the_fields(lint: &mut Lint<'_>) {
     let kind = lint.kind;
-    if kind.read.as_ref().is_some_and(|read| read.each) {
+    let whole = |read: &ReadSpec| read.each || read.with_list;
+    if kind.read.as_ref().is_some_and(whole) {
         return;
     }
     for (index, list) in kind.list.iter().enumerate() {
@@ -172,7 +173,8 @@ fn check_required(lint: &mut Lint<'_>, place: &str, write: &WriteSpec, sent: BTr
         let given = sent.contains(name.as_str())
             || write.with.contains_key(name)
             || (name == "version" && lint.kind.version);
-        if field.required && !field.read_only && !given {
+        let asked = field.required && !facts::is_optional(&write.path, name);
+        if asked && !field.read_only && !given {
             lint.find(place, format!("the body needs {name}"));
         }
     }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use orgsmith_contract::{Contract, Location, Operation, Type};
-use orgsmith_core::catalogue::{Descriptor, ListSpec, Paging};
+use orgsmith_core::catalogue::{Descriptor, ListSpec, Paging, WriteSpec};
 
 use super::{Lint, facts};
 
 pub fn check(lint: &mut Lint<'_>) {
     let kind = lint.kind;
     let above = ids_above(lint, kind);
-    let own = above + usize::from(!kind.singleton);
+    let own = own_ids(lint);
     for (index, list) in kind.list.iter().enumerate() {
         let place = format!("list[{index}]");
         let owner = list
@@ -46,6 +46,8 @@ pub fn check(lint: &mut Lint<'_>) {
     ];
     for (place, write, params) in writes {
         if let Some(write) = write {
+            let params = params + usize::from(write.within.is_some());
+            within(lint, place, write);
             let query = BTreeMap::new();
             check_call(lint, place, &write.method, &write.path, &query, params);
         }
@@ -54,6 +56,25 @@ pub fn check(lint: &mut Lint<'_>) {
         check_call(lint, "delete", "DELETE", &delete.path, &delete.query, own);
     }
     check_move(lint);
+}
+
+/// Checks the field that says whose id stands first in a path.
+fn within(lint: &mut Lint<'_>, place: &str, write: &WriteSpec) {
+    let Some(field) = &write.within else { return };
+    let refers = lint.kind.references.iter().any(|reference| {
+        reference.path.to_string() == *field && reference.kind.is_some() && !reference.deferrable
+    });
+    if !refers || place != "create" || lint.kind.parent.is_some() {
+        lint.find(
+            format!("{place}.within"),
+            "names a reference that a creation needs, of a kind that lives in no other",
+        );
+    }
+}
+
+/// Counts the ids that lead to an object of the kind: none to the only one of an org.
+pub fn own_ids(lint: &Lint<'_>) -> usize {
+    ids_above(lint, lint.kind) + usize::from(!lint.kind.singleton)
 }
 
 /// Counts the ids of what an object of the kind lives in.
@@ -154,7 +175,7 @@ fn check_only(lint: &mut Lint<'_>, place: &str, list: &ListSpec, operation: &Ope
     let row = operation
         .response
         .as_ref()
-        .and_then(|ty| rows(lint.contract, ty))
+        .and_then(|ty| rows_in(lint.contract, ty, list.rows.as_deref()))
         .and_then(|row| lint.contract.model(row.model_name()?));
     for (name, value) in &list.only {
         let place = format!("{place}.only.{name}");
@@ -175,16 +196,22 @@ fn check_only(lint: &mut Lint<'_>, place: &str, list: &ListSpec, operation: &Ope
     }
 }
 
-/// Returns the type of a row of an answer.
-pub fn rows(contract: &Contract, answer: &Type) -> Option<Type> {
+/// Returns the type of a row of an answer, which holds the rows in a field of some name.
+pub fn rows_in(contract: &Contract, answer: &Type, field: Option<&str>) -> Option<Type> {
+    let field = field.unwrap_or("entities");
     let list = match answer {
-        Type::Model(name) => &contract.model(name)?.field("entities")?.ty,
+        Type::Model(name) => &contract.model(name)?.field(field)?.ty,
         list => list,
     };
     match list {
         Type::Array(row) => Some((**row).clone()),
         _ => None,
     }
+}
+
+/// Returns the type of a row of an answer.
+pub fn rows(contract: &Contract, answer: &Type) -> Option<Type> {
+    rows_in(contract, answer, None)
 }
 
 /// Checks that a call exists, has so many parameters in its path, and takes the query.

@@ -113,15 +113,45 @@ pub const MOVE: Call = (
     "/api/v2/authorization/divisions/{divisionId}/objects/{objectType}",
 );
 
-/// Fields whose name ends like an id's and whose value is the same in every org; of one kind alone
+/// Fields that the contract requires in the body of a call and the service derives by itself.
+const OPTIONAL: &[(&str, &str)] = &[
+    ("/api/v2/greetings", "owner"),
+    ("/api/v2/telephony/providers/edges/didpools", "name"),
+    (
+        "/api/v2/telephony/providers/edges/edgegroups",
+        "edgeTrunkBaseAssignment",
+    ),
+    ("/api/v2/telephony/providers/edges/extensionpools", "name"),
+];
+
+/// Tells whether the service does without a field that the contract requires in the body of a call.
+pub fn is_optional(path: &str, field: &str) -> bool {
+    OPTIONAL
+        .iter()
+        .any(|(collection, name)| path.starts_with(collection) && *name == field)
+}
+
+/// Places whose name ends like an id's and whose value is the same in every org; of one kind alone
 /// where the kind stands before it.
-pub const NOT_IDS: &[&str] = &[
+const NOT_IDS: &[&str] = &[
+    "callerId",
     "employeeId",
+    "lineMetaBase.id",
     "outbound_dnclist.campaignId",
     "outbound_dnclist.licenseId",
     "outbound_dnclist.loginId",
+    "phoneMetaBase.id",
     "timeZoneId",
+    "trunkMetabase.id",
 ];
+
+/// Tells whether a place is called like an id and holds none.
+pub fn is_no_id(path: &str) -> bool {
+    NOT_IDS.iter().any(|known| {
+        path.strip_suffix(known)
+            .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    })
+}
 
 /// Kinds that a reference may name before they have a file.
 pub const PLANNED_KINDS: &[&str] = &[

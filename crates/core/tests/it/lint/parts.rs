@@ -17,7 +17,8 @@ pub fn check(lint: &mut Lint<'_>) {
 fn check_part(lint: &mut Lint<'_>, part: &Part) {
     let place = format!("part[{}]", part.field);
     if let Some(list) = &part.list {
-        calls::check_list(lint, &format!("{place}.list"), list, 1);
+        let own = calls::own_ids(lint);
+        calls::check_list(lint, &format!("{place}.list"), list, own);
     }
     source(lint, &place, part);
     item(lint, &place, part);
@@ -72,7 +73,9 @@ fn source(lint: &mut Lint<'_>, place: &str, part: &Part) {
             .response
             .as_ref()
     });
-    if answer.is_some_and(|answer| calls::rows(lint.contract, answer).is_some() == part.single) {
+    let rows = part.list.as_ref().and_then(|list| list.rows.as_deref());
+    let listed = |answer| calls::rows_in(lint.contract, answer, rows).is_some();
+    if answer.is_some_and(|answer| listed(answer) == part.single) {
         lint.find(format!("{place}.single"), "the call answers otherwise");
     }
     match (&part.list, &part.inverse) {
@@ -125,6 +128,15 @@ fn item(lint: &mut Lint<'_>, place: &str, part: &Part) {
             lint.find(format!("{place} {name}"), "an item has no such field");
         }
     }
+    for name in &part.returned {
+        let known = model.is_some_and(|model| model.field(name).is_some());
+        if !known || part.fields.contains(name) || part.replace.is_none() {
+            lint.find(
+                format!("{place}.returned {name}"),
+                "is no unmanaged field of an item of a list that is replaced",
+            );
+        }
+    }
     if part.fields.is_empty() {
         return;
     }
@@ -153,11 +165,12 @@ fn check_write(
         );
         return false;
     };
-    let names_item = in_path(operation) == 2;
+    let own = calls::own_ids(lint);
+    let names_item = in_path(operation) > own;
     let params = if names_item && matches!(name, "change" | "remove") {
-        2
+        own + 1
     } else {
-        1
+        own
     };
     calls::check_call(
         lint,
@@ -168,11 +181,14 @@ fn check_write(
         params,
     );
     many(lint, place, write, names_item);
-    let wants_name = matches!(write.body, ItemBody::IdList | ItemBody::Query);
+    let wants_name = matches!(
+        write.body,
+        ItemBody::IdList | ItemBody::ItemList | ItemBody::Query
+    );
     if write.name.is_some() != wants_name {
         lint.find(
             format!("{place}.name"),
-            "id_list and query have one, and no other",
+            "id_list, item_list and query have one, and no other",
         );
     }
     body(lint, place, part, write, operation)
@@ -230,8 +246,18 @@ fn body(
         (ItemBody::IdList, Some(Type::Model(_))) => model
             .and_then(|model| model.field(name))
             .is_some_and(|field| field.ty == Type::Array(Box::new(Type::String))),
+        (ItemBody::ItemList, Some(Type::Model(list))) => {
+            let list = lint.contract.model(list).and_then(|list| list.field(name));
+            let item = match list.map(|field| &field.ty) {
+                Some(Type::Array(item)) => item.model_name(),
+                _ => None,
+            };
+            let item = item.and_then(|item| lint.contract.model(item));
+            items(lint, place, part, write, item);
+            item.is_some()
+        }
         (ItemBody::Query, None) => operation.query(name).is_some(),
-        (ItemBody::Empty, None) => in_path(operation) == 2,
+        (ItemBody::Empty, None) => in_path(operation) > calls::own_ids(lint),
         _ => false,
     };
     if !fits {
@@ -240,13 +266,16 @@ fn body(
             ItemBody::Items => "a list of items",
             ItemBody::Ids => "a list of ids",
             ItemBody::IdList => "a named list of ids",
+            ItemBody::ItemList => "a named list of items",
             ItemBody::Query => "ids in the query",
             ItemBody::Empty => "an item in the path",
         };
         lint.find(format!("{place}.body"), mismatch(wanted));
     }
     missing_query(lint, place, write, operation);
-    model.is_some_and(|model| model.field("version").is_some_and(|v| !v.read_only))
+    // In a list each item may have a version of its own, which is sent back.
+    let versioned = |model: &Model| model.field("version").is_some_and(|v| !v.read_only);
+    write.body != ItemBody::Items && model.is_some_and(versioned)
 }
 
 fn missing_query(lint: &mut Lint<'_>, place: &str, write: &ItemWrite, operation: &Operation) {
@@ -280,7 +309,8 @@ fn items(lint: &mut Lint<'_>, place: &str, part: &Part, write: &ItemWrite, model
                 "is not among the fields of an item",
             );
         }
-        if model.is_some_and(|model| model.field(name).is_none_or(|field| field.read_only)) {
+        let wire = wire(write, name);
+        if model.is_some_and(|model| model.field(wire).is_none_or(|field| field.read_only)) {
             lint.find(
                 format!("{place}.fields {name}"),
                 "the body takes no such field",
@@ -289,10 +319,18 @@ fn items(lint: &mut Lint<'_>, place: &str, part: &Part, write: &ItemWrite, model
     }
     let Some(model) = model else { return };
     for (name, field) in &model.fields {
-        let given = sent.contains(name)
+        let given = sent.iter().any(|field| wire(write, field) == name)
             || (name == "version" && (part.versioned || part.first_version.is_some()));
         if field.required && !field.read_only && !given {
             lint.find(format!("{place}.fields"), format!("the body needs {name}"));
         }
     }
+}
+
+/// Returns the name under which a call takes a field of an item.
+fn wire<'a>(write: &'a ItemWrite, field: &'a str) -> &'a str {
+    let renamed = write.rename.get(field);
+    renamed
+        .and_then(|wire| wire.name.as_deref())
+        .unwrap_or(field)
 }

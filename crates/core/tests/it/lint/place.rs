@@ -28,6 +28,7 @@ pub fn check(lint: &mut Lint<'_>) {
         ("unordered", &kind.unordered),
         ("volatile", &kind.volatile),
         ("json", &kind.json),
+        ("returned", &kind.returned),
         ("secrets", &kind.secrets),
         ("pii", &kind.pii),
         ("numbers", &kind.numbers),
@@ -69,6 +70,14 @@ pub fn check(lint: &mut Lint<'_>) {
             check_reference(lint, reference);
         }
     }
+    for path in &kind.returned {
+        if !kind.volatile.contains(path) {
+            lint.find(
+                format!("returned {path}"),
+                "is not among the volatile places",
+            );
+        }
+    }
     loose_ids(lint);
 }
 
@@ -108,7 +117,8 @@ pub fn part_type(lint: &Lint<'_>, part: &Part) -> Option<Type> {
     if part.single {
         return Some(answer.clone());
     }
-    calls::rows(lint.contract, answer).map(|row| Type::Array(Box::new(row)))
+    calls::rows_in(lint.contract, answer, list.rows.as_deref())
+        .map(|row| Type::Array(Box::new(row)))
 }
 
 /// Follows a path through the model as it is read, and through its parts.
@@ -314,11 +324,7 @@ fn walk_ids<'t>(
             let name = path.rsplit('.').next().unwrap_or(path);
             let name = name.trim_end_matches(['[', ']', '{', '}']);
             let an_id = name == "id" || name.ends_with("Id") || name.ends_with("Ids");
-            let here = format!("{}.{path}", lint.kind.kind);
-            let none = [name, &here]
-                .iter()
-                .any(|name| facts::NOT_IDS.contains(name));
-            if an_id && !none {
+            if an_id && !facts::is_no_id(&format!("{}.{path}", lint.kind.kind)) {
                 found.push(path.to_owned());
             }
         }

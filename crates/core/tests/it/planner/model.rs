@@ -496,6 +496,22 @@ fn write_part(
                 .map(|id| as_item(part, json!({"id": id})))
                 .collect()
         }
+        ItemBody::ItemList => {
+            let name = call.name.as_ref().expect("a name");
+            let mut items = listed(body[name].clone());
+            for (field, wire) in &call.rename {
+                let sent = wire.name.as_ref().unwrap_or(field);
+                for item in items.iter_mut().filter_map(Value::as_object_mut) {
+                    let value = item.remove(sent).expect("a renamed field");
+                    let value = match wire.bare_ids {
+                        true => json!({ "id": value }),
+                        false => value,
+                    };
+                    item.insert(field.clone(), value);
+                }
+            }
+            items
+        }
         ItemBody::Query => {
             let name = call.name.as_ref().expect("a name");
             listed(query[name].clone())
