@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use orgsmith_client::{Call, Error, Replay, path_segment};
+use orgsmith_core::catalogue::JobSpec;
 use orgsmith_core::flow::i3;
 use orgsmith_core::plan::FLOW_SOURCE;
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ const MAX_SOURCE: u64 = 16 << 20;
 pub(crate) enum JobError {
     #[error(transparent)]
     Call(#[from] Error),
-    #[error("Architect says: {0}")]
+    #[error("the service says: {0}")]
     Failed(String),
     #[error("the job {0} did not end within {minutes} minutes", minutes = PATIENCE.as_secs() / 60)]
     Endless(String),
@@ -249,6 +250,38 @@ async fn poll(org: &Org, path: &str, job: &str) -> Result<Value, JobError> {
         }
     }
     Err(JobError::Endless(job.to_owned()))
+}
+
+/// Waits until a job that a step has started ends.
+pub(crate) async fn wait(org: &Org, path: &str, job: &JobSpec) -> Result<(), JobError> {
+    let mut wait = FIRST_POLL;
+    let mut waited = Duration::ZERO;
+    while waited < PATIENCE {
+        tokio::time::sleep(wait).await;
+        waited += wait;
+        wait = (wait * 2).min(LAST_POLL);
+        let state = org.client.send(Call::get(path)).await?.body;
+        match state.get(&job.field).and_then(Value::as_str) {
+            Some(is) if is == job.done => return Ok(()),
+            Some(is) if is == job.failed => return Err(JobError::Failed(errors(&state))),
+            _ => {}
+        }
+    }
+    Err(JobError::Endless(path.to_owned()))
+}
+
+/// Returns why a job failed, as far as it says.
+fn errors(state: &Value) -> String {
+    let errors = state.get("errors").and_then(Value::as_array);
+    let texts: Vec<&str> = errors
+        .into_iter()
+        .flatten()
+        .filter_map(|error| error.get("message")?.as_str())
+        .collect();
+    match texts.is_empty() {
+        true => "the job failed".to_owned(),
+        false => texts.join("; "),
+    }
 }
 
 /// Returns what is said of one flow of several, or everything where nothing names it.

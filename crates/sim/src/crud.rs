@@ -51,7 +51,12 @@ pub(crate) fn at(req: &Req, kind: &Kind, is_item: bool) -> String {
 }
 
 /// Refuses a path whose objects do not live in each other as it says.
-fn check_place(cx: &Cx<'_>, req: &Req, kind: &Kind, is_item: bool) -> Result<(), Refusal> {
+pub(crate) fn check_place(
+    cx: &Cx<'_>,
+    req: &Req,
+    kind: &Kind,
+    is_item: bool,
+) -> Result<(), Refusal> {
     let at = at(req, kind, is_item);
     if let (Some(parent), Some((above, id))) = (kind.parent, split_last(&at)) {
         let found = cx.find_live(parent, id)?;

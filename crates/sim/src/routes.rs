@@ -124,7 +124,13 @@ impl Registry {
                 ("DELETE", _) if is_item => Verb::Delete,
                 _ => continue,
             };
-            self.served.insert(&operation.id, served(kind, verb));
+            let served = served(kind, verb);
+            // The fallback knows least.
+            let known = self.served.contains_key(operation.id.as_str());
+            if known && matches!(served, Served::Fallback(..)) {
+                continue;
+            }
+            self.served.insert(&operation.id, served);
             if matches!(verb, Verb::Read | Verb::Create)
                 && let Some(Type::Model(name)) = &operation.response
                 && let Some(model) = contract().model(name)

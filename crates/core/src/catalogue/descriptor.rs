@@ -96,6 +96,8 @@ pub struct Descriptor {
     pub update: Option<WriteSpec>,
     /// Deletes one object.
     pub delete: Option<DeleteSpec>,
+    /// Makes what was written take effect, for objects that are drafts until somebody says so.
+    pub publish: Option<PublishSpec>,
     /// Brings a deleted object back, where deletion is soft; sends what `with` says and no field.
     pub restore: Option<WriteSpec>,
     /// The body carries `version`, which must be the current one when writing.
@@ -149,6 +151,9 @@ pub struct Descriptor {
     /// telephone's lines.
     #[serde(default)]
     pub returned: Vec<FieldPath>,
+    /// Ids that whoever writes the object makes up, and that mean something only inside of it.
+    #[serde(default)]
+    pub own_ids: Vec<FieldPath>,
     /// Where the body points to other objects.
     #[serde(default, rename = "reference")]
     pub references: Vec<Reference>,
@@ -198,6 +203,9 @@ pub struct Parent {
     pub kind: Kind,
     /// The field of the document that refers to it; put in when an org is read, and never sent.
     pub field: String,
+    /// There is one in each at most, and its id is that of what it lives in: the schedule of a view.
+    #[serde(default)]
+    pub alone: bool,
 }
 
 /// Who performs the writes of a kind.
@@ -304,6 +312,12 @@ pub struct ListSpec {
     /// The call is made once for each object of this kind. Its id is the first parameter of the
     /// path, or stands in the query or in the body as `{id}`.
     pub each: Option<Kind>,
+    /// The field of the object whose list it is that fills the parameter behind the object's id, such
+    /// as its latest version.
+    pub version: Option<String>,
+    /// No call is made: this field of each object of `each` is the row, and `path` is the list that
+    /// brought the object.
+    pub inside: Option<String>,
 }
 
 impl ListSpec {
@@ -337,17 +351,22 @@ pub struct ReadSpec {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct WriteSpec {
-    /// `POST`, `PUT` or `PATCH`. `PUT` sends the whole object, `PATCH` what changed.
+    /// `POST`, `PUT` or `PATCH`. `PATCH` sends what changed, the others the whole object.
     pub method: String,
     /// The contract's path; its first parameter is the object's id.
     pub path: String,
     /// The field that refers to the object whose id stands first in the path, where the object itself
     /// does not live in it: a greeting is made at its owner and read by its own id alone.
     pub within: Option<String>,
+    /// The update makes a new object in place of the old one, with an id of its own: a new version.
+    /// Its path has the ids of what it lives in, as that of creation has.
+    #[serde(default)]
+    pub anew: bool,
     /// Fields that this call does not take: managed ones, and those that a `PUT` would send back.
     #[serde(default)]
     pub omit: Vec<String>,
-    /// Managed fields that a `PATCH` sends even when they did not change, because the API asks.
+    /// Fields that a `PATCH` sends even when they did not change, because the API asks; those that
+    /// are left alone are sent as they are in the target.
     #[serde(default)]
     pub always: Vec<String>,
     /// Managed fields beside which the API ignores all others: a change of one is a call of its
@@ -357,7 +376,8 @@ pub struct WriteSpec {
     /// Values that this call always sends.
     #[serde(default)]
     pub with: BTreeMap<String, serde_json::Value>,
-    /// Fields that this call takes under another name, and perhaps as a bare id.
+    /// Fields that this call takes under another name, and perhaps as a bare id; a field inside
+    /// another is named by its path: `autoAssign.rule`.
     #[serde(default)]
     pub rename: BTreeMap<String, WireField>,
 }
@@ -382,6 +402,55 @@ pub struct DeleteSpec {
     /// Fixed query parameters.
     #[serde(default)]
     pub query: BTreeMap<String, String>,
+}
+
+/// A call that makes what was written take effect: it publishes a document or a version.
+///
+/// It is made when an object is to be published and is not, or was changed: itself, or what lives
+/// in it. Publishing the same again changes nothing.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishSpec {
+    /// `POST` or `PUT`.
+    pub method: String,
+    /// The contract's path; its first parameter, if it has one, is the object's id.
+    pub path: String,
+    /// The managed field that says whether the object is published; no other call sets it.
+    pub field: String,
+    /// Its value when it is.
+    pub value: serde_json::Value,
+    /// What the body holds; a call without a body has none.
+    pub with: Option<BTreeMap<String, serde_json::Value>>,
+    /// The field of the body that lists the object's id.
+    pub ids: Option<String>,
+    /// The call before the first change of an object that is published; it makes a draft of it.
+    pub reopen: Option<CallSpec>,
+    /// The call starts a job, whose end is awaited.
+    pub job: Option<JobSpec>,
+}
+
+/// A call without a body.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallSpec {
+    /// The HTTP method.
+    pub method: String,
+    /// The contract's path; its first parameter is the object's id.
+    pub path: String,
+}
+
+/// A job that a call starts; the answer to the call has its `id`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobSpec {
+    /// The contract's path of the job; its last parameter is the job's id.
+    pub path: String,
+    /// The field that says how far it is.
+    pub field: String,
+    /// Its value when the work is done.
+    pub done: String,
+    /// Its value when it failed.
+    pub failed: String,
 }
 
 /// A place in the body that points to another object.

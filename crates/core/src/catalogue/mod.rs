@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 pub use descriptor::{
-    Builtin, ClonePhase, DeleteSpec, Descriptor, Driver, Inverse, ItemBody, ItemWrite, KeySpec,
-    LeaveOut, ListSpec, Paging, Parent, Part, ReadSpec, Reference, WireField, WriteSpec,
+    Builtin, CallSpec, ClonePhase, DeleteSpec, Descriptor, Driver, Inverse, ItemBody, ItemWrite,
+    JobSpec, KeySpec, LeaveOut, ListSpec, Paging, Parent, Part, PublishSpec, ReadSpec, Reference,
+    WireField, WriteSpec,
 };
 
 use crate::id::Kind;
@@ -78,6 +79,17 @@ impl Catalogue {
                 fields.push(inverse.path.root().to_owned());
             }
         }
+        for list in kinds.values().flat_map(|kind| &kind.list) {
+            if let Some(owner) = &list.each {
+                let fields = looked_at.entry(owner.clone()).or_default();
+                fields.extend(list.inside.iter().chain(&list.version).cloned());
+            }
+        }
+        for kind in kinds.values() {
+            let lists = kind.parts.iter().filter_map(|part| part.list.as_ref());
+            let fields = looked_at.entry(kind.kind.clone()).or_default();
+            fields.extend(lists.filter_map(|list| list.version.clone()));
+        }
         for (kind, fields) in looked_at {
             if let Some(descriptor) = kinds.get_mut(&kind) {
                 descriptor.looked_at.extend(fields);
@@ -111,7 +123,7 @@ fn with_parent(mut descriptor: Descriptor) -> Result<Descriptor, BadPath> {
             kind: Some(parent.kind.clone()),
             ..Reference::default()
         });
-        for list in &mut descriptor.list {
+        for list in descriptor.list.iter_mut().filter(|_| !parent.alone) {
             list.each.get_or_insert_with(|| parent.kind.clone());
         }
         descriptor.fields.push(parent.field);

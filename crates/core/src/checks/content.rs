@@ -89,6 +89,7 @@ fn templates(step: &Step) -> Vec<(String, &Template)> {
             path: _,
             creates: _,
             versioned: _,
+            job: _,
         }) => {
             let params = params
                 .iter()

@@ -25,6 +25,7 @@ pub use planner::{FLOW_SOURCE, Options, Planner};
 pub use wire::pre_image;
 
 use crate::bundle::{Gap, Origin};
+use crate::catalogue::JobSpec;
 use crate::diff::Change;
 use crate::document::Template;
 use crate::id::{Kind, ObjectRef, StepId, TargetId};
@@ -176,6 +177,9 @@ pub struct Request {
     /// The body carries the object's current version.
     #[serde(default, skip_serializing_if = "is_false")]
     pub versioned: bool,
+    /// The call starts a job, and the step is done when the job is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobSpec>,
 }
 
 #[expect(

@@ -11,7 +11,7 @@ use super::cut::{Edge, cut_cycles};
 use super::flows::take_flow_sources;
 use super::order::order;
 use super::parallel::in_chunks;
-use super::steps::{Made, StepMaker, coming, for_each_template};
+use super::steps::{Made, StepMaker, coming, for_each_template, publish};
 use super::{
     Conflict, Counts, Digest, Estimate, FORMAT, Finding, Plan, Rate, Severity, Side, digest_of,
 };
@@ -201,12 +201,14 @@ impl<'c> Planner<'c> {
             maker.prune(self.catalogue, desired, snapshot);
             made.push(maker.finish());
         }
+        let mut made = Made::joined(made);
+        publish(self.catalogue, &items, &target, &mut made);
         let Made {
             mut steps,
             blobs,
             mut counts,
             notes: more,
-        } = Made::joined(made);
+        } = made;
         notes.add(more);
         order(&mut steps);
         for (kind, captured) in &snapshot.objects {

@@ -6,7 +6,9 @@
 use serde_json::{Map, Value};
 
 use super::digest_of;
-use crate::catalogue::{Descriptor, ItemBody, ItemWrite, Parent, Part, Reference, WriteSpec};
+use crate::catalogue::{
+    Descriptor, ItemBody, ItemWrite, Parent, Part, Reference, WireField, WriteSpec,
+};
 use crate::document::{Slot, Template};
 use crate::id::Kind;
 use crate::snapshot::{normalise, reduced};
@@ -45,12 +47,32 @@ pub(super) fn body(
             }
         }
     }
+    for (path, wire) in &call.rename {
+        rename_inside(&mut sent, path, wire);
+    }
     sent.extend(
         call.with
             .iter()
             .map(|(name, value)| (name.clone(), value.clone())),
     );
     sent
+}
+
+/// Renames a field of an object inside a body: `autoAssign.rule` to `autoAssign.ruleId`.
+fn rename_inside(fields: &mut Map<String, Value>, path: &str, wire: &WireField) {
+    let Some((first, rest)) = path.split_once('.') else {
+        return;
+    };
+    let Some(Value::Object(inner)) = fields.get_mut(first) else {
+        return;
+    };
+    if rest.contains('.') {
+        return rename_inside(inner, rest, wire);
+    }
+    if let Some(value) = inner.remove(rest) {
+        let name = wire.name.clone().unwrap_or_else(|| rest.to_owned());
+        inner.insert(name, if wire.bare_ids { bare(value) } else { value });
+    }
 }
 
 /// Lays the desired fields over those of the live object, so that a call which replaces the whole
@@ -90,6 +112,10 @@ pub fn pre_image(descriptor: &Descriptor, live: &Value) -> String {
     // Nor has it what the object lives in.
     if let Some(parent) = &descriptor.parent {
         state.remove(&parent.field);
+    }
+    // Whether it is published changes with every step of the object and of what lives in it.
+    if let Some(publish) = &descriptor.publish {
+        state.remove(&publish.field);
     }
     if let Some(stamp) = descriptor.stamp.as_ref().and_then(|path| path.get(live)) {
         state.insert("~stamp".to_owned(), stamp.clone());

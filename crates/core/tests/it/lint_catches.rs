@@ -787,3 +787,57 @@ fn a_place_that_is_sent_back_and_an_owner_that_is_none() {
         ),
     ]);
 }
+
+#[test]
+fn a_publishing_that_is_not_one() {
+    catches(&[
+        (
+            "knowledge_document",
+            "documentId}/versions\"\nfield",
+            "documentId}/version\"\nfield",
+            "publish.path",
+            "the contract has no POST",
+        ),
+        (
+            "knowledge_document",
+            "omit = [\"state\"]\nrename",
+            "rename",
+            "publish.field state",
+            "creation and update omit",
+        ),
+        (
+            "speechandtextanalytics_topic",
+            "publishjobs/{jobId}",
+            "publishjobs",
+            "publish.job.path",
+            "the contract has no GET",
+        ),
+        (
+            "speechandtextanalytics_topic",
+            "\"speechAndTextAnalytics:topic:publish\",",
+            "",
+            "write_permissions",
+            "needs speechAndTextAnalytics:topic:publish",
+        ),
+    ]);
+}
+
+#[test]
+fn rows_that_stand_nowhere() {
+    catches(&[
+        (
+            "guide_version",
+            "inside = \"latestSavedVersion\"",
+            "inside = \"latestVersion\"",
+            "list[0].inside",
+            "Guide has no latestVersion",
+        ),
+        (
+            "guide_version",
+            "path = \"/api/v2/guides\"",
+            "path = \"/api/v2/groups\"",
+            "list[0].inside",
+            "is not the list of guide",
+        ),
+    ]);
+}

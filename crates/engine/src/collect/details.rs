@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use orgsmith_client::{Call, Error, path_segment};
 use orgsmith_core::bundle::Gap;
-use orgsmith_core::catalogue::{Descriptor, Driver, Part, Reference};
+use orgsmith_core::catalogue::{Descriptor, Driver, ListSpec, Part, Reference};
 use orgsmith_core::document::{Captured, Stored};
 use serde_json::{Value, json};
 
@@ -118,7 +118,14 @@ async fn one(
 
 /// Puts what an object lives in into its body.
 pub(super) fn in_parent(descriptor: &Descriptor, mut body: Value, ids: &str) -> Value {
-    if let (Some(parent), Some((ids, _))) = (&descriptor.parent, ids.rsplit_once('/'))
+    let Some(parent) = &descriptor.parent else {
+        return body;
+    };
+    let above = match parent.alone {
+        true => Some(ids),
+        false => ids.rsplit_once('/').map(|(above, _)| above),
+    };
+    if let Some(ids) = above
         && let Value::Object(fields) = &mut body
     {
         fields.insert(parent.field.clone(), json!({ "id": ids }));
@@ -165,7 +172,7 @@ pub(crate) async fn read_part(
     let Some(spec) = &part.list else {
         return Ok(None);
     };
-    let path = with_ids(&spec.path, captured.id.as_str());
+    let path = versioned(spec, with_ids(&spec.path, captured.id.as_str()), captured);
     if part.single {
         let call = query_of(&spec.query).fold(Call::get(path), |call, (k, v)| call.query(k, v));
         let reply = org.client.send(call).await.map_err(Failure::Call)?;
@@ -206,6 +213,16 @@ pub(crate) async fn read_part(
             })
     });
     Ok(Some(Value::Array(items)))
+}
+
+/// Puts the version of an object into the path of a list of that version.
+pub(crate) fn versioned(spec: &ListSpec, path: String, object: &Captured) -> String {
+    let field = spec.version.as_ref();
+    match field.and_then(|field| object.body.get(field)) {
+        Some(Value::String(version)) => with_id(&path, version),
+        Some(Value::Number(version)) => with_id(&path, &version.to_string()),
+        _ => path,
+    }
 }
 
 /// Puts the ids of an object, those of what it lives in first, in place of a path's parameters.

@@ -9,7 +9,7 @@ use orgsmith_core::document::{Captured, Stored};
 use orgsmith_core::id::{Kind, SourceId, own_id};
 use serde_json::Value;
 
-use super::details::{in_parent, label, with_ids};
+use super::details::{in_parent, label, versioned, with_ids};
 use super::{CONCURRENCY, call_error};
 use crate::org::Org;
 
@@ -69,12 +69,23 @@ pub(crate) async fn list(
                     None,
                 );
             }
+            Some(kind) if spec.inside.is_some() => {
+                let field = spec.inside.as_deref().unwrap_or_default();
+                for owner in owners.get(kind).into_iter().flatten() {
+                    let mut inside = Rows::default();
+                    if let Some(row) = owner.field(field).filter(Value::is_object) {
+                        inside.take(descriptor, spec, Some(owner), vec![row]);
+                    }
+                    listed.take(Ok(inside), spec, Some(owner));
+                }
+            }
             Some(kind) => {
                 let owners: Vec<&Stored> = owners.get(kind).into_iter().flatten().collect();
                 let mut answers = stream::iter(owners)
                     .map(|owner| async move {
                         let ids = owner.id.as_str();
-                        let listing = listing(spec, &with_ids(&spec.path, ids), own_id(ids));
+                        let path = versioned(spec, with_ids(&spec.path, ids), &owner.open());
+                        let listing = listing(spec, &path, own_id(ids));
                         (
                             owner,
                             rows(org, descriptor, spec, Some(owner), &listing).await,
@@ -123,6 +134,28 @@ struct Rows {
     puzzling: Vec<(String, String)>,
 }
 
+impl Rows {
+    /// Takes a page.
+    fn take(
+        &mut self,
+        descriptor: &Descriptor,
+        spec: &ListSpec,
+        owner: Option<&Stored>,
+        page: Vec<Value>,
+    ) {
+        for row in page {
+            if !is_kept(spec, &row) {
+                self.puzzling.extend(puzzling(descriptor, &row));
+                continue;
+            }
+            match captured(descriptor, owner, row) {
+                Some(row) => self.kept.push(row.into()),
+                None => self.nameless += 1,
+            }
+        }
+    }
+}
+
 /// Reads one list; of each page no more is kept than somebody looks at.
 async fn rows(
     org: &Org,
@@ -132,18 +165,7 @@ async fn rows(
     listing: &Listing,
 ) -> Result<Rows, ListError> {
     let mut rows = Rows::default();
-    let take = |page: Vec<Value>| {
-        for row in page {
-            if !is_kept(spec, &row) {
-                rows.puzzling.extend(puzzling(descriptor, &row));
-                continue;
-            }
-            match captured(descriptor, owner, row) {
-                Some(row) => rows.kept.push(row.into()),
-                None => rows.nameless += 1,
-            }
-        }
-    };
+    let take = |page| rows.take(descriptor, spec, owner, page);
     org.client.for_each_page(listing, take).await?;
     Ok(rows)
 }

@@ -63,6 +63,13 @@ async fn look_up(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
         match find(worker, step, descriptor).await {
             Ok(found) if found.is_empty() => {}
             Ok(found) => {
+                // A new version is known by the key of the old one.
+                let old = worker
+                    .id(&step.object)
+                    .filter(|_| step.action != Action::Create);
+                if old.is_some_and(|old| found.iter().all(|f| f.id.as_str() == old.as_str())) {
+                    return Probe::NotDone;
+                }
                 let [captured] = &found[..] else {
                     let ids: Vec<_> = found.iter().map(|captured| captured.id.as_str()).collect();
                     return Probe::Undecided(format!(
@@ -341,10 +348,22 @@ async fn live_part(
             .and_then(|live| live.get(&part.field).cloned())
             .unwrap_or_default());
     }
+    // A list of one version of the object needs the object.
+    let needs = part
+        .list
+        .as_ref()
+        .is_some_and(|list| list.version.is_some());
+    let body = match needs {
+        true => read_one(org, descriptor, id.as_str())
+            .await
+            .map_err(Failure::Call)?
+            .unwrap_or_default(),
+        false => Value::Null,
+    };
     let id = SourceId::new(id.as_str());
     let captured = Captured {
         id,
-        body: Value::Null,
+        body,
         files: Files::default(),
     };
     let unconditional = Part {

@@ -147,6 +147,15 @@ async fn send_request(
                     "the answer to the creation has no id".into(),
                 ));
             }
+            if let Some(job) = &request.job {
+                let started = reply.body.get("id").and_then(Value::as_str);
+                let Some(started) = started else {
+                    return Err(Failure::Unknown("the answer names no job".into()));
+                };
+                let path = bound_path(worker, &job.path, &request.params)?;
+                let path = with_id(&path, started);
+                jobs::wait(worker.execution.org, &path, job).await?;
+            }
             let id = id.or_else(|| worker.id(&step.object));
             Ok(Sent {
                 id,
@@ -175,6 +184,13 @@ fn new_id(
         Some(parent) => parent.bind_params(worker).ok()?,
         None => Vec::new(),
     };
+    if descriptor
+        .parent
+        .as_ref()
+        .is_some_and(|parent| parent.alone)
+    {
+        return Some(TargetId::new(&ids.join("/")));
+    }
     ids.push(answer.get(&descriptor.id)?.as_str()?.to_owned());
     Some(TargetId::new(&ids.join("/")))
 }
@@ -185,18 +201,24 @@ fn carries_version(request: &Request) -> bool {
     request.versioned || request.body.as_ref().is_some_and(own)
 }
 
+/// Puts the ids that parameters stand for into a path.
+fn bound_path(worker: &Worker<'_>, path: &str, params: &[Template]) -> Result<String, Failure> {
+    let mut path = path.to_owned();
+    for id in params {
+        for id in id.bind_params(worker)? {
+            path = with_id(&path, &id);
+        }
+    }
+    Ok(path)
+}
+
 /// Fills the slots of a request.
 fn request_call(
     worker: &Worker<'_>,
     request: &Request,
     version: Option<u64>,
 ) -> Result<Call, Failure> {
-    let mut path = request.path.clone();
-    for param in &request.params {
-        for id in param.bind_params(worker)? {
-            path = with_id(&path, &id);
-        }
-    }
+    let path = bound_path(worker, &request.path, &request.params)?;
     if path.contains('{') {
         return Err(Failure::NotSent {
             reason: format!("{path} lacks an id that is in it"),

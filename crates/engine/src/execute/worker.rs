@@ -150,7 +150,10 @@ impl<'e> Worker<'e> {
 
     fn learn(&self, step: &Step, id: Option<TargetId>, version: Option<u64>) {
         let mut known = self.lock();
-        if let Some(id) = id.filter(|_| matches!(step.action, Action::Create | Action::Adopt)) {
+        // A new version is an object of its own, though its step is an update.
+        let anew = matches!(&step.write, Write::Request(request) if request.creates);
+        let brings = anew || matches!(step.action, Action::Create | Action::Adopt);
+        if let Some(id) = id.filter(|_| brings) {
             known.ids.insert(step.object.clone(), id);
             known.fresh.insert(step.object.clone());
         }

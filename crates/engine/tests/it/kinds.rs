@@ -193,7 +193,14 @@ async fn one_changed_field_is_one_update_of_that_field() {
             document.body.insert(path.clone(), value);
             desired.documents.insert(object.clone(), document);
             let plan = plan_one(&lab, &desired, object).await;
-            let updates: Vec<_> = plan.steps.iter().filter(|s| s.object == *object).collect();
+            // What is published is made a draft first, and published again afterwards.
+            let writes = || {
+                plan.steps.iter().filter(|step| {
+                    let id = step.id.as_str();
+                    !id.ends_with(":publish") && !id.ends_with(":open")
+                })
+            };
+            let updates: Vec<_> = writes().filter(|s| s.object == *object).collect();
             let [step] = updates[..] else {
                 failures.push(format!(
                     "{object}: {path}: {} steps\n{}",
@@ -209,7 +216,7 @@ async fn one_changed_field_is_one_update_of_that_field() {
                 .collect();
             if step.action != Action::Update
                 || says != BTreeSet::from([path.as_str()])
-                || plan.steps.len() != 1
+                || writes().count() != 1
             {
                 failures.push(format!("{object}: {path}:\n{}", spelled(&plan)));
                 continue;

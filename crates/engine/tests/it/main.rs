@@ -9,6 +9,7 @@ mod kinds;
 mod lab;
 mod odd;
 mod permissions;
+mod publish;
 mod selected;
 mod target;
 mod unread;

@@ -10,9 +10,12 @@ use crate::routes::Registry;
 use crate::world::Org;
 
 mod actions;
+mod ai_studio;
 mod architect;
 mod audits;
 mod authorization;
+mod business_rules;
+mod cases;
 mod clients;
 mod datatables;
 mod dependencies;
@@ -21,15 +24,23 @@ mod email;
 mod flows;
 mod greetings;
 mod groups;
+mod guides;
 mod integrations;
+mod intents;
+mod journey;
+mod journey_views;
+mod knowledge;
+mod learning;
 mod locations;
 mod organizations;
 mod outbound;
+mod performance;
 mod presence;
 mod prompts;
 mod queues;
 mod routing;
 mod settings;
+mod speech;
 mod taskmanagement;
 mod teams;
 mod telephony;
@@ -42,9 +53,12 @@ pub(crate) use prompts::set_audio;
 /// Makes every family known.
 pub(crate) fn register(registry: &mut Registry) {
     actions::register(registry);
+    ai_studio::register(registry);
     architect::register(registry);
     audits::register(registry);
     authorization::register(registry);
+    business_rules::register(registry);
+    cases::register(registry);
     clients::register(registry);
     datatables::register(registry);
     dependencies::register(registry);
@@ -53,15 +67,23 @@ pub(crate) fn register(registry: &mut Registry) {
     flows::register(registry);
     greetings::register(registry);
     groups::register(registry);
+    guides::register(registry);
     integrations::register(registry);
+    intents::register(registry);
+    journey::register(registry);
+    journey_views::register(registry);
+    knowledge::register(registry);
+    learning::register(registry);
     locations::register(registry);
     organizations::register(registry);
     outbound::register(registry);
+    performance::register(registry);
     presence::register(registry);
     prompts::register(registry);
     queues::register(registry);
     routing::register(registry);
     settings::register(registry);
+    speech::register(registry);
     taskmanagement::register(registry);
     teams::register(registry);
     telephony::register(registry);
@@ -72,7 +94,9 @@ pub(crate) fn register(registry: &mut Registry) {
 pub(crate) fn work_of(family: &str) -> Option<Work> {
     flows::work_of(family)
         .or_else(|| datatables::work_of(family))
+        .or_else(|| guides::work_of(family))
         .or_else(|| prompts::work_of(family))
+        .or_else(|| speech::work_of(family))
 }
 
 /// Gives a new org what every org is born with.

@@ -4,6 +4,7 @@ mod architect;
 mod control;
 mod datatables;
 mod dialing;
+mod drafts;
 mod fixtures;
 mod flows;
 mod generated;

@@ -3,6 +3,7 @@
 mod flows;
 mod parts;
 mod prune;
+mod publish;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -16,6 +17,8 @@ use crate::diff::{Change, changes};
 use crate::document::{Captured, Slot, Template, for_each_slot_in};
 use crate::id::{Kind, ObjectRef, StepId};
 use crate::snapshot::{builtin_rule, portable};
+
+pub(super) use publish::publish;
 
 /// Calls `visit` with every template of a step.
 pub(super) fn for_each_template(step: &Step, visit: &mut dyn FnMut(&Template)) {
@@ -250,7 +253,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         let fields: Map<String, Value> = own
             .iter()
             .filter(|(field, _)| {
-                call.method == "PUT" || later.contains(*field) || call.always.contains(*field)
+                call.method != "PATCH" || later.contains(*field) || call.always.contains(*field)
             })
             .map(|(field, value)| (field.clone(), value.clone()))
             .collect();
@@ -345,6 +348,9 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             let wanted = change.new.as_ref().and_then(Slot::of);
             change.old.is_none() || !matches!(wanted, Some(Slot::Secret(_)))
         });
+        // Publishing is a step of its own, behind all others.
+        let publish = descriptor.publish.as_ref();
+        found.retain(|change| publish.is_none_or(|publish| change.path != publish.field));
         // An answer may leave out what is as it always is.
         found.retain(|change| {
             change.old.is_some() || descriptor.defaults.get(&change.path) != change.new.as_ref()
@@ -417,6 +423,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             body: Some(Template::new(Value::Array(vec![own_id]))),
             creates: false,
             versioned: false,
+            job: None,
         });
         self.push(
             item,
@@ -470,7 +477,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             changed(field) || secret(field) || field == "division" || live.body.get(field).is_none()
         });
         let mut fields = wire::overlaid(descriptor, &live.body, &own);
-        if call.method != "PUT" {
+        if call.method == "PATCH" {
             fields.retain(|field, _| changed(field) || call.always.contains(field));
         }
         let body = wire::body(descriptor, call, fields);
@@ -574,6 +581,7 @@ fn write_new(item: &Item<'_>, call: &WriteSpec, body: Map<String, Value>) -> Wri
         body: Some(Template::new(Value::Object(body))),
         creates: true,
         versioned: false,
+        job: None,
     })
 }
 
@@ -584,6 +592,9 @@ fn own_params(item: &Item<'_>, path: &str) -> Vec<Template> {
 }
 
 fn write_object(item: &Item<'_>, call: &WriteSpec, body: Map<String, Value>) -> Write {
+    if call.anew {
+        return write_new(item, call, body);
+    }
     let params = own_params(item, &call.path);
     Write::Request(Request {
         method: call.method.clone(),
@@ -593,6 +604,7 @@ fn write_object(item: &Item<'_>, call: &WriteSpec, body: Map<String, Value>) -> 
         body: Some(Template::new(Value::Object(body))),
         creates: false,
         versioned: item.descriptor.version,
+        job: None,
     })
 }
 
@@ -623,6 +635,10 @@ fn defer(
     let mut later: BTreeSet<String> = own
         .iter()
         .filter(|(field, value)| call.omit.contains(field) && !is_default(field, value))
+        .filter(|(field, _)| {
+            let publish = descriptor.publish.as_ref();
+            publish.is_none_or(|publish| publish.field != **field)
+        })
         .map(|(field, _)| field.clone())
         .collect();
     let body = Value::Object(own);

@@ -197,6 +197,7 @@ impl StepMaker<'_, '_> {
             body: wire::items_body(item.descriptor, part, call, items),
             creates: false,
             versioned: part.versioned && call.method != "DELETE",
+            job: None,
         });
         let reason = reason.to_owned();
         self.push(
@@ -263,6 +264,7 @@ impl StepMaker<'_, '_> {
             body: Some(Template::new(Value::Object(body))),
             creates: false,
             versioned: false,
+            job: None,
         });
         let action = if new { Action::Link } else { Action::Update };
         let suffix = part.field.clone();

@@ -119,6 +119,7 @@ impl StepMaker<'_, '_> {
                     body: None,
                     creates: false,
                     versioned: false,
+                    job: None,
                 }),
                 object,
             });

@@ -97,10 +97,12 @@ fn check_write(lint: &mut Lint<'_>, place: &str, write: &WriteSpec) {
         ("rename", write.rename.keys().collect()),
     ] {
         for name in names {
-            let takes = if list == "omit" {
+            let takes = if list == "omit" || list == "always" {
                 kind.fields.contains(name) || kind.unmanaged.contains_key(name)
             } else {
-                kind.fields.contains(name) && !write.omit.contains(name)
+                let name = name.split('.').next().unwrap_or(name);
+                let is = |field: &String| field == name;
+                kind.fields.iter().any(is) && !write.omit.iter().any(is)
             };
             if !takes {
                 lint.find(
@@ -117,11 +119,10 @@ fn check_write(lint: &mut Lint<'_>, place: &str, write: &WriteSpec) {
     // A PATCH never sends what it may not change.
     let never = |field: &String| write.method == "PATCH" && kind.immutable.contains(field);
     let sent = |field: &&String| !write.omit.contains(field) && !never(field);
-    // A PUT sends back what is left alone, as it was read.
-    let returned = kind
-        .unmanaged
-        .keys()
-        .filter(|_| place == "update" && write.method == "PUT");
+    // A PUT sends back what is left alone, as it was read; a PATCH, what the API always asks for.
+    let returned = kind.unmanaged.keys().filter(|field| {
+        place == "update" && (write.method == "PUT" || write.always.contains(field))
+    });
     let model = lint.contract.model(&kind.model);
     for field in own_fields(kind).chain(returned).filter(sent) {
         let managed = kind.fields.contains(field);
@@ -141,7 +142,7 @@ fn check_write(lint: &mut Lint<'_>, place: &str, write: &WriteSpec) {
                 let mut walk = Compare {
                     lint,
                     place: &place,
-                    bare: write.rename.get(field).is_some_and(|wire| wire.bare_ids),
+                    write,
                     stack: Vec::new(),
                 };
                 walk.types(field, &source.ty, &target.ty);
@@ -208,7 +209,7 @@ fn check_constants(
 struct Compare<'l, 'a> {
     lint: &'l mut Lint<'a>,
     place: &'l str,
-    bare: bool,
+    write: &'l WriteSpec,
     stack: Vec<String>,
 }
 
@@ -222,11 +223,13 @@ impl Compare<'_, '_> {
                 Type::Model(name) => self.lint.contract.model(name),
                 _ => None,
             };
+            let renamed = self.write.rename.get(path.trim_end_matches("[]"));
+            let bare = renamed.is_some_and(|wire| wire.bare_ids);
             let takes = |name: &str| target.is_some_and(|model| model.field(name).is_some());
             let fits = match write {
-                Type::String => self.bare,
+                Type::String => bare,
                 Type::Object => true,
-                _ => !self.bare && takes("id") && reference.by.as_deref().is_none_or(takes),
+                _ => !bare && takes("id") && reference.by.as_deref().is_none_or(takes),
             };
             if !fits {
                 self.report(path, format!("the call takes {} here", spell(write)));
@@ -264,7 +267,7 @@ impl Compare<'_, '_> {
             if is_volatile(self.lint, &path) {
                 continue;
             }
-            match to.field(name) {
+            match to.field(wire(self.write, &path).rsplit('.').next().unwrap_or(name)) {
                 None => self.report(&path, format!("{write} has no {name}")),
                 Some(target) if target.read_only => {
                     self.report(&path, format!("{name} is read-only in {write}"));
@@ -314,7 +317,11 @@ fn coverage(lint: &mut Lint<'_>) {
         })
     };
     let mut found = Vec::new();
-    for field in own_fields(kind) {
+    let publishes = |field: &String| {
+        let publish = kind.publish.as_ref();
+        publish.is_some_and(|publish| publish.field == *field)
+    };
+    for field in own_fields(kind).filter(|field| !publishes(field)) {
         let in_key = kind.key.fields.iter().any(|path| path.root() == field);
         let created = takes(&kind.create, field);
         let updated = takes(&kind.update, field);

@@ -17,6 +17,10 @@ pub fn check(lint: &mut Lint<'_>) {
             .each
             .as_ref()
             .map(|kind| lint.catalogue.get(kind.as_str()));
+        if let Some(field) = &list.inside {
+            check_inside(lint, &place, list, field);
+            continue;
+        }
         let in_body = list.body.iter().flat_map(|body| body.values());
         let in_query = list.query.values().any(|value| value == "{id}")
             || in_body
@@ -34,14 +38,21 @@ pub fn check(lint: &mut Lint<'_>) {
         if in_query && list.each.is_none() {
             lint.find(&place, "{id} in the query or in the body, and no each");
         }
-        check_list(lint, &place, list, params);
+        check_list(
+            lint,
+            &place,
+            list,
+            params + usize::from(list.version.is_some()),
+        );
     }
     if let Some(read) = &kind.read {
         check_call(lint, "read", "GET", &read.path, &read.query, own);
     }
+    let anew = kind.update.as_ref().is_some_and(|update| update.anew);
+    let update = if anew { above } else { own };
     let writes = [
         ("create", &kind.create, above),
-        ("update", &kind.update, own),
+        ("update", &kind.update, update),
         ("restore", &kind.restore, own),
     ];
     for (place, write, params) in writes {
@@ -56,6 +67,52 @@ pub fn check(lint: &mut Lint<'_>) {
         check_call(lint, "delete", "DELETE", &delete.path, &delete.query, own);
     }
     check_move(lint);
+    check_publish(lint, own);
+}
+
+/// Checks a list whose rows stand in the objects of another kind.
+fn check_inside(lint: &mut Lint<'_>, place: &str, list: &ListSpec, field: &str) {
+    let place = format!("{place}.inside");
+    let owner = list
+        .each
+        .as_ref()
+        .map(|kind| lint.catalogue.get(kind.as_str()));
+    let Some(Ok(owner)) = owner else {
+        return lint.find(place, "needs each, a kind that is there");
+    };
+    if !owner.list.iter().any(|known| known.path == list.path) {
+        lint.find(
+            &place,
+            format!("{} is not the list of {}", list.path, owner.kind),
+        );
+    }
+    let model = lint.contract.model(&owner.model);
+    if model.is_none_or(|model| model.field(field).is_none()) {
+        lint.find(&place, format!("{} has no {field}", owner.model));
+    }
+}
+
+/// Checks the calls that publish an object; `own` is the number of ids in a path of its own.
+fn check_publish(lint: &mut Lint<'_>, own: usize) {
+    let kind = lint.kind;
+    let Some(publish) = &kind.publish else { return };
+    let query = BTreeMap::new();
+    let ids = if publish.ids.is_some() { 0 } else { own };
+    let (method, path) = (&publish.method, &publish.path);
+    check_call(lint, "publish", method, path, &query, ids);
+    if let Some(job) = &publish.job {
+        check_call(lint, "publish.job", "GET", &job.path, &query, ids + 1);
+    }
+    if let Some(reopen) = &publish.reopen {
+        let (method, path) = (&reopen.method, &reopen.path);
+        check_call(lint, "publish.reopen", method, path, &query, own);
+    }
+    let field = &publish.field;
+    let sent = |write: &WriteSpec| !write.omit.contains(field);
+    if !kind.fields.contains(field) || kind.create.iter().chain(&kind.update).any(sent) {
+        let message = "is a managed field that creation and update omit";
+        lint.find(format!("publish.field {field}"), message);
+    }
 }
 
 /// Checks the field that says whose id stands first in a path.
@@ -74,7 +131,8 @@ fn within(lint: &mut Lint<'_>, place: &str, write: &WriteSpec) {
 
 /// Counts the ids that lead to an object of the kind: none to the only one of an org.
 pub fn own_ids(lint: &Lint<'_>) -> usize {
-    ids_above(lint, lint.kind) + usize::from(!lint.kind.singleton)
+    let alone = lint.kind.parent.as_ref().is_some_and(|parent| parent.alone);
+    ids_above(lint, lint.kind) + usize::from(!lint.kind.singleton && !alone)
 }
 
 /// Counts the ids of what an object of the kind lives in.
@@ -143,7 +201,7 @@ pub fn check_list(lint: &mut Lint<'_>, place: &str, list: &ListSpec, params: usi
     };
     let paging = if has("pageNumber") && answers("pageNumber") {
         Paging::Offset
-    } else if has("after") || has("cursor") {
+    } else if has("after") || has("cursor") || has("nextPage") {
         Paging::Cursor
     } else {
         Paging::Unpaged

@@ -9,6 +9,8 @@ const PAGE_SIZES: &[(&str, u32)] = &[
     ("/api/v2/integrations/credentials/listing", 200),
     ("/api/v2/routing/queues", 500),
     ("/api/v2/routing/skills", 500),
+    ("/api/v2/speechandtextanalytics/dictionaryfeedback", 500),
+    ("/api/v2/speechandtextanalytics/topics", 500),
     ("/api/v2/taskmanagement/workbins/query", 200),
     ("/api/v2/taskmanagement/workitems/query", 200),
     ("/api/v2/taskmanagement/worktypes/query", 200),
@@ -136,6 +138,7 @@ pub fn is_optional(path: &str, field: &str) -> bool {
 const NOT_IDS: &[&str] = &[
     "callerId",
     "employeeId",
+    "externalId",
     "lineMetaBase.id",
     "outbound_dnclist.campaignId",
     "outbound_dnclist.licenseId",

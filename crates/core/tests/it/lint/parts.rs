@@ -17,8 +17,8 @@ pub fn check(lint: &mut Lint<'_>) {
 fn check_part(lint: &mut Lint<'_>, part: &Part) {
     let place = format!("part[{}]", part.field);
     if let Some(list) = &part.list {
-        let own = calls::own_ids(lint);
-        calls::check_list(lint, &format!("{place}.list"), list, own);
+        let params = calls::own_ids(lint) + usize::from(list.version.is_some());
+        calls::check_list(lint, &format!("{place}.list"), list, params);
     }
     source(lint, &place, part);
     item(lint, &place, part);
@@ -226,7 +226,9 @@ fn body(
         )
     };
     let model = match (&operation.body, write.body) {
-        (Some(Type::Model(name)), ItemBody::Item | ItemBody::IdList) => lint.contract.model(name),
+        (Some(Type::Model(name)), ItemBody::Item | ItemBody::IdList | ItemBody::ItemList) => {
+            lint.contract.model(name)
+        }
         (Some(Type::Array(item)), ItemBody::Items | ItemBody::Ids) => match &**item {
             Type::Model(name) => lint.contract.model(name),
             _ => None,

@@ -32,6 +32,12 @@ pub fn calls(kind: &Descriptor) -> Calls {
     {
         writes.push((write.method.clone(), write.path.clone()));
     }
+    if let Some(publish) = &kind.publish {
+        writes.push((publish.method.clone(), publish.path.clone()));
+        writes.extend(publish.job.iter().map(|job| get(&job.path)));
+        let reopen = publish.reopen.iter();
+        writes.extend(reopen.map(|call| (call.method.clone(), call.path.clone())));
+    }
     for part in &kind.parts {
         reads.extend(part.list.iter().map(listed));
         for write in [&part.replace, &part.add, &part.change, &part.remove]

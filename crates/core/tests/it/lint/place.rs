@@ -32,6 +32,7 @@ pub fn check(lint: &mut Lint<'_>) {
         ("secrets", &kind.secrets),
         ("pii", &kind.pii),
         ("numbers", &kind.numbers),
+        ("own_ids", &kind.own_ids),
     ];
     for (place, paths) in managed {
         for path in paths {
@@ -301,7 +302,12 @@ fn walk_ids<'t>(
     stack: &mut Vec<&'t str>,
     found: &mut Vec<String>,
 ) {
-    if is_volatile(lint, path) || is_key(lint, path) || reference_at(lint, path).is_some() {
+    let own = |place: &FieldPath| place.to_string() == path;
+    if lint.kind.own_ids.iter().any(own)
+        || is_volatile(lint, path)
+        || is_key(lint, path)
+        || reference_at(lint, path).is_some()
+    {
         return;
     }
     match ty {

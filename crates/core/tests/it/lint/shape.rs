@@ -117,7 +117,7 @@ fn parent(lint: &mut Lint<'_>) {
     if kind
         .list
         .iter()
-        .any(|list| list.each.as_ref() != Some(&parent.kind))
+        .any(|list| !parent.alone && list.each.as_ref() != Some(&parent.kind))
     {
         lint.find(
             "list",

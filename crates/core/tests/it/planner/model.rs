@@ -435,7 +435,9 @@ fn part_of<'d>(
             && (call.body == ItemBody::Query || request.query.len() == call.query.len())
     };
     let name_fits = |call: &ItemWrite| match (&call.name, call.body, &request.body) {
-        (Some(name), ItemBody::IdList, Some(body)) => body.value().get(name).is_some(),
+        (Some(name), ItemBody::IdList | ItemBody::ItemList, Some(body)) => {
+            body.value().get(name).is_some()
+        }
         _ => true,
     };
     descriptor.parts.iter().find_map(|part| {
