@@ -200,11 +200,13 @@ fn tolerated(body: &Value, pointer: &str, how: &Bodies<'_>) -> bool {
     }
 }
 
-/// Tells whether a field is one of an object that a body only refers to.
-fn is_reference(body: &Value, pointer: &str) -> bool {
-    let parent = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
-    let holder = (!parent.is_empty()).then(|| body.pointer(parent)).flatten();
-    holder.is_some_and(|holder| holder["id"].is_string())
+/// Tells whether a missing field is one of a model that is used as a reference, by its id alone.
+fn is_reference(body: &Value, missing: &str) -> bool {
+    missing
+        .rsplit_once('/')
+        .filter(|(parent, _)| !parent.is_empty())
+        .and_then(|(parent, _)| body.pointer(parent)?.as_object())
+        .is_some_and(|fields| fields.len() == 1 && fields.contains_key("id"))
 }
 
 /// Takes a field out, unless it is the id of a reference.

@@ -7,6 +7,7 @@ mod demo;
 mod graph;
 mod help;
 mod killed;
+mod kinds_page;
 mod lab;
 mod orgs;
 mod road;

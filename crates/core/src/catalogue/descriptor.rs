@@ -100,6 +100,8 @@ pub struct Descriptor {
     pub publish: Option<PublishSpec>,
     /// Brings a deleted object back, where deletion is soft; sends what `with` says and no field.
     pub restore: Option<WriteSpec>,
+    /// Its writes change a draft, which is then published as a version with an id of its own.
+    pub draft: Option<DraftSpec>,
     /// The body carries `version`, which must be the current one when writing.
     #[serde(default)]
     pub version: bool,
@@ -219,6 +221,8 @@ pub enum Driver {
     Flow,
     /// Prompt resources with audio.
     Prompt,
+    /// Grammars, whose languages have files.
+    Grammar,
     /// Credentials, whose fields are never returned.
     Credential,
     /// Data actions, whose contract changes only through a draft.
@@ -263,6 +267,9 @@ pub struct KeySpec {
     /// Two spellings that differ in case are the same object.
     #[serde(default)]
     pub ignore_case: bool,
+    /// A part may hold the id of an object of this kind, put there by a user interface:
+    /// `Integration-<id>`. The object's key stands for it, in the key and in the document.
+    pub names: Option<Kind>,
     /// The API lets two objects have the same key.
     #[serde(default)]
     pub duplicates: bool,
@@ -498,6 +505,19 @@ impl Reference {
             begins.map_or(literal == text, |begins| text.starts_with(begins))
         })
     }
+}
+
+/// How a draft becomes the object: an evaluation form.
+///
+/// What is listed and referred to are published versions. A write goes to the draft, and its
+/// publication is a part of the same step.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DraftSpec {
+    /// `POST`ed with `{id, published: true}`; the answer has the id of the new version.
+    pub path: String,
+    /// Lists the versions of the object, of which the draft is the one with `published: false`.
+    pub versions: String,
 }
 
 /// What belongs to an object but has calls of its own: queue members, an integration's configuration.

@@ -104,10 +104,7 @@ fn templates(step: &Step) -> Vec<(String, &Template)> {
         Write::ActionDraft { body } => vec![("body".to_owned(), body)],
         Write::FlowImport { source: _ }
         | Write::RowsImport { rows: _ }
-        | Write::PromptAudio {
-            language: _,
-            audio: _,
-        } => Vec::new(),
+        | Write::Upload { name: _, file: _ } => Vec::new(),
     }
 }
 
@@ -115,7 +112,7 @@ fn blob_of(step: &Step) -> Option<&str> {
     match &step.write {
         Write::FlowImport { source } => Some(source),
         Write::RowsImport { rows } => Some(rows),
-        Write::PromptAudio { audio, language: _ } => Some(audio),
+        Write::Upload { file, name: _ } => Some(file),
         Write::Request(_) | Write::ActionDraft { .. } => None,
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn calls(step: &Step) -> usize {
         + match &step.write {
             Write::Request(_) => 1,
             Write::FlowImport { .. } => 1 + FLOW_POLLS,
-            Write::PromptAudio { .. } => 2,
+            Write::Upload { .. } => 2,
             Write::RowsImport { .. } => 2,
             Write::ActionDraft { .. } => 3,
         }

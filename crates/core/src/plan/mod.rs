@@ -135,12 +135,12 @@ pub enum Write {
         /// The blob with the source.
         source: String,
     },
-    /// An audio file is uploaded to a prompt's resource.
-    PromptAudio {
-        /// The language of the resource.
-        language: String,
-        /// The blob with the audio.
-        audio: String,
+    /// A file of the object is uploaded: the audio of a prompt, the rules of a grammar.
+    Upload {
+        /// Its name, which tells the place: `en-us.wav`, `en-us.voice.grxml`.
+        name: String,
+        /// The blob with its content.
+        file: String,
     },
     /// Rows are added to a data table by one file.
     RowsImport {

@@ -244,9 +244,7 @@ fn sent(write: &Write) -> String {
     match write {
         Write::Request(request) => format!("{} {}", request.method, request.path),
         Write::FlowImport { source } => format!("imports the flow source {source}"),
-        Write::PromptAudio { language, audio } => {
-            format!("uploads the audio {audio} in {language}")
-        }
+        Write::Upload { name, file } => format!("uploads the file {name}, {file}"),
         Write::RowsImport { rows } => format!("imports the rows {rows}"),
         Write::ActionDraft { body: _ } => "publishes a draft".to_owned(),
     }

@@ -36,7 +36,7 @@ pub(super) fn kinds<'k>(
             Read::Names => {
                 let owners = descriptor.list.iter().filter_map(|list| list.each.as_ref());
                 let of_key = descriptor.key_references().map(|(kind, _)| kind);
-                let needed = of_key.chain(owners);
+                let needed = of_key.chain(owners).chain(&descriptor.key.names);
                 open.extend(needed.map(|kind| (kind.clone(), Read::Names)));
             }
             Read::Whole => {

@@ -22,6 +22,8 @@ pub struct Names {
     /// What the ids that are GUIDs mean, wherever one stands; nothing where several objects have one.
     by_guid: HashMap<u128, Option<ObjectRef>>,
     ambiguous: Vec<Ambiguous>,
+    /// Texts of keys that are not as the org has them, by kind, id and field.
+    spelled: HashMap<(Kind, String), Vec<(FieldPath, String)>>,
     /// Kinds of the catalogue of which there may be objects that were not read.
     in_part: BTreeSet<Kind>,
 }
@@ -123,6 +125,20 @@ impl Names {
     ) {
         let mut by_key: BTreeMap<Key, Vec<&Stored>> = BTreeMap::new();
         for captured in captured {
+            for path in descriptor
+                .key
+                .fields
+                .iter()
+                .filter(|_| descriptor.key.names.is_some())
+            {
+                let body = captured.fields(&|field| field == path.root());
+                let text = path.get(&body).map(plain).unwrap_or_default();
+                if let Some(spelled) = with_key(catalogue, descriptor, &text, rows) {
+                    let id = captured.id.as_str().to_owned();
+                    let of = self.spelled.entry((descriptor.kind.clone(), id));
+                    of.or_default().push((path.clone(), spelled));
+                }
+            }
             let key = key_of(catalogue, descriptor, captured, rows);
             by_key.entry(key).or_default().push(captured);
         }
@@ -147,6 +163,12 @@ impl Names {
                 self.ambiguous.push(Ambiguous { object, ids });
             }
         }
+    }
+
+    /// Returns the texts of an object's key that are not as the org has them.
+    pub(super) fn spelled(&self, kind: &Kind, id: &str) -> &[(FieldPath, String)] {
+        let found = self.spelled.get(&(kind.clone(), id.to_owned()));
+        found.map_or(&[], Vec::as_slice)
     }
 
     /// Forgets an object, as if the org did not have it.
@@ -267,7 +289,7 @@ fn key_parts(
                 parts.extend(key_parts(catalogue, other, &body, rows, depth + 1));
             }
             _ if descriptor.key.lower_case.contains(path) => parts.push(text.to_lowercase()),
-            _ => parts.push(text),
+            _ => parts.push(with_key(catalogue, descriptor, &text, rows).unwrap_or(text)),
         }
     }
     if descriptor.key.ignore_case {
@@ -276,6 +298,26 @@ fn key_parts(
             .for_each(|part| *part = part.to_lowercase());
     }
     parts
+}
+
+/// Puts the key of an object in place of its id in a text, where one stands there.
+fn with_key(
+    catalogue: &Catalogue,
+    descriptor: &Descriptor,
+    text: &str,
+    rows: &Rows<'_>,
+) -> Option<String> {
+    let kind = descriptor.key.names.as_ref()?;
+    let other = catalogue.get(kind.as_str()).ok()?;
+    let rows_of = rows.get(kind.as_str())?;
+    let is_part = |c: char| c.is_ascii_hexdigit() || c == '-';
+    // An id has 36 characters, and may follow a dash: `Integration-<id>`.
+    let starts = text.char_indices().map(|(start, _)| start);
+    let mut ids = starts.filter_map(|start| text.get(start..start + 36));
+    let id = ids.find(|id| id.chars().all(is_part) && rows_of.contains_key(id))?;
+    let body = rows_of.get(id)?.fields(&|field| other.names_by(field));
+    let parts = key_parts(catalogue, other, &body, rows, MAX_KEY_DEPTH);
+    Some(text.replace(id, &parts.join(" ")))
 }
 
 /// Returns what a part of a key refers to, where it is a reference.

@@ -71,6 +71,9 @@ pub fn portable(
             matches!(Slot::of(value), Some(Slot::Secret(_)))
         });
     }
+    for (path, text) in names.spelled(&descriptor.kind, captured.id.as_str()) {
+        rename(descriptor, path, text, &mut body);
+    }
     open_json(descriptor, &mut body);
     let mut short = Vec::new();
     for reference in &descriptor.references {
@@ -150,6 +153,27 @@ pub fn portable(
         object,
         body,
         files: captured.files.clone(),
+    }
+}
+
+/// Puts a text of the key in place of what the org has, and so in the names of secrets that begin
+/// with it.
+fn rename(descriptor: &Descriptor, path: &FieldPath, text: &str, body: &mut Value) {
+    let old = path.get(body).and_then(Value::as_str).map(str::to_owned);
+    path.retain(body, &mut |value| {
+        *value = Value::String(text.to_owned());
+        true
+    });
+    let old = format!("{}/", old.unwrap_or_default());
+    for secrets in &descriptor.secrets {
+        secrets.retain(body, &mut |value| {
+            if let Some(Slot::Secret(name)) = Slot::of(value)
+                && let Some(field) = name.strip_prefix(&old)
+            {
+                *value = Slot::Secret(format!("{text}/{field}")).to_value();
+            }
+            true
+        });
     }
 }
 

@@ -352,9 +352,7 @@ fn an_architect_file_is_a_source_too() {
 flow/inboundcall/Main flow.i3 flow-source-unreadable: the export is not base64
 flow/inboundcall/Main  flow-source-twice: it has two sources, flow.yaml and flow.i3; take one out
 flow/inboundcall/Main flow.i3 flow-name-differs: the source is of the flow "Other", the document says "Main"
-flow/inboundcall/Main flow.i3 kind-not-carried: names the architect_emergencygroup "Fire", which is of no kind that is carried; the target must have it
 flow/inboundcall/Main flow.i3 flow-names-nothing: names routing_queue/Support, which is not in the bundle; the target must have it
-flow/inboundcall/Main flow.i3 kind-not-carried: names the architect_emergencygroup "Fire", which is of no kind that is carried; the target must have it
 "#);
 }
 

@@ -7,6 +7,7 @@ use orgsmith_client::{Call, Error, path_segment};
 use orgsmith_core::bundle::Gap;
 use orgsmith_core::catalogue::{Descriptor, Driver, ListSpec, Part, Reference};
 use orgsmith_core::document::{Captured, Stored};
+use orgsmith_core::id::SourceId;
 use serde_json::{Value, json};
 
 use super::lists::{Failure, listing, looked_at, query_of};
@@ -57,7 +58,14 @@ pub(super) async fn fill(
     }
     match descriptor.driver {
         Driver::Flow => sources(org, descriptor, &mut filled, collector).await,
-        Driver::Prompt => audio(org, descriptor, &mut filled, collector).await,
+        Driver::Prompt => {
+            let files = filled.iter().flat_map(sounds_of).collect();
+            download(org, descriptor, files, &mut filled, collector).await;
+        }
+        Driver::Grammar => {
+            let files = filled.iter().flat_map(grammars_of).collect();
+            download(org, descriptor, files, &mut filled, collector).await;
+        }
         Driver::Credential => secrets(org, descriptor, &mut filled, collector).await,
         Driver::Crud | Driver::Action | Driver::Datatable => {}
     }
@@ -294,40 +302,72 @@ async fn sources(
     }
 }
 
-/// Downloads the audio of prompts.
-async fn audio(
-    org: &Org,
-    descriptor: &Descriptor,
-    prompts: &mut [Stored],
-    collector: &mut Collector<'_>,
-) {
-    let mut sounds = Vec::new();
-    for (index, prompt) in prompts.iter().enumerate() {
-        let resources = prompt.field("resources").unwrap_or_default();
-        for resource in resources.as_array().into_iter().flatten() {
+/// A file to download: the id of its object, its name and where it is.
+type Remote = (SourceId, String, String);
+
+/// Lists the audio of a prompt.
+fn sounds_of(prompt: &Stored) -> Vec<Remote> {
+    let resources = prompt.field("resources").unwrap_or_default();
+    let resources = resources.as_array();
+    resources
+        .into_iter()
+        .flatten()
+        .filter_map(|resource| {
             let text = |field: &str| resource.get(field).and_then(Value::as_str);
-            if let (Some(language), Some(uri)) = (text("language"), text("mediaUri"))
-                && text("uploadStatus") == Some("transcoded")
-            {
-                sounds.push((index, language.to_owned(), uri.to_owned()));
+            let (language, uri) = (text("language")?, text("mediaUri")?);
+            (text("uploadStatus") == Some("transcoded")).then(|| {
+                let name = format!("{language}.wav");
+                (prompt.id.clone(), name, uri.to_owned())
+            })
+        })
+        .collect()
+}
+
+/// Lists the files of a grammar: for each language one for speech and one for keys.
+fn grammars_of(grammar: &Stored) -> Vec<Remote> {
+    let languages = grammar.field("languages").unwrap_or_default();
+    let mut files = Vec::new();
+    for language in languages.as_array().into_iter().flatten() {
+        let code = language.get("language").and_then(Value::as_str);
+        for mode in ["voice", "dtmf"] {
+            let url = language
+                .get(format!("{mode}FileUrl"))
+                .and_then(Value::as_str);
+            let end = language
+                .get(format!("{mode}FileMetadata"))
+                .and_then(|about| about.get("fileType")?.as_str())
+                .unwrap_or("grxml")
+                .to_lowercase();
+            if let (Some(code), Some(url)) = (code, url) {
+                let name = format!("{code}.{mode}.{end}");
+                files.push((grammar.id.clone(), name, url.to_owned()));
             }
         }
     }
-    let mut downloads =
-        stream::iter(sounds)
-            .map(|(index, language, uri)| async move {
-                (index, language, org.client.download(&uri).await)
-            })
-            .buffered(CONCURRENCY);
-    while let Some((index, language, sound)) = downloads.next().await {
-        let prompt = &mut prompts[index];
-        match sound {
+    files
+}
+
+/// Downloads files and puts them beside their objects.
+async fn download(
+    org: &Org,
+    descriptor: &Descriptor,
+    files: Vec<Remote>,
+    objects: &mut [Stored],
+    collector: &mut Collector<'_>,
+) {
+    let mut downloads = stream::iter(files)
+        .map(|(id, name, uri)| async move { (id, name, org.client.download(&uri).await) })
+        .buffered(CONCURRENCY);
+    while let Some((id, name, content)) = downloads.next().await {
+        let Some(object) = objects.iter_mut().find(|object| object.id == id) else {
+            continue;
+        };
+        match content {
             Ok(bytes) => {
-                let file = format!("{language}.wav");
-                prompt.files.insert(file, Arc::from(&bytes[..]));
+                object.files.insert(name, Arc::from(&bytes[..]));
             }
             Err(error) => {
-                let told = Some(label(&prompt.open()));
+                let told = Some(label(&object.open()));
                 collector.failed(&descriptor.kind, told, Failure::Call(error));
             }
         }

@@ -80,7 +80,7 @@ pub async fn collect(
         kinds: descriptors.len(),
     });
 
-    let mut collector = Collector::new(org, events);
+    let mut collector = Collector::new(org, catalogue, events);
     let mut snapshot = Snapshot {
         org: org.origin(),
         ..Snapshot::default()
@@ -240,6 +240,7 @@ fn invert(descriptors: &[&Descriptor], snapshot: &mut Snapshot) {
 /// Gathers what goes wrong.
 struct Collector<'c> {
     org: &'c Org,
+    catalogue: &'c Catalogue,
     events: &'c Events,
     fatal: Option<Box<Error>>,
     gaps: Vec<Gap>,
@@ -247,9 +248,10 @@ struct Collector<'c> {
 }
 
 impl<'c> Collector<'c> {
-    fn new(org: &'c Org, events: &'c Events) -> Self {
+    fn new(org: &'c Org, catalogue: &'c Catalogue, events: &'c Events) -> Self {
         Self {
             org,
+            catalogue,
             events,
             fatal: None,
             gaps: Vec::new(),
@@ -286,12 +288,36 @@ impl<'c> Collector<'c> {
             self.fatal.get_or_insert_with(|| Box::new(error));
             return;
         }
-        let reason = reason(&error);
+        let reason = self.reason(kind, &error);
         self.gap(Gap {
             kind: kind.clone(),
             object,
             reason,
         });
+    }
+
+    /// Says what an API answered, and what to do.
+    fn reason(&self, kind: &Kind, error: &Error) -> String {
+        let text = chain(error);
+        match error.status() {
+            Some(403) => {
+                let needs = self.catalogue.get(kind.as_str());
+                let needs = needs
+                    .map(|kind| &kind.read_permissions[..])
+                    .unwrap_or_default();
+                let told = needs
+                    .iter()
+                    .any(|permission| text.contains(permission.as_str()));
+                let which = match told || needs.is_empty() {
+                    true => "this permission".to_owned(),
+                    // An answer that lists dozens says nothing.
+                    false => needs.join(" and "),
+                };
+                format!("{text} (give the client's role {which}, or leave the kind out)")
+            }
+            Some(404) => text + " (it may have been deleted while the org was read)",
+            _ => text,
+        }
     }
 
     /// Names the rows that were left out though they can be read, with the reason.
@@ -334,16 +360,6 @@ fn never_connected(error: &Error) -> bool {
         Error::Connect { .. } => true,
         Error::Exhausted { last, .. } => never_connected(last),
         _ => false,
-    }
-}
-
-/// Says what an API answered, and what to do.
-fn reason(error: &Error) -> String {
-    let text = chain(error);
-    match error.status() {
-        Some(403) => text + " (give the client's role this permission, or leave the kind out)",
-        Some(404) => text + " (it may have been deleted while the org was read)",
-        _ => text,
     }
 }
 

@@ -48,7 +48,7 @@ pub async fn collect_selected(
         catalogue,
         selection,
         pins,
-        collector: Collector::new(org, events),
+        collector: Collector::new(org, catalogue, events),
         snapshot: Snapshot {
             org: org.origin(),
             ..Snapshot::default()
@@ -102,6 +102,15 @@ impl Reader<'_> {
         if !missing.is_empty() {
             self.fetch(missing).await?;
             return Ok(true);
+        }
+        let read = self.snapshot.objects.keys();
+        let read = read.filter_map(|kind| self.catalogue.get(kind.as_str()).ok());
+        let named: BTreeSet<Kind> = read
+            .filter_map(|descriptor| descriptor.key.names.clone())
+            .filter(|kind| !self.listed.contains(kind))
+            .collect();
+        for kind in &named {
+            self.list_kind(kind).await?;
         }
         let names = Names::new(self.catalogue, &self.snapshot, self.pins);
         let rows = self.rows();

@@ -44,7 +44,7 @@ pub(super) async fn probe(worker: &Worker<'_>, step: &Step, descriptor: &Descrip
         }
         Write::FlowImport { source } => return imported(worker, step, descriptor, source).await,
         // Importing a file again makes what it says once more, and nothing twice.
-        Write::PromptAudio { .. } | Write::RowsImport { .. } => {
+        Write::Upload { .. } | Write::RowsImport { .. } => {
             return Probe::NotDone;
         }
         Write::Request(_) | Write::ActionDraft { .. } => {}
@@ -142,6 +142,7 @@ fn key_kinds<'c>(catalogue: &'c Catalogue, descriptor: &'c Descriptor) -> Vec<&'
     let mut found: Vec<&Descriptor> = Vec::new();
     let others = leans_on
         .chain(owners)
+        .chain(&descriptor.key.names)
         .filter(|kind| **kind != descriptor.kind);
     for other in others.filter_map(|kind| catalogue.get(kind.as_str()).ok()) {
         for kind in key_kinds(catalogue, other) {
@@ -162,7 +163,7 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
     let versioned = match &step.write {
         Write::Request(request) => request.versioned,
         Write::ActionDraft { .. } => true,
-        Write::FlowImport { .. } | Write::PromptAudio { .. } | Write::RowsImport { .. } => false,
+        Write::FlowImport { .. } | Write::Upload { .. } | Write::RowsImport { .. } => false,
     };
     let Some(id) = worker.id(&step.object) else {
         return Probe::Undecided("it has no id in the target".into());
@@ -184,7 +185,7 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
     let wanted = match &step.write {
         Write::Request(request) => request.body.as_ref(),
         Write::ActionDraft { body } => Some(body),
-        Write::FlowImport { .. } | Write::PromptAudio { .. } | Write::RowsImport { .. } => None,
+        Write::FlowImport { .. } | Write::Upload { .. } | Write::RowsImport { .. } => None,
     };
     let holds = wanted
         .and_then(|wanted| wanted.bind(worker).ok())

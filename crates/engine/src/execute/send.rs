@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use orgsmith_client::{Call, Error, Method, Replay, path_segment};
-use orgsmith_core::catalogue::Descriptor;
+use orgsmith_client::{Call, Error, Listing, Method, PageStyle, Replay, path_segment};
+use orgsmith_core::catalogue::{Descriptor, Driver};
 use orgsmith_core::document::{Bindings, Slot, Template, Unbound, for_each_slot};
 use orgsmith_core::id::TargetId;
 use orgsmith_core::plan::{Action, Request, Step, Write};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 use super::worker::{Worker, is_fatal, version_of};
-use crate::collect::details::with_id;
+use crate::collect::details::{with_id, with_ids};
 use crate::jobs::{self, JobError, headers};
 
 /// Waits between looks at a prompt whose audio is being transcoded.
@@ -99,6 +99,9 @@ pub(super) async fn send(
     version: Option<u64>,
 ) -> Result<Sent, Failure> {
     match &step.write {
+        Write::Request(request) if descriptor.draft.is_some() && step.action != Action::Delete => {
+            send_published(worker, step, descriptor, request).await
+        }
         Write::Request(request) => send_request(worker, step, descriptor, request, version).await,
         Write::FlowImport { source } => {
             let id = jobs::import_flow(worker.execution.org, &blob(worker, source)?).await?;
@@ -107,10 +110,15 @@ pub(super) async fn send(
                 version: None,
             })
         }
-        Write::PromptAudio { language, audio } => {
+        Write::Upload { name, file } => {
             let id = own_id(worker, step)?;
-            let bytes = blob(worker, audio)?;
-            upload_audio(worker, id.as_str(), language, bytes).await?;
+            let bytes = blob(worker, file)?;
+            let (place, end) = name.rsplit_once('.').unwrap_or((name, ""));
+            if descriptor.driver == Driver::Grammar {
+                upload_grammar(worker, id.as_str(), place, end, bytes).await?;
+            } else {
+                upload_audio(worker, id.as_str(), place, bytes).await?;
+            }
             Ok(Sent {
                 id: Some(id),
                 version: None,
@@ -168,6 +176,50 @@ async fn send_request(
         }),
         Err(error) => Err(failure(error, carries_version(request))),
     }
+}
+
+/// Writes the draft of an object and publishes it; the published version has an id of its own.
+async fn send_published(
+    worker: &Worker<'_>,
+    step: &Step,
+    descriptor: &Descriptor,
+    request: &Request,
+) -> Result<Sent, Failure> {
+    let Some(spec) = &descriptor.draft else {
+        return send_request(worker, step, descriptor, request, None).await;
+    };
+    let client = &worker.execution.org.client;
+    let failed = |error| failure(error, false);
+    let mut request = request.clone();
+    if !request.creates {
+        let id = own_id(worker, step)?;
+        let listing = Listing::new(with_ids(&spec.versions, id.as_str()), PageStyle::Offset);
+        let versions = client
+            .list(&listing)
+            .await
+            .map_err(|error| Failure::NotSent {
+                reason: format!("its versions cannot be read: {error}"),
+                fatal: None,
+            })?;
+        let draft = versions
+            .iter()
+            .find(|version| version.get("published") == Some(&Value::Bool(false)))
+            .and_then(|version| version.get("id")?.as_str());
+        // Where there is no draft, changing the published version makes one.
+        request.path = with_ids(&request.path, draft.unwrap_or(id.as_str()));
+        request.params.clear();
+    }
+    let call = request_call(worker, &request, None)?;
+    let written = client.send(call).await.map_err(failed)?.body;
+    let draft = written.get("id").and_then(Value::as_str);
+    let draft = draft.ok_or_else(|| Failure::Unknown("the answer has no id".into()))?;
+    let call = Call::post(&spec.path).json(json!({ "id": draft, "published": true }));
+    let published = client.send(call).await.map_err(failed)?.body;
+    let id = published.get("id").and_then(Value::as_str).unwrap_or(draft);
+    Ok(Sent {
+        id: Some(TargetId::new(id)),
+        version: None,
+    })
 }
 
 /// Returns the id that an answer gives an object, below the ids of what it lives in.
@@ -311,6 +363,41 @@ async fn send_draft(
 fn is_draft_field(name: &str, descriptor: &Descriptor) -> bool {
     matches!(name, "category" | "name" | "config" | "contract" | "secure")
         && descriptor.fields.iter().any(|field| field == name)
+}
+
+/// Uploads the file of a grammar's language; `place` is language and mode, such as `en-us.voice`.
+async fn upload_grammar(
+    worker: &Worker<'_>,
+    grammar: &str,
+    place: &str,
+    file_type: &str,
+    bytes: Vec<u8>,
+) -> Result<(), Failure> {
+    let client = &worker.execution.org.client;
+    let failed = |error| failure(error, false);
+    let (language, mode) = place.rsplit_once('.').unwrap_or((place, "voice"));
+    let path = format!(
+        "/api/v2/architect/grammars/{}/languages/{}/files/{}",
+        path_segment(grammar),
+        path_segment(language),
+        path_segment(mode)
+    );
+    // Uploading the same file twice is uploading it once.
+    let call = Call::post(path)
+        .json(json!({ "fileType": file_type }))
+        .replay(Replay::Safe);
+    let upload = client.send(call).await.map_err(failed)?.body;
+    let url = upload.get("url").and_then(Value::as_str);
+    let headers = headers(&upload, "headers");
+    client
+        .upload(
+            url.unwrap_or_default(),
+            &headers,
+            "application/octet-stream",
+            bytes,
+        )
+        .await
+        .map_err(failed)
 }
 
 /// Uploads audio and waits until the target can play it.

@@ -151,11 +151,11 @@ impl<'e> Worker<'e> {
     fn learn(&self, step: &Step, id: Option<TargetId>, version: Option<u64>) {
         let mut known = self.lock();
         // A new version is an object of its own, though its step is an update.
-        let anew = matches!(&step.write, Write::Request(request) if request.creates);
-        let brings = anew || matches!(step.action, Action::Create | Action::Adopt);
-        if let Some(id) = id.filter(|_| brings) {
+        if let Some(id) = id {
             known.ids.insert(step.object.clone(), id);
-            known.fresh.insert(step.object.clone());
+            if matches!(step.action, Action::Create | Action::Adopt) {
+                known.fresh.insert(step.object.clone());
+            }
         }
         match version {
             Some(version) => known.versions.insert(step.object.clone(), version),
@@ -371,9 +371,7 @@ impl<'e> Worker<'e> {
         let versioned = match &step.write {
             Write::Request(request) => request.versioned,
             Write::ActionDraft { .. } => true,
-            Write::FlowImport { .. } | Write::PromptAudio { .. } | Write::RowsImport { .. } => {
-                false
-            }
+            Write::FlowImport { .. } | Write::Upload { .. } | Write::RowsImport { .. } => false,
         };
         if !versioned {
             return Ok(None);

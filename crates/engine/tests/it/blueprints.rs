@@ -172,8 +172,9 @@ impl<'l> Source<'l> {
                     self.action(&integration, category, name),
                 )
             }
-            // The simulator has neither; Architect takes the flow and warns.
-            "script" | "architect_emergencygroup" => return None,
+            "architect_emergencygroup" => ("architect/emergencygroups", json!({"name": name})),
+            // The simulator has none; Architect takes the flow and warns.
+            "script" => return None,
             "flow" => return None,
             other => panic!("a fixture names the {other} {name}"),
         };

@@ -54,9 +54,8 @@ async fn expect_clone(
     assert_eq!(consumed(lab, "tenant").await, resources);
     for (flow, named) in named {
         for (kind, _, name) in named {
-            // Dependency tracking knows no divisions, and the simulator no scripts and no
-            // emergency groups.
-            let absent = ["auth_division", "script", "architect_emergencygroup"].contains(kind);
+            // Dependency tracking knows no divisions, and the simulator no scripts.
+            let absent = ["auth_division", "script"].contains(kind);
             let used = resources[flow]
                 .iter()
                 .any(|used| used.ends_with(&format!(" {name}")));
@@ -157,13 +156,8 @@ async fn blueprints_arrive_byte_for_byte_with_everything_that_they_name() {
         .collect();
     assert_eq!(exported, sent, "the export gives what was put in");
     let email = "flow/inboundemail/EmailAWSComprehendFlow";
-    let (ivr, chat) = (
-        "flow/inboundcall/DR-Emergency-IVR",
-        "flow/inboundshortmessage",
-    );
+    let chat = "flow/inboundshortmessage";
     let absent = [
-        format!("{ivr} flow.yaml:355 kind-not-carried"),
-        format!("{ivr} flow.yaml:356 kind-not-carried"),
         format!("{chat}/Older edition flow.yaml:86 kind-not-carried"),
         format!("{chat}/chat_bot_hours_differentiator flow.yaml:85 kind-not-carried"),
     ];

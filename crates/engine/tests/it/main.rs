@@ -3,6 +3,7 @@
 mod blueprints;
 mod clone;
 mod crash;
+mod credentials;
 mod faults;
 mod fixtures;
 mod kinds;

@@ -1,4 +1,6 @@
-//! Schedules, schedule groups and call routes.
+//! Schedules, schedule groups, call routes and emergency groups.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -6,7 +8,7 @@ use crate::api::telephony::{owner_of, pool_of};
 use crate::cx::Cx;
 use crate::error::Refusal;
 use crate::kind::{Division, Filter, Kind, Version};
-use crate::refs::Ref;
+use crate::refs::{Ref, id_of};
 use crate::routes::{Registry, Req};
 use crate::store::{Fields, text};
 
@@ -56,6 +58,18 @@ const KINDS: &[Kind] = &[
         check: Some(check_ivr),
         ..ARCHITECT
     },
+    Kind {
+        name: "emergency_group",
+        path: "/api/v2/architect/emergencygroups",
+        audit: ("Architect", "EmergencyGroup"),
+        refs: &[
+            Ref::to("emergencyCallFlows[].emergencyFlow", "flow"),
+            Ref::to("emergencyCallFlows[].ivrs[]", "ivr"),
+        ],
+        defaults: r#"{"enabled": false, "emergencyCallFlows": []}"#,
+        check: Some(check_emergency_group),
+        ..ARCHITECT
+    },
 ];
 
 pub(crate) fn register(registry: &mut Registry) {
@@ -77,6 +91,38 @@ fn check_schedule(
     let rule = text(fields, "rrule");
     if !rule.is_empty() && !rule.split(';').any(|part| part.starts_with("FREQ=")) {
         return Err(Refusal::new(400, code, "The rrule has no FREQ.").detail(code, "rrule"));
+    }
+    Ok(())
+}
+
+/// Takes a call route in one of its flows only, and each with a flow.
+fn check_emergency_group(
+    _: &mut Cx<'_>,
+    _: &Req,
+    fields: &mut Fields,
+    _: Option<&Fields>,
+) -> Result<(), Refusal> {
+    let code = "architect.object.validate.failed";
+    let mut routes = BTreeSet::new();
+    let flows = fields.get("emergencyCallFlows").and_then(Value::as_array);
+    for flow in flows.into_iter().flatten() {
+        if flow.get("emergencyFlow").and_then(id_of).is_none() {
+            return Err(
+                Refusal::new(400, code, "An emergency call flow names no flow.")
+                    .detail(code, "emergencyCallFlows"),
+            );
+        }
+        let ivrs = flow.get("ivrs").and_then(Value::as_array);
+        for id in ivrs.into_iter().flatten().filter_map(id_of) {
+            if !routes.insert(id.to_owned()) {
+                return Err(Refusal::new(
+                    400,
+                    code,
+                    format!("The call route {id} is named twice."),
+                )
+                .detail(code, "emergencyCallFlows"));
+            }
+        }
     }
     Ok(())
 }

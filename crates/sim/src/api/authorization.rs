@@ -110,7 +110,7 @@ const DEFAULT_ROLES: [(&str, &[Policy]); 4] = [
 ];
 
 /// What `POST /authorization/divisions/{id}/objects/{type}` calls the simulator's kinds.
-const MOVABLE: [(&str, &str); 16] = [
+const MOVABLE: &[(&str, &str)] = &[
     ("QUEUE", "queue"),
     ("FLOW", "flow"),
     ("USER", "user"),
@@ -123,6 +123,11 @@ const MOVABLE: [(&str, &str); 16] = [
     ("SCHEDULE", "schedule"),
     ("SCHEDULEGROUP", "schedule_group"),
     ("CALLROUTE", "ivr"),
+    ("EMERGENCYGROUPS", "emergency_group"),
+    ("FLOWMILESTONE", "flow_milestone"),
+    ("FLOWOUTCOME", "flow_outcome"),
+    ("ROUTINGSCHEDULEGROUPS", "schedule_group"),
+    ("ROUTINGSCHEDULES", "schedule"),
     ("PROMPT", "user_prompt"),
     ("SCRIPT", "script"),
     ("EXTENSIONPOOL", "extension_pool"),

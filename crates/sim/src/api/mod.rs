@@ -22,6 +22,7 @@ mod dependencies;
 mod edges;
 mod email;
 mod flows;
+mod grammars;
 mod greetings;
 mod groups;
 mod guides;
@@ -32,11 +33,14 @@ mod journey_views;
 mod knowledge;
 mod learning;
 mod locations;
+mod loglevels;
 mod organizations;
 mod outbound;
+mod outcomes;
 mod performance;
 mod presence;
 mod prompts;
+mod quality;
 mod queues;
 mod routing;
 mod settings;
@@ -44,7 +48,9 @@ mod speech;
 mod taskmanagement;
 mod teams;
 mod telephony;
+mod triggers;
 mod users;
+mod workforce;
 
 pub(crate) use flows::publish;
 pub(crate) use groups::member_ids;
@@ -65,6 +71,7 @@ pub(crate) fn register(registry: &mut Registry) {
     edges::register(registry);
     email::register(registry);
     flows::register(registry);
+    grammars::register(registry);
     greetings::register(registry);
     groups::register(registry);
     guides::register(registry);
@@ -75,11 +82,14 @@ pub(crate) fn register(registry: &mut Registry) {
     knowledge::register(registry);
     learning::register(registry);
     locations::register(registry);
+    loglevels::register(registry);
     organizations::register(registry);
     outbound::register(registry);
+    outcomes::register(registry);
     performance::register(registry);
     presence::register(registry);
     prompts::register(registry);
+    quality::register(registry);
     queues::register(registry);
     routing::register(registry);
     settings::register(registry);
@@ -87,7 +97,9 @@ pub(crate) fn register(registry: &mut Registry) {
     taskmanagement::register(registry);
     teams::register(registry);
     telephony::register(registry);
+    triggers::register(registry);
     users::register(registry);
+    workforce::register(registry);
 }
 
 /// Gives what does the work of a family of jobs.

@@ -11,6 +11,7 @@ mod generated;
 mod people;
 mod prompts;
 mod protocol;
+mod quality;
 mod routing;
 mod services;
 mod settings;

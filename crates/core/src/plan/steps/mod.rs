@@ -36,7 +36,7 @@ pub(super) fn for_each_template(step: &Step, visit: &mut dyn FnMut(&Template)) {
                 .for_each(visit);
         }
         Write::ActionDraft { body } => visit(body),
-        Write::FlowImport { .. } | Write::PromptAudio { .. } | Write::RowsImport { .. } => {}
+        Write::FlowImport { .. } | Write::Upload { .. } | Write::RowsImport { .. } => {}
     }
 }
 
@@ -394,7 +394,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 );
             }
         }
-        self.audio(item, Some(&portable), false);
+        self.uploads(item, Some(&portable), false);
         if !found.is_empty() && descriptor.update_last {
             self.update_body(item, live, &found, changed);
         }

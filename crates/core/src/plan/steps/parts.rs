@@ -52,7 +52,7 @@ impl StepMaker<'_, '_> {
                 self.part(item, part, desired, None, None, true);
             }
         }
-        self.audio(item, None, true);
+        self.uploads(item, None, true);
     }
 
     /// Makes the steps of a part: of a single object, or of a list of items.
@@ -281,11 +281,13 @@ impl StepMaker<'_, '_> {
         );
     }
 
-    /// Uploads the audio of a prompt where it differs.
-    pub(super) fn audio(&mut self, item: &Item<'_>, live: Option<&Portable>, new: bool) {
-        if item.descriptor.driver != Driver::Prompt {
-            return;
-        }
+    /// Uploads the files of a prompt or a grammar where they differ.
+    pub(super) fn uploads(&mut self, item: &Item<'_>, live: Option<&Portable>, new: bool) {
+        let (noun, reason) = match item.descriptor.driver {
+            Driver::Prompt => ("audio", "its audio differs"),
+            Driver::Grammar => ("file", "its file differs"),
+            _ => return,
+        };
         for (name, bytes) in &item.files {
             let have = live
                 .and_then(|live| live.files.get(name))
@@ -294,25 +296,25 @@ impl StepMaker<'_, '_> {
             if have.as_ref() == Some(&wanted) {
                 continue;
             }
-            let language = name
+            let place = name
                 .rsplit_once('.')
-                .map_or(name.as_str(), |(language, _)| language);
+                .map_or(name.as_str(), |(place, _)| place);
             let change = Change {
-                path: format!("audio[{language}]"),
+                path: format!("{noun}[{place}]"),
                 old: have.map(Value::String),
                 new: Some(Value::String(wanted)),
             };
-            let write = Write::PromptAudio {
-                language: language.to_owned(),
-                audio: self.blob(bytes),
+            let write = Write::Upload {
+                name: name.clone(),
+                file: self.blob(bytes),
             };
             self.push(
                 item,
                 Draft {
-                    suffix: format!("audio/{language}"),
+                    suffix: format!("{noun}/{place}"),
                     action: if new { Action::Link } else { Action::Update },
                     changes: vec![change],
-                    reason: "its audio differs".into(),
+                    reason: reason.into(),
                     expected: None,
                     write,
                 },

@@ -63,6 +63,11 @@ pub fn check(lint: &mut Lint<'_>) {
             check_call(lint, place, &write.method, &write.path, &query, params);
         }
     }
+    if let Some(draft) = &kind.draft {
+        let query = BTreeMap::new();
+        check_call(lint, "draft.path", "POST", &draft.path, &query, above);
+        check_call(lint, "draft.versions", "GET", &draft.versions, &query, own);
+    }
     if let Some(delete) = &kind.delete {
         check_call(lint, "delete", "DELETE", &delete.path, &delete.query, own);
     }

@@ -7,6 +7,7 @@ const PAGE_SIZES: &[(&str, u32)] = &[
     ("/api/v2/flows", 500),
     ("/api/v2/groups", 500),
     ("/api/v2/integrations/credentials/listing", 200),
+    ("/api/v2/processautomation/triggers", 200),
     ("/api/v2/routing/queues", 500),
     ("/api/v2/routing/skills", 500),
     ("/api/v2/speechandtextanalytics/dictionaryfeedback", 500),
@@ -91,6 +92,19 @@ pub fn driver_calls(driver: Driver) -> (&'static [Call], &'static [Call]) {
                 "POST",
                 "/api/v2/architect/prompts/{promptId}/resources/{languageCode}/uploads",
             )],
+        ),
+        Driver::Grammar => (
+            &[],
+            &[
+                (
+                    "POST",
+                    "/api/v2/architect/grammars/{grammarId}/languages/{languageCode}/files/voice",
+                ),
+                (
+                    "POST",
+                    "/api/v2/architect/grammars/{grammarId}/languages/{languageCode}/files/dtmf",
+                ),
+            ],
         ),
         Driver::Action => (
             &[],

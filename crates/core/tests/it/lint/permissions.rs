@@ -38,6 +38,10 @@ pub fn calls(kind: &Descriptor) -> Calls {
         let reopen = publish.reopen.iter();
         writes.extend(reopen.map(|call| (call.method.clone(), call.path.clone())));
     }
+    if let Some(draft) = &kind.draft {
+        writes.push(("POST".to_owned(), draft.path.clone()));
+        writes.push(get(&draft.versions));
+    }
     for part in &kind.parts {
         reads.extend(part.list.iter().map(listed));
         for write in [&part.replace, &part.add, &part.change, &part.remove]

@@ -115,11 +115,9 @@ impl Model {
                 let source = plan.blobs[source].bytes().expect("content");
                 self.import_flow(step, &source);
             }
-            Write::PromptAudio { language, audio } => {
-                let audio = plan.blobs[audio].bytes().expect("content");
-                self.own(step)
-                    .files
-                    .insert(format!("{language}.wav"), audio.into());
+            Write::Upload { name, file } => {
+                let content = plan.blobs[file].bytes().expect("content");
+                self.own(step).files.insert(name.clone(), content.into());
             }
             Write::RowsImport { rows } => {
                 let text =
