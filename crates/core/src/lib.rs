@@ -11,6 +11,7 @@ pub mod checks;
 pub mod compare;
 pub mod diff;
 pub mod document;
+pub mod file_refs;
 pub mod flow;
 mod flow_names;
 pub mod graph;

@@ -9,6 +9,7 @@ mod chain;
 pub mod collect;
 mod events;
 mod execute;
+mod files;
 mod jobs;
 mod org;
 mod run;

@@ -15,11 +15,6 @@
 //! To add a family, write `api/<family>.rs` with rows of kinds and handlers, and name it in
 //! `api/mod.rs`.
 
-#![expect(
-    dead_code,
-    reason = "the families that use the rest of the foundation follow"
-)]
-
 mod admin;
 mod api;
 mod audit;

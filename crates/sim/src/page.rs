@@ -13,7 +13,9 @@ use crate::routes::{Req, registry};
 use crate::store::{Fields, Object, text};
 
 /// Query parameters that every list takes.
-const COMMON: [&str; 12] = [
+const COMMON: [&str; 14] = [
+    "cursor",
+    "limit",
     "pageSize",
     "pageNumber",
     "before",
@@ -231,10 +233,11 @@ pub(crate) fn cut<T>(
         }
         Style::Cursor => {
             let size = page_size(req, max_page, oversize)?;
-            let from = match req.query("after").filter(|after| !after.is_empty()) {
+            let after = cursor_param(req);
+            let from = match req.query(after).filter(|after| !after.is_empty()) {
                 None => 0,
-                Some(after) => decode(&after)
-                    .ok_or_else(|| bad_query("after", "is not a cursor of this list"))?
+                Some(cursor) => decode(&cursor)
+                    .ok_or_else(|| bad_query(after, "is not a cursor of this list"))?
                     .min(items.len()),
             };
             let to = from.saturating_add(size).min(items.len());
@@ -247,12 +250,31 @@ pub(crate) fn cut<T>(
             if to < items.len() {
                 let next = link(
                     req,
-                    &[("after", encode(to)), ("pageSize", size.to_string())],
+                    &[(after, encode(to)), (size_param(req), size.to_string())],
                 );
                 page.insert("nextUri".into(), next.into());
+                if after == "cursor" {
+                    page.insert("cursors".into(), json!({"after": encode(to)}));
+                }
             }
             Ok(page.into())
         }
+    }
+}
+
+/// Names the parameter that carries a cursor: scans have words of their own.
+fn cursor_param(req: &Req) -> &'static str {
+    match req.operation.query("limit") {
+        Some(_) => "cursor",
+        None => "after",
+    }
+}
+
+/// Names the parameter that carries the size of a page.
+fn size_param(req: &Req) -> &'static str {
+    match req.operation.query("limit") {
+        Some(_) => "limit",
+        None => "pageSize",
     }
 }
 
@@ -294,13 +316,14 @@ pub(crate) fn offset_page(
 
 /// Reads `pageSize`, within what the list gives at once.
 pub(crate) fn page_size(req: &Req, max: u32, oversize: Oversize) -> Result<usize, Refusal> {
-    let size = number(req, "pageSize")?.unwrap_or(25);
+    let name = size_param(req);
+    let size = number(req, name)?.unwrap_or(25);
     let max = max as usize;
     match size {
-        0 => Err(bad_query("pageSize", "must be 1 or more")),
+        0 => Err(bad_query(name, "must be 1 or more")),
         size if size <= max => Ok(size),
         _ if oversize == Oversize::Clamp => Ok(max),
-        _ => Err(bad_query("pageSize", &format!("must not be above {max}"))),
+        _ => Err(bad_query(name, &format!("must not be above {max}"))),
     }
 }
 

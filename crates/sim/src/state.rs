@@ -510,7 +510,6 @@ impl State {
                 }
             }
         }
-        let route = found?;
         let client = &token.client;
         let caller = Caller::Client {
             id: client.id.clone(),
@@ -520,6 +519,18 @@ impl State {
                 .as_deref()
                 .map(|names| org.division_ids(names)),
         };
+        if incoming.path == crate::api::SCRIPT_UPLOAD && incoming.method == "POST" {
+            let mut cx = Cx {
+                org,
+                now,
+                base_url: &self.base_url,
+                caller,
+                touched: None,
+            };
+            let media = incoming.content_type.as_deref().unwrap_or_default();
+            return crate::api::upload_script(&mut cx, media, &incoming.body);
+        }
+        let route = found?;
         check_permissions(&caller, route.operation)?;
         let is_json = incoming
             .content_type

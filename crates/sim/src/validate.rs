@@ -79,6 +79,16 @@ pub(crate) struct Bodies<'k> {
     pub(crate) relax_read_only: bool,
 }
 
+/// Tells whether a service does without a field that the contract requires.
+fn is_optional(kind: &Kind, field: &str) -> bool {
+    let index = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    let names: Vec<&str> = field
+        .split('/')
+        .map(|name| if index(name) { "[]" } else { name })
+        .collect();
+    kind.optional.contains(&names.join("/").as_str())
+}
+
 /// Refuses a body that the contract does not allow; takes out of it what is allowed but has no
 /// meaning.
 pub(crate) fn check_body(
@@ -109,7 +119,7 @@ pub(crate) fn check_body(
     for found in contract().check(ty, body, Direction::Request) {
         let field = found.pointer.trim_start_matches('/');
         let code = match &found.problem {
-            ProblemKind::Missing if how.kind.is_some_and(|k| k.optional.contains(&field)) => {
+            ProblemKind::Missing if how.kind.is_some_and(|kind| is_optional(kind, field)) => {
                 continue;
             }
             // What is named by its id inside another object need not say the rest of its model.

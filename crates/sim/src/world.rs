@@ -28,6 +28,8 @@ pub(crate) struct Org {
     pub(crate) store: Store,
     /// Documents of which there is one per org, by path.
     pub(crate) singles: BTreeMap<&'static str, Value>,
+    /// What came of uploads to the other host, by their ids.
+    pub(crate) uploads: BTreeMap<String, Value>,
     /// Audits, oldest first.
     pub(crate) audits: Vec<Value>,
     /// Asynchronous jobs, by id.
@@ -64,6 +66,7 @@ impl Org {
             spec: spec.clone(),
             store: Store::default(),
             singles: BTreeMap::new(),
+            uploads: BTreeMap::new(),
             audits: Vec::new(),
             jobs: BTreeMap::new(),
             running: Vec::new(),

@@ -86,7 +86,10 @@ fn one(kind: &Descriptor, out: &Out) -> anyhow::Result<()> {
     }
     let mut calls = Table::new(&[]);
     for list in &kind.list {
-        calls.row(["list".to_owned(), format!("GET {}", list.path)]);
+        calls.row([
+            "list".to_owned(),
+            format!("{} {}", list.method(), list.path),
+        ]);
     }
     if let Some(read) = &kind.read {
         calls.row(["read".to_owned(), format!("GET {}", read.path)]);

@@ -98,6 +98,8 @@ pub struct Descriptor {
     pub delete: Option<DeleteSpec>,
     /// Makes what was written take effect, for objects that are drafts until somebody says so.
     pub publish: Option<PublishSpec>,
+    /// The path of a `POST` without a body that puts into force what was created or changed.
+    pub go_live: Option<String>,
     /// Brings a deleted object back, where deletion is soft; sends what `with` says and no field.
     pub restore: Option<WriteSpec>,
     /// Its writes change a draft, which is then published as a version with an id of its own.
@@ -186,9 +188,10 @@ pub struct Descriptor {
     /// Facts for people: what does not travel, and why.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// Fields that other kinds look at: the groups of a user tell the members of a group.
-    #[serde(skip)]
-    pub(super) looked_at: BTreeSet<String>,
+    /// Fields that are read though they are not managed, such as where a file lies; to these come
+    /// those that other kinds look at: the groups of a user tell the members of a group.
+    #[serde(default)]
+    pub looked_at: BTreeSet<String>,
 }
 
 fn id_field() -> String {
@@ -229,6 +232,10 @@ pub enum Driver {
     Action,
     /// Data tables, whose rows are also written by the file.
     Datatable,
+    /// Response assets, which are a file: it goes up once and never changes.
+    Asset,
+    /// Scripts, which go up and come down as a file.
+    Script,
 }
 
 /// Whether and when a clone includes a kind.
@@ -283,6 +290,8 @@ pub enum Paging {
     Offset,
     /// `after` or `nextUri`, no total.
     Cursor,
+    /// As `Cursor`, with `cursor` and `limit`.
+    Scan,
     /// Everything in one answer.
     Unpaged,
 }
@@ -480,6 +489,8 @@ pub struct Reference {
     /// The place may hold the object's name instead of its id; it is sent as an id all the same.
     #[serde(default)]
     pub or_name: bool,
+    /// The place names a version beside the id: the newest of those that this list of versions has.
+    pub newest: Option<String>,
     /// The place is a map whose keys are bare ids.
     #[serde(default)]
     pub keys: bool,

@@ -102,6 +102,17 @@ fn templates(step: &Step) -> Vec<(String, &Template)> {
             params.chain(query).chain(body).collect()
         }
         Write::ActionDraft { body } => vec![("body".to_owned(), body)],
+        Write::FileImport {
+            file: _,
+            body,
+            slots,
+        } => {
+            let slots = slots.iter();
+            let slots = slots.map(|(text, object)| (format!("{text} in the file"), object));
+            std::iter::once(("body".to_owned(), body))
+                .chain(slots)
+                .collect()
+        }
         Write::FlowImport { source: _ }
         | Write::RowsImport { rows: _ }
         | Write::Upload { name: _, file: _ } => Vec::new(),
@@ -113,6 +124,11 @@ fn blob_of(step: &Step) -> Option<&str> {
         Write::FlowImport { source } => Some(source),
         Write::RowsImport { rows } => Some(rows),
         Write::Upload { file, name: _ } => Some(file),
+        Write::FileImport {
+            file,
+            body: _,
+            slots: _,
+        } => Some(file),
         Write::Request(_) | Write::ActionDraft { .. } => None,
     }
 }

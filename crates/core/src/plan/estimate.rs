@@ -45,6 +45,7 @@ pub(super) fn calls(step: &Step) -> usize {
             Write::Upload { .. } => 2,
             Write::RowsImport { .. } => 2,
             Write::ActionDraft { .. } => 3,
+            Write::FileImport { .. } => 3,
         }
 }
 

@@ -147,6 +147,16 @@ pub enum Write {
         /// The blob with the rows, as comma separated values.
         rows: String,
     },
+    /// A file is uploaded that is the object, or all there is in it.
+    FileImport {
+        /// The blob with the file.
+        file: String,
+        /// What goes with it.
+        body: Template,
+        /// The objects that the file names, by the text that stands in it for their ids.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        slots: BTreeMap<String, Template>,
+    },
     /// A data action's contract is changed through a draft, which is then published.
     ActionDraft {
         /// The body of the draft.

@@ -17,7 +17,8 @@ use super::{
 };
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
-use crate::document::{Slot, Stored, for_each_slot, for_each_slot_in};
+use crate::document::{Portable, Slot, Stored, for_each_slot, for_each_slot_in};
+use crate::file_refs;
 use crate::id::{Kind, ObjectRef};
 use crate::path::FieldPath;
 use crate::snapshot::{Names, Snapshot, loose_ids, undeclared};
@@ -318,7 +319,7 @@ impl<'c> Planner<'c> {
                 body: Cow::Borrowed(&document.body),
                 files: document.files.clone(),
                 state,
-                source_refs: BTreeSet::new(),
+                source_refs: named_in_files(descriptor, document),
             });
         }
         for item in &items {
@@ -343,6 +344,19 @@ impl<'c> Planner<'c> {
         take_flow_sources(self.catalogue, desired, target, &mut items, notes);
         items
     }
+}
+
+/// Returns the objects that the file of a script names.
+fn named_in_files(descriptor: &Descriptor, document: &Portable) -> BTreeSet<ObjectRef> {
+    if descriptor.driver != Driver::Script {
+        return BTreeSet::new();
+    }
+    let files = document.files.values();
+    let mut named: BTreeSet<ObjectRef> = files
+        .flat_map(|bytes| file_refs::slots(bytes).into_values())
+        .collect();
+    named.remove(&document.object);
+    named
 }
 
 /// Tells whether an object is a flow without a source, which an import gives it.
@@ -613,7 +627,9 @@ fn creation_references(item: &Item<'_>) -> Vec<(ObjectRef, Option<u32>)> {
             });
         return source.chain(division).collect();
     }
-    let mut found = Vec::new();
+    // The file of a script goes up whole.
+    let named = item.source_refs.iter();
+    let mut found: Vec<_> = named.map(|object| (object.clone(), None)).collect();
     let omitted = |field: &str| {
         item.descriptor
             .create

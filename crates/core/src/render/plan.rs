@@ -246,6 +246,11 @@ fn sent(write: &Write) -> String {
         Write::FlowImport { source } => format!("imports the flow source {source}"),
         Write::Upload { name, file } => format!("uploads the file {name}, {file}"),
         Write::RowsImport { rows } => format!("imports the rows {rows}"),
+        Write::FileImport {
+            file,
+            body: _,
+            slots: _,
+        } => format!("uploads the file {file}"),
         Write::ActionDraft { body: _ } => "publishes a draft".to_owned(),
     }
 }

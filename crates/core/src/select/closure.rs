@@ -8,6 +8,7 @@ use super::Read;
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Descriptor, Driver};
 use crate::document::{Portable, Slot, text_refs};
+use crate::file_refs;
 use crate::flow::{self, FlowTarget, ObjectKind, i3};
 use crate::flow_names::FlowNames;
 use crate::id::{Kind, ObjectRef};
@@ -73,6 +74,8 @@ fn referred(descriptor: &Descriptor) -> impl Iterator<Item = Kind> {
             .chain(["integration_action", "flow"])
             .map(Kind::new)
             .collect()
+    } else if descriptor.driver == Driver::Script {
+        file_refs::KINDS.iter().copied().map(Kind::new).collect()
     } else {
         Vec::new()
     };
@@ -168,6 +171,11 @@ pub(crate) fn references(
 ) {
     let mut path = String::new();
     in_fields(&document.body, &mut path, visit);
+    if let Some(script) = document.files.get(file_refs::SCRIPT) {
+        for object in file_refs::slots(script).into_values() {
+            visit(object, file_refs::SCRIPT);
+        }
+    }
     let source = document.files.get(FLOW_SOURCE);
     let source = source.and_then(|bytes| std::str::from_utf8(bytes).ok());
     if let Some(scan) = source.and_then(|text| flow::scan(text).ok()) {

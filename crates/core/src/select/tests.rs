@@ -192,7 +192,7 @@ fn what_is_referred_to_is_read_by_name_or_whole() {
     assert_eq!(read(queues(), "routing_queue"), Some(Read::Whole));
     assert_eq!(read(queues(), "user"), Some(Read::Names));
     assert_eq!(read(queues(), "location"), None);
-    assert_eq!(read(queues(), "script"), None);
+    assert_eq!(read(queues(), "script"), Some(Read::Names));
     assert_eq!(
         read(queues().with_dependencies(true), "location"),
         Some(Read::Whole)

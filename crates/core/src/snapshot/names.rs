@@ -195,6 +195,11 @@ impl Names {
         self.by_guid.get(&number)?.as_ref()
     }
 
+    /// Returns the object that an id means, whatever its kind is.
+    pub(super) fn any(&self, id: &str) -> Option<&ObjectRef> {
+        self.objects.values().find_map(|objects| objects.get(id))
+    }
+
     /// Returns the object of a kind that has this name for a key, where a place holds names.
     pub fn named(&self, kind: &Kind, name: &str) -> Option<&ObjectRef> {
         let key = Key::from_parts(&[name]);

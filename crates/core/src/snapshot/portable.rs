@@ -1,11 +1,14 @@
 //! From an org's answer to a document that any org could have.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::{Names, undeclared};
 use crate::bundle::Gap;
-use crate::catalogue::{Descriptor, LeaveOut, Part, Reference};
-use crate::document::{Captured, Portable, Slot};
+use crate::catalogue::{Descriptor, Driver, LeaveOut, Part, Reference};
+use crate::document::{Captured, Files, Portable, Slot};
+use crate::file_refs;
 use crate::id::{Kind, ObjectRef};
 use crate::path::FieldPath;
 
@@ -149,10 +152,14 @@ pub fn portable(
     let Value::Object(body) = body else {
         unreachable!("managed() returns an object")
     };
+    let files = match descriptor.driver {
+        Driver::Script => portable_files(captured, names),
+        _ => captured.files.clone(),
+    };
     Portable {
         object,
         body,
-        files: captured.files.clone(),
+        files,
     }
 }
 
@@ -175,6 +182,22 @@ fn rename(descriptor: &Descriptor, path: &FieldPath, text: &str, body: &mut Valu
             true
         });
     }
+}
+
+/// Takes the ids of an org out of files that are text.
+fn portable_files(captured: &Captured, names: &Names) -> Files {
+    let known = |id: &str| names.any(id).cloned();
+    let portable = |bytes: &Arc<[u8]>| match std::str::from_utf8(bytes) {
+        Ok(text) => {
+            let text = file_refs::to_slots(text, captured.id.as_str(), &known);
+            Arc::from(file_refs::canonical(text.as_bytes()))
+        }
+        Err(_) => bytes.clone(),
+    };
+    let files = captured.files.iter();
+    files
+        .map(|(name, bytes)| (name.clone(), portable(bytes)))
+        .collect()
 }
 
 /// Returns what an object would send back to its own org: the managed fields and those that are

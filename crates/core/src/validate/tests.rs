@@ -218,8 +218,9 @@ fn what_the_target_may_have_is_a_note() {
         json!({"queueFlow": {"$ref": "flow/inqueuecall/Wait"}}),
     )]);
     assert_eq!(absent(&other_kind), note);
-    let not_carried = bundle([queue(
-        json!({"defaultScripts": {"CALL": {"$ref": "script/Main"}}}),
+    let not_carried = bundle([document(
+        "learning_modules/Welcome",
+        json!({"name": "Welcome", "autoAssign": {"rule": {"$ref": "users_rules/Newcomers"}}}),
     )]);
     assert_eq!(
         absent(&not_carried),
@@ -288,7 +289,6 @@ fn a_flow_source_is_there_complete_and_of_this_flow() {
         told(&problems([transfer("Sales"), queue(json!({}))])),
         Vec::<String>::new()
     );
-    let script = source("  screenPopScript:\n    Hours:\n      inputs: {}\n");
     let cases = [
         vec![without],
         vec![flow("inboundCall: [")],
@@ -297,7 +297,6 @@ fn a_flow_source_is_there_complete_and_of_this_flow() {
         vec![transfer("\"{{queue_name}}\"")],
         vec![transfer("Support"), queue(json!({}))],
         vec![transfer("Support")],
-        vec![script],
     ];
     let lines: Vec<String> = cases
         .into_iter()
@@ -310,7 +309,6 @@ flow/inboundcall/Main flow.yaml flow-name-differs: the source is of the flow "Ot
 flow/inboundcall/Main flow.yaml flow-type-differs: the source is a flow of type WORKFLOW, the document says INBOUNDCALL
 flow/inboundcall/Main flow.yaml:14 flow-placeholder: the placeholder {{queue_name}} is not filled in
 flow/inboundcall/Main flow.yaml:14 flow-names-nothing: names routing_queue/Support, which is not in the bundle; the target must have it
-flow/inboundcall/Main flow.yaml:5 kind-not-carried: names the script "Hours", which is of no kind that is carried; the target must have it
 "#);
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::lists::{Failure, listing, looked_at, query_of};
 use super::{CONCURRENCY, Collector};
+use crate::files;
 use crate::jobs;
 use crate::org::Org;
 
@@ -67,7 +68,8 @@ pub(super) async fn fill(
             download(org, descriptor, files, &mut filled, collector).await;
         }
         Driver::Credential => secrets(org, descriptor, &mut filled, collector).await,
-        Driver::Crud | Driver::Action | Driver::Datatable => {}
+        Driver::Asset | Driver::Script => contents(org, descriptor, &mut filled, collector).await,
+        Driver::Crud | Driver::Action | Driver::Datatable => places(descriptor, &mut filled),
     }
     filled
 }
@@ -371,6 +373,72 @@ async fn download(
                 collector.failed(&descriptor.kind, told, Failure::Call(error));
             }
         }
+    }
+}
+
+/// Fetches the files that objects are.
+async fn contents(
+    org: &Org,
+    descriptor: &Descriptor,
+    objects: &mut [Stored],
+    collector: &mut Collector<'_>,
+) {
+    // What every org has is the same everywhere, and never written.
+    let fixed = |stored: &Stored| {
+        let body = stored.fields(&|field| descriptor.names_by(field));
+        descriptor.builtins.iter().any(|builtin| {
+            let mut when = builtin.when.iter();
+            builtin.fixed && when.all(|(path, value)| path.get(&body) == Some(value))
+        })
+    };
+    let own: Vec<usize> = (0..objects.len())
+        .filter(|index| !fixed(&objects[*index]))
+        .collect();
+    let mut downloads = stream::iter(own)
+        .map(|index| {
+            let captured = objects[index].open();
+            async move { (index, files::download(org, descriptor, &captured).await) }
+        })
+        .buffered(CONCURRENCY)
+        .collect::<Vec<_>>()
+        .await;
+    downloads.sort_by_key(|(index, _)| *index);
+    for (index, content) in downloads {
+        match content {
+            Ok((name, bytes)) => {
+                objects[index].files.insert(name, bytes);
+            }
+            Err(failure) => {
+                collector.unread(&descriptor.kind, &objects[index].id);
+                let told = Some(label(&objects[index].open()));
+                collector.failed(&descriptor.kind, told, failure);
+            }
+        }
+    }
+}
+
+/// Gives objects the places of the secrets that the API takes and never returns.
+fn places(descriptor: &Descriptor, objects: &mut [Stored]) {
+    if descriptor.secrets.is_empty() {
+        return;
+    }
+    for stored in objects {
+        let mut captured = stored.open();
+        let name = captured.body.get("name").and_then(Value::as_str);
+        let name = name.unwrap_or(captured.id.as_str()).to_owned();
+        for path in &descriptor.secrets {
+            let Some((holder, field)) = path.split_last_field() else {
+                continue;
+            };
+            holder.retain(&mut captured.body, &mut |value| {
+                if let Value::Object(map) = value {
+                    let secret = format!("{}/{name}/{field}", descriptor.kind);
+                    map.insert(field.to_owned(), json!({ "$secret": secret }));
+                }
+                true
+            });
+        }
+        *stored = captured.into();
     }
 }
 

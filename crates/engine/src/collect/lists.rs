@@ -270,9 +270,15 @@ pub(super) fn listing(spec: &ListSpec, path: &str, owner: &str) -> Listing {
         (_, Some(body)) => PageStyle::Search { body },
         (Paging::Offset, None) => PageStyle::Offset,
         (Paging::Cursor, None) => PageStyle::cursor(),
+        (Paging::Scan, None) => PageStyle::Cursor {
+            param: "cursor".to_owned(),
+        },
         (Paging::Unpaged, None) => PageStyle::Unpaged,
     };
     let mut listing = Listing::new(path, style);
+    if spec.paging == Paging::Scan {
+        listing.size_param = "limit".to_owned();
+    }
     if spec.page_size > 0 {
         listing = listing.page_size(spec.page_size);
     }

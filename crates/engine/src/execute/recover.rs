@@ -43,8 +43,11 @@ pub(super) async fn probe(worker: &Worker<'_>, step: &Step, descriptor: &Descrip
             return look_up(worker, step, descriptor).await;
         }
         Write::FlowImport { source } => return imported(worker, step, descriptor, source).await,
+        Write::FileImport { .. } if step.action == Action::Create => {
+            return look_up(worker, step, descriptor).await;
+        }
         // Importing a file again makes what it says once more, and nothing twice.
-        Write::Upload { .. } | Write::RowsImport { .. } => {
+        Write::Upload { .. } | Write::FileImport { .. } | Write::RowsImport { .. } => {
             return Probe::NotDone;
         }
         Write::Request(_) | Write::ActionDraft { .. } => {}
@@ -163,7 +166,10 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
     let versioned = match &step.write {
         Write::Request(request) => request.versioned,
         Write::ActionDraft { .. } => true,
-        Write::FlowImport { .. } | Write::Upload { .. } | Write::RowsImport { .. } => false,
+        Write::FlowImport { .. }
+        | Write::FileImport { .. }
+        | Write::Upload { .. }
+        | Write::RowsImport { .. } => false,
     };
     let Some(id) = worker.id(&step.object) else {
         return Probe::Undecided("it has no id in the target".into());
@@ -185,7 +191,10 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
     let wanted = match &step.write {
         Write::Request(request) => request.body.as_ref(),
         Write::ActionDraft { body } => Some(body),
-        Write::FlowImport { .. } | Write::Upload { .. } | Write::RowsImport { .. } => None,
+        Write::FlowImport { .. }
+        | Write::FileImport { .. }
+        | Write::Upload { .. }
+        | Write::RowsImport { .. } => None,
     };
     let holds = wanted
         .and_then(|wanted| wanted.bind(worker).ok())

@@ -1,17 +1,22 @@
 //! Turns a step into calls.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use orgsmith_client::{Call, Error, Listing, Method, PageStyle, Replay, path_segment};
 use orgsmith_core::catalogue::{Descriptor, Driver};
 use orgsmith_core::document::{Bindings, Slot, Template, Unbound, for_each_slot};
+use orgsmith_core::file_refs::SELF;
 use orgsmith_core::id::TargetId;
+use orgsmith_core::path::FieldPath;
 use orgsmith_core::plan::{Action, Request, Step, Write};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 use super::worker::{Worker, is_fatal, version_of};
+use crate::chain::chain;
 use crate::collect::details::{with_id, with_ids};
+use crate::files;
 use crate::jobs::{self, JobError, headers};
 
 /// Waits between looks at a prompt whose audio is being transcoded.
@@ -133,9 +138,43 @@ pub(super) async fn send(
                 version: None,
             })
         }
+        Write::FileImport { file, body, slots } => {
+            let file = filled(worker, step, blob(worker, file)?, slots)?;
+            let body = body.bind(worker)?.into_value();
+            let own = worker.id(&step.object);
+            let id =
+                files::upload(worker.execution.org, descriptor, own.as_ref(), body, file).await?;
+            Ok(Sent {
+                id: Some(id),
+                version: None,
+            })
+        }
         Write::ActionDraft { body } => send_draft(worker, step, descriptor, body, version).await,
     }
 }
+
+/// Puts ids of the target into a file in place of its slots.
+fn filled(
+    worker: &Worker<'_>,
+    step: &Step,
+    bytes: Vec<u8>,
+    slots: &BTreeMap<String, Template>,
+) -> Result<Vec<u8>, Failure> {
+    let Ok(mut text) = String::from_utf8(bytes.clone()) else {
+        return Ok(bytes);
+    };
+    for (slot, object) in slots {
+        let id = object.bind(worker)?.into_value();
+        text = text.replace(slot.as_str(), id.as_str().unwrap_or_default());
+    }
+    // The id of a new object is not known yet; the service gives it another in any case.
+    let own = worker.id(&step.object);
+    let own = own.as_ref().map_or(NO_ID, TargetId::as_str);
+    Ok(text.replace(SELF, own).into_bytes())
+}
+
+/// The id that is nobody's.
+const NO_ID: &str = "00000000-0000-0000-0000-000000000000";
 
 async fn send_request(
     worker: &Worker<'_>,
@@ -144,7 +183,8 @@ async fn send_request(
     request: &Request,
     version: Option<u64>,
 ) -> Result<Sent, Failure> {
-    let call = request_call(worker, request, version)?;
+    let newest = newest_versions(worker, descriptor, request).await?;
+    let call = request_call(worker, request, version, &newest)?;
     let result = worker.execution.org.client.send(call).await;
     match result {
         Ok(reply) => {
@@ -209,7 +249,7 @@ async fn send_published(
         request.path = with_ids(&request.path, draft.unwrap_or(id.as_str()));
         request.params.clear();
     }
-    let call = request_call(worker, &request, None)?;
+    let call = request_call(worker, &request, None, &[])?;
     let written = client.send(call).await.map_err(failed)?.body;
     let draft = written.get("id").and_then(Value::as_str);
     let draft = draft.ok_or_else(|| Failure::Unknown("the answer has no id".into()))?;
@@ -269,6 +309,7 @@ fn request_call(
     worker: &Worker<'_>,
     request: &Request,
     version: Option<u64>,
+    newest: &[(&FieldPath, String)],
 ) -> Result<Call, Failure> {
     let path = bound_path(worker, &request.path, &request.params)?;
     if path.contains('{') {
@@ -291,9 +332,57 @@ fn request_call(
         if let Some(version) = version.filter(|_| request.versioned) {
             body.set("version", Value::from(version));
         }
-        call = hide_secrets(worker, template, call).json(body.into_value());
+        let mut body = body.into_value();
+        for (path, version) in newest {
+            path.retain(&mut body, &mut |value| {
+                if let Value::Object(reference) = value {
+                    reference.insert("version".to_owned(), version.clone().into());
+                }
+                true
+            });
+        }
+        call = hide_secrets(worker, template, call).json(body);
     }
     Ok(call)
+}
+
+/// Finds the newest versions of what a request refers to, where it must say one.
+async fn newest_versions<'d>(
+    worker: &Worker<'_>,
+    descriptor: &'d Descriptor,
+    request: &Request,
+) -> Result<Vec<(&'d FieldPath, String)>, Failure> {
+    let mut found = Vec::new();
+    for reference in &descriptor.references {
+        let (Some(list), Some(template)) = (&reference.newest, &request.body) else {
+            continue;
+        };
+        let body = template.bind(worker)?.into_value();
+        let id = reference.path.get(&body).and_then(|value| value.get("id"));
+        let Some(id) = id.and_then(Value::as_str) else {
+            continue;
+        };
+        let listing = Listing::new(with_id(list, id), PageStyle::cursor());
+        let rows = worker.execution.org.client.list(&listing).await;
+        let rows = rows.map_err(|error| Failure::NotSent {
+            reason: format!(
+                "the versions of {} cannot be read: {}",
+                reference.path,
+                chain(&error)
+            ),
+            fatal: None,
+        })?;
+        let newest = rows.iter().filter_map(version_of).max();
+        let newest = newest.ok_or_else(|| Failure::NotSent {
+            reason: format!(
+                "{} names an object without a published version",
+                reference.path
+            ),
+            fatal: None,
+        })?;
+        found.push((&reference.path, newest.to_string()));
+    }
+    Ok(found)
 }
 
 /// Keeps secrets out of what the client says of a call; services quote what they refuse.

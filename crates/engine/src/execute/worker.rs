@@ -371,7 +371,10 @@ impl<'e> Worker<'e> {
         let versioned = match &step.write {
             Write::Request(request) => request.versioned,
             Write::ActionDraft { .. } => true,
-            Write::FlowImport { .. } | Write::Upload { .. } | Write::RowsImport { .. } => false,
+            Write::FlowImport { .. }
+            | Write::FileImport { .. }
+            | Write::Upload { .. }
+            | Write::RowsImport { .. } => false,
         };
         if !versioned {
             return Ok(None);

@@ -173,7 +173,7 @@ impl<'l> Source<'l> {
                 )
             }
             "architect_emergencygroup" => ("architect/emergencygroups", json!({"name": name})),
-            // The simulator has none; Architect takes the flow and warns.
+            // A script is uploaded.
             "script" => return None,
             "flow" => return None,
             other => panic!("a fixture names the {other} {name}"),
@@ -242,13 +242,17 @@ impl<'l> Source<'l> {
     /// Makes what flows name and publishes them; those that name others come after these.
     pub async fn publish(&mut self, flows: Vec<(String, Vec<Named>)>) {
         let mut open = Vec::new();
+        let client = self.lab.org(self.org).client;
+        let mut scripts = std::collections::BTreeSet::new();
         for (source, named) in flows {
-            named.into_iter().for_each(|what| {
+            for what in named {
+                if what.0 == "script" && scripts.insert(what.2.clone()) {
+                    upload_script(&client, &what.2).await;
+                }
                 self.make(what);
-            });
+            }
             open.push(source);
         }
-        let client = self.lab.org(self.org).client;
         while !open.is_empty() {
             let before = open.len();
             let mut said = Vec::new();
@@ -308,4 +312,20 @@ pub fn placeholders(source: &str) -> Vec<(usize, usize, String)> {
     }
     found.sort();
     found
+}
+
+/// Uploads and publishes a script.
+async fn upload_script(client: &orgsmith_client::Client, name: &str) {
+    use orgsmith_client::{Call, Part};
+    let parts = [
+        Part::file("file", "script.json", "application/json", "{}"),
+        Part::text("scriptName", name),
+    ];
+    let call = Call::post("/uploads/v2/scripter").multipart(&parts);
+    client.send(call).await.expect("an upload");
+    let call = Call::get("/api/v2/scripts").query("name", name);
+    let found = client.send(call).await.expect("scripts").body;
+    let id = &found["entities"][0]["id"];
+    let call = Call::post("/api/v2/scripts/published").json(json!({"scriptId": id}));
+    client.send(call).await.expect("a publication");
 }

@@ -54,7 +54,7 @@ async fn expect_clone(
     assert_eq!(consumed(lab, "tenant").await, resources);
     for (flow, named) in named {
         for (kind, _, name) in named {
-            // Dependency tracking knows no divisions, and the simulator no scripts.
+            // Dependency tracking knows no divisions and no scripts.
             let absent = ["auth_division", "script"].contains(kind);
             let used = resources[flow]
                 .iter()
@@ -156,11 +156,7 @@ async fn blueprints_arrive_byte_for_byte_with_everything_that_they_name() {
         .collect();
     assert_eq!(exported, sent, "the export gives what was put in");
     let email = "flow/inboundemail/EmailAWSComprehendFlow";
-    let chat = "flow/inboundshortmessage";
-    let absent = [
-        format!("{chat}/Older edition flow.yaml:86 kind-not-carried"),
-        format!("{chat}/chat_bot_hours_differentiator flow.yaml:85 kind-not-carried"),
-    ];
+    let absent: [String; 0] = [];
     let dynamic = format!("{email} flow.yaml:96 dynamic-reference");
     assert_eq!(said, [&[dynamic][..], &absent].concat());
     // Whoever has only the bundle is told the same; none of it is an error.

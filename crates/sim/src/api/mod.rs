@@ -17,6 +17,7 @@ mod authorization;
 mod business_rules;
 mod cases;
 mod clients;
+mod contacts;
 mod datatables;
 mod dependencies;
 mod edges;
@@ -34,6 +35,7 @@ mod knowledge;
 mod learning;
 mod locations;
 mod loglevels;
+mod messaging;
 mod organizations;
 mod outbound;
 mod outcomes;
@@ -42,7 +44,9 @@ mod presence;
 mod prompts;
 mod quality;
 mod queues;
+mod responses;
 mod routing;
+mod scripts;
 mod settings;
 mod speech;
 mod taskmanagement;
@@ -50,11 +54,13 @@ mod teams;
 mod telephony;
 mod triggers;
 mod users;
+mod webdeployments;
 mod workforce;
 
 pub(crate) use flows::publish;
 pub(crate) use groups::member_ids;
 pub(crate) use prompts::set_audio;
+pub(crate) use scripts::{UPLOAD as SCRIPT_UPLOAD, upload as upload_script};
 
 /// Makes every family known.
 pub(crate) fn register(registry: &mut Registry) {
@@ -66,6 +72,7 @@ pub(crate) fn register(registry: &mut Registry) {
     business_rules::register(registry);
     cases::register(registry);
     clients::register(registry);
+    contacts::register(registry);
     datatables::register(registry);
     dependencies::register(registry);
     edges::register(registry);
@@ -83,6 +90,7 @@ pub(crate) fn register(registry: &mut Registry) {
     learning::register(registry);
     locations::register(registry);
     loglevels::register(registry);
+    messaging::register(registry);
     organizations::register(registry);
     outbound::register(registry);
     outcomes::register(registry);
@@ -91,7 +99,9 @@ pub(crate) fn register(registry: &mut Registry) {
     prompts::register(registry);
     quality::register(registry);
     queues::register(registry);
+    responses::register(registry);
     routing::register(registry);
+    scripts::register(registry);
     settings::register(registry);
     speech::register(registry);
     taskmanagement::register(registry);
@@ -99,6 +109,7 @@ pub(crate) fn register(registry: &mut Registry) {
     telephony::register(registry);
     triggers::register(registry);
     users::register(registry);
+    webdeployments::register(registry);
     workforce::register(registry);
 }
 
@@ -117,4 +128,5 @@ pub(crate) fn furnish(org: &mut Org, now: Timestamp) {
     datatables::furnish(org, now);
     actions::furnish(org, now);
     presence::furnish(org, now);
+    scripts::furnish(org, now);
 }

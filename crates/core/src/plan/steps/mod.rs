@@ -1,5 +1,6 @@
 //! From decided items to steps: which requests, in which order, after which others.
 
+mod files;
 mod flows;
 mod parts;
 mod prune;
@@ -36,6 +37,11 @@ pub(super) fn for_each_template(step: &Step, visit: &mut dyn FnMut(&Template)) {
                 .for_each(visit);
         }
         Write::ActionDraft { body } => visit(body),
+        Write::FileImport {
+            file: _,
+            body,
+            slots,
+        } => std::iter::once(body).chain(slots.values()).for_each(visit),
         Write::FlowImport { .. } | Write::Upload { .. } | Write::RowsImport { .. } => {}
     }
 }
@@ -54,6 +60,7 @@ pub(super) fn coming<'m>(items: &'m [Item<'_>]) -> Coming<'m> {
                 {
                     return None;
                 }
+                Presence::Missing if item.descriptor.go_live.is_some() => "live",
                 Presence::Missing => "create",
                 Presence::Deleted(_) => "adopt",
                 Presence::Live(_) => return None,
@@ -197,6 +204,9 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         if descriptor.driver == Driver::Flow {
             return self.create_flow(item, cuts);
         }
+        if descriptor.driver == Driver::Script {
+            return self.create_script(item);
+        }
         let Some(call) = &descriptor.create else {
             let reason = "the target lacks it, and the API cannot create it".to_owned();
             return self.notes.conflict(&item.object, reason);
@@ -208,6 +218,13 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         let mut fields = now;
         fields.extend(descriptor.create_with.clone());
         let body = wire::body(descriptor, call, fields);
+        let write = match files::is_a_file(descriptor) {
+            true => match self.upload(item, body) {
+                Ok(write) => write,
+                Err(reason) => return self.notes.conflict(&item.object, reason),
+            },
+            false => write_new(item, call, body),
+        };
         self.push(
             item,
             Draft {
@@ -216,7 +233,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 changes: Vec::new(),
                 reason: "the target lacks it".into(),
                 expected: None,
-                write: write_new(item, call, body),
+                write,
             },
         );
         if parts_first {
@@ -233,6 +250,35 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         if !parts_first {
             self.new_parts(item);
         }
+        self.go_live(item, Action::Link);
+    }
+
+    /// Puts into force what the steps of an object have written.
+    fn go_live(&mut self, item: &Item<'_>, action: Action) {
+        let Some(path) = &item.descriptor.go_live else {
+            return;
+        };
+        let write = Write::Request(Request {
+            method: "POST".into(),
+            path: path.clone(),
+            params: vec![own_id(item)],
+            query: BTreeMap::new(),
+            body: None,
+            creates: false,
+            versioned: false,
+            job: None,
+        });
+        self.push(
+            item,
+            Draft {
+                suffix: "live".into(),
+                action,
+                changes: Vec::new(),
+                reason: "what was written is a draft".into(),
+                expected: None,
+                write,
+            },
+        );
     }
 
     /// Sends what a new object was created without.
@@ -328,6 +374,9 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         if descriptor.driver == Driver::Flow {
             return self.update_flow(item, live, &portable);
         }
+        if descriptor.driver == Driver::Asset && !self.file(item, &portable) {
+            return;
+        }
         let unread = |part: &&Part| {
             (part.list.is_some() || part.inverse.is_some())
                 && item.body.contains_key(&part.field)
@@ -374,6 +423,9 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         }
         // Once a step has changed the object, it is no longer what was read.
         let changed = adopted || division.is_some();
+        if descriptor.driver == Driver::Script && !self.file(item, &portable) {
+            return;
+        }
         if let Some((name, change)) = division {
             let expected = expected(descriptor, live).filter(|_| !adopted);
             self.move_to_division(item, name, change, expected);
@@ -397,6 +449,9 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         self.uploads(item, Some(&portable), false);
         if !found.is_empty() && descriptor.update_last {
             self.update_body(item, live, &found, changed);
+        }
+        if !found.is_empty() {
+            self.go_live(item, Action::Update);
         }
     }
 

@@ -325,7 +325,8 @@ fn coverage(lint: &mut Lint<'_>) {
         let in_key = kind.key.fields.iter().any(|path| path.root() == field);
         let created = takes(&kind.create, field);
         let updated = takes(&kind.update, field);
-        if !created && !updated && kind.driver != Driver::Flow {
+        let by_file = matches!(kind.driver, Driver::Flow | Driver::Script);
+        if !created && !updated && !by_file {
             found.push((field, "no call sets it"));
         } else if !updated
             && !in_key

@@ -71,6 +71,13 @@ pub fn check(lint: &mut Lint<'_>) {
     if let Some(delete) = &kind.delete {
         check_call(lint, "delete", "DELETE", &delete.path, &delete.query, own);
     }
+    if let Some(path) = &kind.go_live {
+        check_call(lint, "go_live", "POST", path, &BTreeMap::new(), own);
+    }
+    let newest = kind.references.iter().filter_map(|r| r.newest.as_ref());
+    for path in newest {
+        check_call(lint, "reference.newest", "GET", path, &BTreeMap::new(), 1);
+    }
     check_move(lint);
     check_publish(lint, own);
 }
@@ -206,6 +213,8 @@ pub fn check_list(lint: &mut Lint<'_>, place: &str, list: &ListSpec, params: usi
     };
     let paging = if has("pageNumber") && answers("pageNumber") {
         Paging::Offset
+    } else if has("cursor") && has("limit") {
+        Paging::Scan
     } else if has("after") || has("cursor") || has("nextPage") {
         Paging::Cursor
     } else {
@@ -220,7 +229,7 @@ pub fn check_list(lint: &mut Lint<'_>, place: &str, list: &ListSpec, params: usi
     let most = facts::max_page_size(&list.path);
     let fits = match paging {
         Paging::Unpaged => list.page_size == 0,
-        Paging::Offset | Paging::Cursor => (1..=most).contains(&list.page_size),
+        Paging::Offset | Paging::Cursor | Paging::Scan => (1..=most).contains(&list.page_size),
     };
     if !fits {
         lint.find(
@@ -263,7 +272,10 @@ fn check_only(lint: &mut Lint<'_>, place: &str, list: &ListSpec, operation: &Ope
 pub fn rows_in(contract: &Contract, answer: &Type, field: Option<&str>) -> Option<Type> {
     let field = field.unwrap_or("entities");
     let list = match answer {
-        Type::Model(name) => &contract.model(name)?.field(field)?.ty,
+        Type::Model(name) => {
+            let page = contract.model(name)?;
+            &page.field(field).or_else(|| page.field("results"))?.ty
+        }
         list => list,
     };
     match list {

@@ -10,6 +10,7 @@ const PAGE_SIZES: &[(&str, u32)] = &[
     ("/api/v2/processautomation/triggers", 200),
     ("/api/v2/routing/queues", 500),
     ("/api/v2/routing/skills", 500),
+    ("/api/v2/scripts/published", 500),
     ("/api/v2/speechandtextanalytics/dictionaryfeedback", 500),
     ("/api/v2/speechandtextanalytics/topics", 500),
     ("/api/v2/taskmanagement/workbins/query", 200),
@@ -72,6 +73,21 @@ pub fn driver_calls(driver: Driver) -> (&'static [Call], &'static [Call]) {
                 // The job publishes in the client's name; nobody unlocks what another has locked.
                 ("POST", "/api/v2/flows/actions/publish"),
             ],
+        ),
+        Driver::Asset => (
+            &[(
+                "GET",
+                "/api/v2/responsemanagement/responseassets/status/{statusId}",
+            )],
+            &[],
+        ),
+        // The upload itself is taken by another host.
+        Driver::Script => (
+            &[
+                ("GET", "/api/v2/scripts"),
+                ("POST", "/api/v2/scripts/{scriptId}/export"),
+            ],
+            &[("POST", "/api/v2/scripts/published")],
         ),
         Driver::Datatable => (
             &[],
@@ -150,14 +166,27 @@ pub fn is_optional(path: &str, field: &str) -> bool {
 /// Places whose name ends like an id's and whose value is the same in every org; of one kind alone
 /// where the kind stands before it.
 const NOT_IDS: &[&str] = &[
+    "applicationId",
+    "bundleId",
     "callerId",
     "employeeId",
     "externalId",
     "lineMetaBase.id",
+    "merchantId",
+    "messagesForBusinessId",
+    "oauthClientId",
     "outbound_dnclist.campaignId",
     "outbound_dnclist.licenseId",
     "outbound_dnclist.loginId",
+    "pageId",
     "phoneMetaBase.id",
+    "responsemanagement_response.form.formPages[].pageComponents[].datePicker.id",
+    "responsemanagement_response.form.formPages[].pageComponents[].input.id",
+    "responsemanagement_response.form.formPages[].pageComponents[].listPicker.id",
+    "responsemanagement_response.form.formPages[].pageComponents[].listPicker.sections[].items[].id",
+    "responsemanagement_response.form.formPages[].pageComponents[].wheelPicker.id",
+    "responsemanagement_response.form.formPages[].pageComponents[].wheelPicker.items[].id",
+    "responsemanagement_response.substitutions[].id",
     "timeZoneId",
     "trunkMetabase.id",
 ];

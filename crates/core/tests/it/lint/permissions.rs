@@ -42,6 +42,9 @@ pub fn calls(kind: &Descriptor) -> Calls {
         writes.push(("POST".to_owned(), draft.path.clone()));
         writes.push(get(&draft.versions));
     }
+    writes.extend(kind.go_live.iter().map(|p| ("POST".to_owned(), p.clone())));
+    let newest = kind.references.iter().filter_map(|r| r.newest.as_ref());
+    writes.extend(newest.map(|path| get(path)));
     for part in &kind.parts {
         reads.extend(part.list.iter().map(listed));
         for write in [&part.replace, &part.add, &part.change, &part.remove]

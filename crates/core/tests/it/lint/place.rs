@@ -83,7 +83,13 @@ pub fn check(lint: &mut Lint<'_>) {
 }
 
 fn field_of(lint: &Lint<'_>, name: &str) -> Option<&'static Field> {
-    lint.contract.model(&lint.kind.model)?.field(name)
+    let own = lint.contract.model(&lint.kind.model)?.field(name);
+    // A secret may be in what is sent alone.
+    let secret = lint.kind.secrets.iter().any(|path| path.root() == name);
+    own.or_else(|| {
+        let create = lint.kind.create.as_ref().filter(|_| secret)?;
+        super::body::body_model(lint, &create.method, &create.path)?.field(name)
+    })
 }
 
 fn managed_root(lint: &mut Lint<'_>, place: &str, path: &FieldPath) {

@@ -72,7 +72,8 @@ fn calls(lint: &mut Lint<'_>) {
     if mapped && (writes || !kind.parts.is_empty()) {
         lint.find("clone", "a mapped kind has no writes");
     }
-    if !mapped && !kind.singleton && kind.create.is_none() && kind.driver != Driver::Flow {
+    let goes_up_as_a_file = matches!(kind.driver, Driver::Flow | Driver::Script);
+    if !mapped && !kind.singleton && kind.create.is_none() && !goes_up_as_a_file {
         lint.find("create", "nothing creates an object of the kind");
     }
     let put = |write: &WriteSpec| write.method == "PUT" || write.method == "PATCH";

@@ -127,6 +127,7 @@ impl Model {
                     own.body["rows"].as_array_mut().expect("rows").push(row);
                 }
             }
+            Write::FileImport { .. } => panic!("{}: no generated object is a file", step.id),
             Write::ActionDraft { body } => {
                 let body = self.bind(step, body);
                 let own = self.own(step);
