@@ -65,7 +65,8 @@ class Sweep(unittest.TestCase):
             if method.in_query[name] in method.lists:
                 arguments.setdefault(name, []).extend(value.split(","))
             else:
-                arguments[name] = value
+                # Some methods compare a number before they send it.
+                arguments[name] = int(value) if value.isdigit() else value
         try:
             answer = self.connection.call(method, values, **arguments)
         except ApiException as error:

@@ -547,6 +547,8 @@ pub struct Part {
     /// It is read off other objects where all of those are read: a group's members are known from
     /// the users. A list serves where only few objects are.
     pub inverse: Option<Inverse>,
+    /// Where the items of all objects are listed together, which costs less than asking each.
+    pub gathered: Option<Gathered>,
     /// A field of the object that names others which may have the same items, such as a queue's
     /// member groups: where they do, the items are added first, as they are refused afterwards.
     pub before: Option<String>,
@@ -576,6 +578,23 @@ pub struct Part {
     /// The calls send and raise the object's `version`.
     #[serde(default)]
     pub versioned: bool,
+}
+
+/// A list of the items of many objects, such as the grants in a division.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gathered {
+    /// The contract's path; its parameter is the id of an object of `each`. Paged by offset.
+    pub path: String,
+    /// Rows per page: the largest the API grants.
+    pub page_size: u32,
+    /// The kind for whose objects the list is read.
+    pub each: Kind,
+    /// What stands in the place of an id besides, such as `*`.
+    #[serde(default)]
+    pub also: Vec<String>,
+    /// The field of a row that holds the id of the object whose item it is.
+    pub by: String,
 }
 
 /// Says whose field lists the objects that have the item.

@@ -10,6 +10,7 @@ use orgsmith_core::document::{Captured, Stored};
 use orgsmith_core::id::SourceId;
 use serde_json::{Value, json};
 
+use super::gather::Items;
 use super::lists::{Failure, listing, looked_at, query_of};
 use super::{CONCURRENCY, Collector};
 use crate::files;
@@ -37,14 +38,18 @@ pub(super) async fn fill(
     descriptor: &Descriptor,
     objects: Vec<Stored>,
     inverse: Inverse,
+    items: &Items,
     collector: &mut Collector<'_>,
 ) -> Vec<Stored> {
     let calls = descriptor.read.as_ref().is_some_and(|read| read.each)
-        || descriptor.parts.iter().any(|part| inverse.asks_for(part));
+        || descriptor
+            .parts
+            .iter()
+            .any(|part| inverse.asks_for(part) || items.contains_key(&part.field));
     let mut filled = objects;
     if calls {
         let read = stream::iter(std::mem::take(&mut filled))
-            .map(|stored| one(org, descriptor, stored.open(), inverse))
+            .map(|stored| one(org, descriptor, stored.open(), inverse, items))
             .buffered(CONCURRENCY);
         let mut read = std::pin::pin!(read);
         while let Some((captured, whole, failures)) = read.next().await {
@@ -88,6 +93,7 @@ async fn one(
     descriptor: &Descriptor,
     mut captured: Captured,
     inverse: Inverse,
+    items: &Items,
 ) -> (Captured, bool, Vec<Failure>) {
     let mut failures = Vec::new();
     if let Some(read) = descriptor.read.as_ref().filter(|read| read.each) {
@@ -108,12 +114,14 @@ async fn one(
             }
         }
     }
-    for part in descriptor
-        .parts
-        .iter()
-        .filter(|part| inverse.asks_for(part))
-    {
-        match read_part(org, part, &captured).await {
+    for part in &descriptor.parts {
+        let known = items.get(&part.field);
+        let read = match known.map(|of| of.get(captured.id.as_str())) {
+            Some(own) => Ok(Some(Value::Array(own.cloned().unwrap_or_default()))),
+            None if inverse.asks_for(part) => read_part(org, part, &captured).await,
+            None => continue,
+        };
+        match read {
             Ok(Some(value)) => {
                 if let Value::Object(body) = &mut captured.body {
                     body.insert(part.field.clone(), trimmed(descriptor, part, value));

@@ -5,6 +5,7 @@
 //! an org that cannot be reached at all, or that refuses the credential, ends the collection.
 
 pub(crate) mod details;
+mod gather;
 pub(crate) mod lists;
 mod selected;
 
@@ -144,8 +145,10 @@ pub async fn collect(
                 })
         };
         let (full, rows): (Vec<_>, Vec<_>) = objects.into_iter().partition(is_wanted);
+        let items = gather::gather(org, descriptor, &snapshot.objects, full.len()).await;
         let inverse = details::Inverse::OfHolders;
-        let mut objects = details::fill(org, descriptor, full, inverse, &mut collector).await;
+        let mut objects =
+            details::fill(org, descriptor, full, inverse, &items, &mut collector).await;
         collector.check()?;
         objects.extend(rows);
         objects.sort_by(|a, b| a.id.cmp(&b.id));

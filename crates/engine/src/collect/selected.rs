@@ -16,6 +16,7 @@ use orgsmith_core::snapshot::{Names, Snapshot, portable};
 use serde_json::Value;
 
 use super::details::{Inverse, fill, with_ids};
+use super::gather::{Items, gather};
 use super::lists::{self, Listed, query_of};
 use super::{CONCURRENCY, CollectError, Collector, invert};
 use crate::events::{Event, Events};
@@ -362,7 +363,13 @@ impl Reader<'_> {
                 .parts
                 .iter()
                 .filter_map(|part| part.inverse.as_ref());
-            let holders: Vec<Kind> = holders.map(|inverse| inverse.kind.clone()).collect();
+            let gathered = descriptor
+                .parts
+                .iter()
+                .filter_map(|part| part.gathered.as_ref());
+            let holders = holders.map(|inverse| &inverse.kind);
+            let holders = holders.chain(gathered.map(|gathered| &gathered.each));
+            let holders: Vec<Kind> = holders.cloned().collect();
             let by_holders = ids.len() > ONE_BY_ONE;
             for holder in holders.iter().filter(|_| by_holders) {
                 self.list_kind(holder).await?;
@@ -376,7 +383,12 @@ impl Reader<'_> {
             } else {
                 Inverse::Asked
             };
-            rest.extend(fill(self.org, descriptor, wanted, inverse, &mut self.collector).await);
+            let items = match by_holders {
+                true => gather(self.org, descriptor, &self.snapshot.objects, wanted.len()).await,
+                false => Items::default(),
+            };
+            let collector = &mut self.collector;
+            rest.extend(fill(self.org, descriptor, wanted, inverse, &items, collector).await);
             rest.sort_by(|a, b| a.id.cmp(&b.id));
             self.snapshot.objects.insert(kind, rest);
             if by_holders {

@@ -4,6 +4,7 @@ use orgsmith_core::catalogue::Driver;
 
 /// Rows per page that a list grants, where it is not 100.
 const PAGE_SIZES: &[(&str, u32)] = &[
+    ("/api/v2/authorization/divisions/{divisionId}/grants", 500),
     ("/api/v2/flows", 500),
     ("/api/v2/groups", 500),
     ("/api/v2/integrations/credentials/listing", 200),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use orgsmith_contract::{Location, Model, Operation, Type};
-use orgsmith_core::catalogue::{ItemBody, ItemWrite, Part};
+use orgsmith_core::catalogue::{Gathered, ItemBody, ItemWrite, Part};
 
 use super::place::{part_type, spell};
 use super::{Lint, calls, facts};
@@ -19,6 +19,9 @@ fn check_part(lint: &mut Lint<'_>, part: &Part) {
     if let Some(list) = &part.list {
         let params = calls::own_ids(lint) + usize::from(list.version.is_some());
         calls::check_list(lint, &format!("{place}.list"), list, params);
+    }
+    if let Some(gathered) = &part.gathered {
+        check_gathered(lint, &place, part, gathered);
     }
     source(lint, &place, part);
     item(lint, &place, part);
@@ -60,6 +63,35 @@ fn check_part(lint: &mut Lint<'_>, part: &Part) {
     }
     if part.versioned && !lint.kind.version {
         lint.find(format!("{place}.versioned"), "the object has no version");
+    }
+}
+
+fn check_gathered(lint: &mut Lint<'_>, place: &str, part: &Part, gathered: &Gathered) {
+    let place = format!("{place}.gathered");
+    if part.list.is_none() || lint.catalogue.get(gathered.each.as_str()).is_err() {
+        lint.find(
+            &place,
+            "needs a list for single objects, and a kind that is there",
+        );
+    }
+    let most = facts::max_page_size(&gathered.path);
+    if !(1..=most).contains(&gathered.page_size) {
+        lint.find(&place, format!("a page has at most {most} rows"));
+    }
+    let query = BTreeMap::new();
+    let Some(operation) = calls::check_call(lint, &place, "GET", &gathered.path, &query, 1) else {
+        return;
+    };
+    let row = operation
+        .response
+        .as_ref()
+        .and_then(|ty| calls::rows(lint.contract, ty));
+    let row = row.and_then(|row| lint.contract.model(row.model_name()?));
+    if row.is_none_or(|row| row.field(&gathered.by).is_none()) {
+        lint.find(
+            format!("{place}.by"),
+            format!("a row has no {}", gathered.by),
+        );
     }
 }
 

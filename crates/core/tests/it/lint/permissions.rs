@@ -47,6 +47,7 @@ pub fn calls(kind: &Descriptor) -> Calls {
     writes.extend(newest.map(|path| get(path)));
     for part in &kind.parts {
         reads.extend(part.list.iter().map(listed));
+        reads.extend(part.gathered.iter().map(|gathered| get(&gathered.path)));
         for write in [&part.replace, &part.add, &part.change, &part.remove]
             .into_iter()
             .flatten()
