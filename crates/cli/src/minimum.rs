@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use orgsmith_sim::Jobs;
+use orgsmith_sim::{Collection, Jobs, collections, documents};
 use serde_json::{Map, Value};
 
 /// One term of the sum.
@@ -115,6 +115,36 @@ pub fn total(terms: &[Term]) -> u64 {
     terms.iter().map(|term| term.calls).sum()
 }
 
+/// Kinds of people and of single pieces of work, which are read on request alone.
+const ON_REQUEST: [&str; 3] = ["external_contact", "external_organization", "workitem"];
+
+/// Tells whether a list is read that is not counted by itself.
+fn is_read(collection: &Collection) -> bool {
+    let counted = |(kind, _, operations): &(&str, u64, &[&str])| {
+        *kind == collection.kind || operations.contains(&collection.list)
+    };
+    !LISTS.iter().any(counted)
+        && collection.kind != "user"
+        && !ON_REQUEST.contains(&collection.kind)
+}
+
+fn lives_in(object: &Value, id: &str) -> bool {
+    text(object, "$at").rsplit('/').next() == Some(id)
+}
+
+/// Names the operations that may serve a list: some tell more when they are asked in another way.
+fn listed_by(list: &'static str) -> &'static [&'static str] {
+    match list {
+        "getBusinessrulesDecisiontables" => &[
+            "getBusinessrulesDecisiontables",
+            "getBusinessrulesDecisiontablesSearch",
+        ],
+        "getScripts" => &["getScripts", "getScriptsPublished"],
+        // There are as many as the simulator has.
+        list => Box::leak(Box::new([list])),
+    }
+}
+
 /// Returns the calls that reading an org takes at least, by what it holds.
 pub fn export(held: &Value, jobs: Jobs) -> Vec<Term> {
     let mut sum = Sum::default();
@@ -126,6 +156,28 @@ pub fn export(held: &Value, jobs: Jobs) -> Vec<Term> {
         sum.add("lists", &["getUsers"], pages(users.count(), 500));
     }
     sum.add("lists", &["getRoutingUtilization"], 1);
+    for collection in collections().filter(is_read) {
+        let rows = u64::from(collection.rows.unwrap_or(u32::MAX));
+        let operations = listed_by(collection.list);
+        let calls = match collection.parent {
+            None => pages(live(held, collection.kind).count(), rows),
+            // A list for each of what they live in, however few are in it.
+            Some(parent) => live(held, parent)
+                .map(|parent| {
+                    let inside = live(held, collection.kind);
+                    let inside = inside.filter(|object| lives_in(object, text(parent, "id")));
+                    pages(inside.count(), rows)
+                })
+                .sum(),
+        };
+        sum.add("lists of other kinds", operations, calls);
+    }
+    for document in documents().filter(|id| *id != "getRoutingUtilization") {
+        sum.add("settings", listed_by(document), 1);
+    }
+    let divisions = live(held, "division").count() as u64;
+    let grants: &[&str] = &["getAuthorizationDivisionGrants"];
+    sum.add("grants", grants, divisions + 1);
     if live(held, "credential").next().is_some() {
         sum.add(
             "fields of credentials",

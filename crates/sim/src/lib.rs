@@ -57,3 +57,33 @@ pub use worldfile::{SeedRequest, WorldError, WorldFile};
 pub fn operations() -> impl Iterator<Item = &'static str> {
     routes::registry().operations()
 }
+
+/// A collection of plain objects, as it is listed.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Collection {
+    /// The simulator's kind.
+    pub kind: &'static str,
+    /// The contract's operation that lists it.
+    pub list: &'static str,
+    /// The most rows of a page; nothing where everything comes at once.
+    pub rows: Option<u32>,
+    /// The kind that its objects live in: there is a list for each of them.
+    pub parent: Option<&'static str>,
+}
+
+/// Lists the collections that are listed plainly, so that calls can be counted.
+pub fn collections() -> impl Iterator<Item = Collection> {
+    let listed = routes::registry().collections();
+    listed.map(|(list, kind)| Collection {
+        kind: kind.name,
+        list,
+        rows: (kind.style != kind::Style::Whole).then_some(kind.max_page),
+        parent: kind.parent,
+    })
+}
+
+/// Lists the operations that read a document of which an org has one.
+pub fn documents() -> impl Iterator<Item = &'static str> {
+    routes::registry().documents()
+}

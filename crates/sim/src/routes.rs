@@ -194,6 +194,25 @@ impl Registry {
         }
     }
 
+    /// Lists the collections that are listed plainly, with the operations that list them.
+    pub(crate) fn collections(&self) -> impl Iterator<Item = (&'static str, &'static Kind)> {
+        self.served.iter().filter_map(|(id, served)| match served {
+            Served::Crud(kind, Verb::List) => Some((*id, *kind)),
+            _ => None,
+        })
+    }
+
+    /// Lists the operations that read a document of which an org has one.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = &'static str> {
+        self.served.iter().filter_map(|(id, served)| match served {
+            Served::Single(single) => contract()
+                .operation("GET", single.path)
+                .filter(|operation| operation.id == *id)
+                .map(|_| *id),
+            _ => None,
+        })
+    }
+
     /// Tells whether only the fallback answers an operation.
     pub(crate) fn is_fallback(&self, operation: &str) -> bool {
         matches!(self.served.get(operation), Some(Served::Fallback(..)))

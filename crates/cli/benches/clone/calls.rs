@@ -116,7 +116,7 @@ pub fn calls(ledger: &[Entry]) -> Vec<Entry> {
 }
 
 fn writes(entry: &Entry) -> bool {
-    entry.method != "GET" && entry.operation != Some("postFlowsExportJobs")
+    entry.may_change() && entry.operation != Some("postFlowsExportJobs")
 }
 
 fn waits(entry: &Entry) -> bool {

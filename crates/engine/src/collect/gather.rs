@@ -1,6 +1,7 @@
 //! Items that are listed for many objects at once, such as the grants in a division.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use orgsmith_client::{ListError, Listing, PageStyle};
@@ -13,43 +14,54 @@ use super::CONCURRENCY;
 use super::details::with_id;
 use crate::org::Org;
 
-/// The items of the objects of a kind, by the part that they are and the id of the object.
-pub(super) type Items = BTreeMap<String, HashMap<String, Vec<Value>>>;
+/// Items by the id of the object that they are of.
+type Found = HashMap<String, Vec<Value>>;
 
-/// Reads the items of so many objects of a kind together, where that costs fewer calls.
-///
-/// What cannot be read so is left to the objects' own calls, which say what is wrong.
-pub(super) async fn gather(
-    org: &Org,
-    descriptor: &Descriptor,
-    owners: &BTreeMap<Kind, Vec<Stored>>,
-    objects: usize,
-) -> Items {
-    let mut items = Items::new();
-    for part in &descriptor.parts {
-        let Some(gathered) = &part.gathered else {
-            continue;
-        };
-        let of_kind = owners.get(&gathered.each).into_iter().flatten();
-        let own = of_kind.map(|owner| owner.id.as_str().to_owned());
-        let ids: Vec<String> = own.chain(gathered.also.iter().cloned()).collect();
-        // Without the owners nothing is known of what is in them.
-        if ids.len() == gathered.also.len() || objects <= ids.len() {
-            continue;
+/// The items of the objects of a kind, by the part that they are.
+pub(super) type Items = BTreeMap<String, Arc<Found>>;
+
+/// What was gathered, by its path and what tells whose it is: users and groups share one list.
+#[derive(Default)]
+pub(super) struct Gathering(BTreeMap<(String, String), Arc<Found>>);
+
+impl Gathering {
+    /// Reads the items of so many objects of a kind together, where that costs fewer calls.
+    ///
+    /// What cannot be read so is left to the objects' own calls, which say what is wrong.
+    pub(super) async fn gather(
+        &mut self,
+        org: &Org,
+        descriptor: &Descriptor,
+        owners: &BTreeMap<Kind, Vec<Stored>>,
+        objects: usize,
+    ) -> Items {
+        let mut items = Items::new();
+        for part in &descriptor.parts {
+            let Some(gathered) = &part.gathered else {
+                continue;
+            };
+            let of_kind = owners.get(&gathered.each).into_iter().flatten();
+            let own = of_kind.map(|owner| owner.id.as_str().to_owned());
+            let ids: Vec<String> = own.chain(gathered.also.iter().cloned()).collect();
+            // Without the owners nothing is known of what is in them.
+            if ids.len() == gathered.also.len() || objects <= ids.len() {
+                continue;
+            }
+            let list = (gathered.path.clone(), gathered.by.clone());
+            if let Some(found) = self.0.get(&list) {
+                items.insert(part.field.clone(), Arc::clone(found));
+            } else if let Ok(found) = read(org, gathered, ids).await {
+                let found = Arc::new(found);
+                self.0.insert(list, Arc::clone(&found));
+                items.insert(part.field.clone(), found);
+            }
         }
-        if let Ok(found) = read(org, gathered, ids).await {
-            items.insert(part.field.clone(), found);
-        }
+        items
     }
-    items
 }
 
-async fn read(
-    org: &Org,
-    gathered: &Gathered,
-    ids: Vec<String>,
-) -> Result<HashMap<String, Vec<Value>>, ListError> {
-    let mut found: HashMap<String, Vec<Value>> = HashMap::new();
+async fn read(org: &Org, gathered: &Gathered, ids: Vec<String>) -> Result<Found, ListError> {
+    let mut found = Found::new();
     let mut answers = stream::iter(ids)
         .map(|id| async move {
             let path = with_id(&gathered.path, &id);

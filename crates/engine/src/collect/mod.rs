@@ -130,6 +130,7 @@ pub async fn collect(
     }
 
     let wanted = wanted_ids(catalogue, &snapshot, scope);
+    let mut gathering = gather::Gathering::default();
     for descriptor in &descriptors {
         let objects = snapshot
             .objects
@@ -145,7 +146,8 @@ pub async fn collect(
                 })
         };
         let (full, rows): (Vec<_>, Vec<_>) = objects.into_iter().partition(is_wanted);
-        let items = gather::gather(org, descriptor, &snapshot.objects, full.len()).await;
+        let owners = &snapshot.objects;
+        let items = gathering.gather(org, descriptor, owners, full.len()).await;
         let inverse = details::Inverse::OfHolders;
         let mut objects =
             details::fill(org, descriptor, full, inverse, &items, &mut collector).await;

@@ -16,7 +16,7 @@ use orgsmith_core::snapshot::{Names, Snapshot, portable};
 use serde_json::Value;
 
 use super::details::{Inverse, fill, with_ids};
-use super::gather::{Items, gather};
+use super::gather::{Gathering, Items};
 use super::lists::{self, Listed, query_of};
 use super::{CONCURRENCY, CollectError, Collector, invert};
 use crate::events::{Event, Events};
@@ -50,6 +50,7 @@ pub async fn collect_selected(
         selection,
         pins,
         collector: Collector::new(org, catalogue, events),
+        gathering: Gathering::default(),
         snapshot: Snapshot {
             org: org.origin(),
             ..Snapshot::default()
@@ -84,6 +85,7 @@ struct Reader<'r> {
     selection: &'r Selection,
     pins: &'r BTreeMap<ObjectRef, String>,
     collector: Collector<'r>,
+    gathering: Gathering,
     snapshot: Snapshot,
     /// Kinds whose lists were read.
     listed: BTreeSet<Kind>,
@@ -384,7 +386,13 @@ impl Reader<'_> {
                 Inverse::Asked
             };
             let items = match by_holders {
-                true => gather(self.org, descriptor, &self.snapshot.objects, wanted.len()).await,
+                true => {
+                    let owners = &self.snapshot.objects;
+                    let gathering = &mut self.gathering;
+                    gathering
+                        .gather(self.org, descriptor, owners, wanted.len())
+                        .await
+                }
                 false => Items::default(),
             };
             let collector = &mut self.collector;
