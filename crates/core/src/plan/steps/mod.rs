@@ -211,6 +211,14 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             let reason = "the target lacks it, and the API cannot create it".to_owned();
             return self.notes.conflict(&item.object, reason);
         };
+        if let Some(parent) = &descriptor.parent
+            && call.path.contains('{')
+            && item.body.get(&parent.field).is_none_or(Value::is_null)
+        {
+            let (field, kind) = (&parent.field, &parent.kind);
+            let reason = format!("it does not say in its {field} which {kind} it lives in");
+            return self.notes.conflict(&item.object, reason);
+        }
         let own = without_parts(descriptor, &item.body);
         let waiting: BTreeSet<ObjectRef> = cuts.union(&sharing).cloned().collect();
         let (now, later) = defer(descriptor, call, own.clone(), &waiting);
