@@ -316,6 +316,16 @@ pub(super) fn plan_documents(documents: &[(&str, Value)], target: &Snapshot) -> 
 }
 
 #[test]
+fn an_object_that_does_not_say_what_it_lives_in_is_left_alone() {
+    let level = json!({"logLevelCharacteristics": {"level": "Notes"}});
+    let object = "flow_loglevel/inboundcall/Example";
+    let plan = plan_documents(&[(object, level)], &empty().snapshot());
+    assert_eq!(step_ids(&plan), Vec::<&str>::new());
+    let reason = "it does not say in its flow which flow it lives in";
+    assert_eq!(conflicts(&plan), [format!("{object}: {reason}")]);
+}
+
+#[test]
 fn a_reference_to_nothing_is_left_out_where_the_object_can_do_without() {
     let queue = json!({"name": "Sales", "queueFlow": to("flow/inqueuecall/Gone"),
         "members": [{"user": to("user/gone@example.com")}]});
