@@ -40,15 +40,7 @@ pub(crate) fn list(cx: &mut Cx<'_>, req: &Req, kind: &'static Kind) -> Answer {
         }
         Value::Object(view)
     };
-    cut(
-        req,
-        kind.style,
-        kind.max_page,
-        kind.oversize,
-        &objects,
-        shown,
-    )
-    .map(Reply::ok)
+    list_of(req, kind, &objects, shown)
 }
 
 /// Lists a kind as a `POST` asks for it: filters, `pageSize` and `after` are in the body.
@@ -204,6 +196,21 @@ pub(crate) fn glob(pattern: &str, text: &str) -> bool {
         }
     }
     true
+}
+
+/// Lists what is found as a kind's list does.
+pub(crate) fn list_of<T>(
+    req: &Req,
+    kind: &Kind,
+    items: &[T],
+    shown: impl Fn(&T) -> Value,
+) -> Answer {
+    cut(req, kind.style, kind.max_page, kind.oversize, items, shown).map(Reply::ok)
+}
+
+/// Lists as most of the API does: by offset, and up to a hundred at once.
+pub(crate) fn hundreds<T>(req: &Req, items: &[T], shown: impl Fn(&T) -> Value) -> Answer {
+    cut(req, Style::Offset, 100, Oversize::Refuse, items, shown).map(Reply::ok)
 }
 
 /// Cuts a list into the page that the query asks for.

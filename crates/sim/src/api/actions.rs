@@ -11,7 +11,7 @@ use crate::crud;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Filter, Kind, Oversize, Style, Version};
-use crate::page::{self, cut};
+use crate::page::{self, cut, hundreds};
 use crate::refs::Ref;
 use crate::routes::{Registry, Req, registry};
 use crate::store::{Fields, Object, text};
@@ -227,7 +227,7 @@ fn page_of(cx: &Cx<'_>, req: &Req, of_drafts: bool) -> Answer {
         true => show(cx, req, &object.id, &draft_fields(fields)),
         false => show(cx, req, &object.id, fields),
     };
-    cut(req, Style::Offset, 100, Oversize::Refuse, &found, shown).map(Reply::ok)
+    hundreds(req, &found, shown)
 }
 
 fn list(cx: &mut Cx<'_>, req: &Req) -> Answer {

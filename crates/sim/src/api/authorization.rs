@@ -12,7 +12,7 @@ use crate::clock::spell;
 use crate::cx::{Caller, Cx};
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Deletion, Filter, Kind, Oversize, Style};
-use crate::page::{self, cut};
+use crate::page::{self, cut, hundreds};
 use crate::refs::Ref;
 use crate::routes::{Registry, Req, registry};
 use crate::store::Fields;
@@ -632,7 +632,7 @@ fn subjects_of(cx: &mut Cx<'_>, req: &Req) -> Answer {
         shown["divisions"] = divisions.clone().into();
         shown
     };
-    cut(req, Style::Offset, 100, Oversize::Refuse, &found, shown).map(Reply::ok)
+    hundreds(req, &found, shown)
 }
 
 fn subject(cx: &mut Cx<'_>, req: &Req) -> Answer {

@@ -10,8 +10,8 @@ use crate::clock::spell;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::flowyaml::{by_api, by_dependency};
-use crate::kind::{Kind, Oversize, Style};
-use crate::page::cut;
+use crate::kind::Kind;
+use crate::page::hundreds;
 use crate::routes::{Registry, Req, registry};
 use crate::store::{Fields, Object, text};
 
@@ -100,15 +100,7 @@ fn known_types() -> Vec<Value> {
 
 fn types(_: &mut Cx<'_>, req: &Req) -> Answer {
     let types = known_types();
-    cut(
-        req,
-        Style::Offset,
-        100,
-        Oversize::Refuse,
-        &types,
-        Value::clone,
-    )
-    .map(Reply::ok)
+    hundreds(req, &types, Value::clone)
 }
 
 fn one_type(_: &mut Cx<'_>, req: &Req) -> Answer {
@@ -187,30 +179,14 @@ fn consumed(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let (kind, object) = asked(cx, req)?;
     let found = consumed_by(cx, kind, object, req.query("version").as_deref());
     let found: Vec<Value> = found.into_iter().filter(|f| wanted(req, f)).collect();
-    cut(
-        req,
-        Style::Offset,
-        100,
-        Oversize::Refuse,
-        &found,
-        Value::clone,
-    )
-    .map(Reply::ok)
+    hundreds(req, &found, Value::clone)
 }
 
 fn consuming(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let (kind, object) = asked(cx, req)?;
     let found = consumers_of(cx, kind, &object.id);
     let found: Vec<Value> = found.into_iter().filter(|f| wanted(req, f)).collect();
-    cut(
-        req,
-        Style::Offset,
-        100,
-        Oversize::Refuse,
-        &found,
-        Value::clone,
-    )
-    .map(Reply::ok)
+    hundreds(req, &found, Value::clone)
 }
 
 fn consumed_by(cx: &Cx<'_>, kind: &Kind, object: &Object, version: Option<&str>) -> Vec<Value> {

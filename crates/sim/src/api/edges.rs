@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::audit;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
-use crate::kind::{Deletion, Kind, Oversize, Style, Version};
-use crate::page::cut;
+use crate::kind::{Deletion, Kind, Version};
+use crate::page::hundreds;
 use crate::refs::{Ref, id_of};
 use crate::routes::{Registry, Req};
 use crate::store::{Fields, text};
@@ -346,15 +346,7 @@ fn all_lines(org: &Org) -> Vec<Value> {
 
 fn line_bases(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let lines = all_lines(cx.org);
-    cut(
-        req,
-        Style::Offset,
-        100,
-        Oversize::Refuse,
-        &lines,
-        Value::clone,
-    )
-    .map(Reply::ok)
+    hundreds(req, &lines, Value::clone)
 }
 
 fn line_base(cx: &mut Cx<'_>, req: &Req) -> Answer {

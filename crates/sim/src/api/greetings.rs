@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::crud;
 use crate::cx::Cx;
-use crate::error::{Answer, Refusal, Reply};
-use crate::kind::{Kind, Oversize, Style};
-use crate::page::cut;
+use crate::error::{Answer, Refusal};
+use crate::kind::Kind;
+use crate::page::hundreds;
 use crate::refs::id_of;
 use crate::routes::{Registry, Req};
 use crate::store::{Fields, Object, text};
@@ -66,7 +66,7 @@ fn listed(cx: &Cx<'_>, req: &Req, owner: &str) -> Answer {
         .filter(|greeting| greeting.fields.get("owner").and_then(id_of) == Some(owner))
         .collect();
     let shown = |greeting: &&Object| -> Value { cx.show("greeting", &greeting.id) };
-    cut(req, Style::Offset, 100, Oversize::Refuse, &found, shown).map(Reply::ok)
+    hundreds(req, &found, shown)
 }
 
 fn of_org(cx: &mut Cx<'_>, req: &Req) -> Answer {

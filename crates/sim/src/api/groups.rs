@@ -8,7 +8,7 @@ use crate::crud;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Deletion, Filter, Kind, Oversize, Style, Version};
-use crate::page::cut;
+use crate::page::{cut, hundreds};
 use crate::refs::Ref;
 use crate::routes::{Registry, Req, registry};
 use crate::search;
@@ -128,15 +128,7 @@ fn individuals(cx: &mut Cx<'_>, req: &Req) -> Answer {
 
 fn members(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let users = users(cx, req)?;
-    cut(
-        req,
-        Style::Offset,
-        100,
-        Oversize::Refuse,
-        &users,
-        Value::clone,
-    )
-    .map(Reply::ok)
+    hundreds(req, &users, Value::clone)
 }
 
 fn users(cx: &Cx<'_>, req: &Req) -> Result<Vec<Value>, Refusal> {

@@ -7,7 +7,7 @@ use crate::crud;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Filter, Kind, Oversize, Style};
-use crate::page::{self, cut};
+use crate::page::{self, cut, hundreds};
 use crate::refs::{Ref, id_of};
 use crate::routes::{Registry, Req, registry};
 use crate::store::{Fields, Object, text};
@@ -148,7 +148,7 @@ fn show_type(sort: &Type) -> Value {
 }
 
 fn types(_: &mut Cx<'_>, req: &Req) -> Answer {
-    cut(req, Style::Offset, 100, Oversize::Refuse, &TYPES, show_type).map(Reply::ok)
+    hundreds(req, &TYPES, show_type)
 }
 
 fn one_type(_: &mut Cx<'_>, req: &Req) -> Answer {
@@ -203,7 +203,7 @@ fn list(cx: &mut Cx<'_>, req: &Req) -> Answer {
                 .is_none_or(|code| show(cx, object)["reportedState"]["code"] == code)
     });
     let shown = |(object, _): &(&Object, &Fields)| show(cx, object);
-    cut(req, Style::Offset, 100, Oversize::Refuse, &found, shown).map(Reply::ok)
+    hundreds(req, &found, shown)
 }
 
 /// The filters that `list` applies itself are not for the row.

@@ -6,7 +6,7 @@ use crate::clock::spell;
 use crate::crud;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
-use crate::kind::{Filter, Kind, Oversize, Style};
+use crate::kind::{Filter, Kind};
 use crate::page;
 use crate::routes::{Registry, Req, registry};
 use crate::store::Fields;
@@ -102,15 +102,7 @@ fn schedules(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let found: Vec<Value> = views
         .filter_map(|view| view.fields.get("$schedule").cloned())
         .collect();
-    page::cut(
-        req,
-        Style::Offset,
-        100,
-        Oversize::Refuse,
-        &found,
-        Value::clone,
-    )
-    .map(Reply::ok)
+    page::hundreds(req, &found, Value::clone)
 }
 
 fn schedule(cx: &mut Cx<'_>, req: &Req) -> Answer {

@@ -252,15 +252,7 @@ fn list_documents(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let shown = |object: &(&crate::store::Object, &Fields)| {
         Value::Object(cx.org.view(kind, &object.0.id, object.1))
     };
-    page::cut(
-        req,
-        kind.style,
-        kind.max_page,
-        kind.oversize,
-        &objects,
-        shown,
-    )
-    .map(Reply::ok)
+    page::list_of(req, kind, &objects, shown)
 }
 
 /// A changed variation makes its document a draft.

@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use crate::audit;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
-use crate::kind::{Oversize, Style};
-use crate::page::cut;
+use crate::page::hundreds;
 use crate::routes::{Registry, Req};
 use crate::store::Object;
 
@@ -41,7 +40,7 @@ fn list(cx: &mut Cx<'_>, req: &Req) -> Answer {
         .filter(|flow| flow.fields.contains_key(KEPT) && flow.text("state") != "deleted")
         .collect();
     let row = |flow: &&Object| shown(flow);
-    cut(req, Style::Offset, 100, Oversize::Refuse, &flows, row).map(Reply::ok)
+    hundreds(req, &flows, row)
 }
 
 fn find<'c>(cx: &'c Cx<'_>, id: &str) -> Result<&'c Object, Refusal> {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::crud;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
-use crate::kind::{Division, Filter, Kind, Oversize, Style};
-use crate::page::{self, cut};
+use crate::kind::{Division, Filter, Kind};
+use crate::page::{self, hundreds};
 use crate::refs::Ref;
 use crate::routes::{Registry, Req, registry};
 use crate::store::{Fields, Object, text};
@@ -305,7 +305,7 @@ fn page_of(cx: &mut Cx<'_>, req: &Req, wanted: impl Fn(&Cx<'_>, &Fields) -> bool
         shown.remove("questionGroups");
         shown.into()
     };
-    cut(req, Style::Offset, 100, Oversize::Refuse, &found, shown).map(Reply::ok)
+    hundreds(req, &found, shown)
 }
 
 fn read_published(cx: &mut Cx<'_>, req: &Req) -> Answer {

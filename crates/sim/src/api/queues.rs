@@ -544,7 +544,7 @@ fn keep_codes(cx: &mut Cx<'_>, queue: &str, codes: &[String], action: &str) {
 fn list_codes(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let codes = codes(cx, req.param("queueId"))?;
     let shown = |code: &String| cx.show("wrapup_code", code);
-    page::cut(req, Style::Offset, 100, Oversize::Refuse, &codes, shown).map(Reply::ok)
+    page::hundreds(req, &codes, shown)
 }
 
 fn add_codes(cx: &mut Cx<'_>, req: &Req) -> Answer {

@@ -86,7 +86,7 @@ fn published(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let shown = |object: &(&crate::store::Object, &Fields)| {
         Value::Object(cx.org.view(kind, &object.0.id, object.1))
     };
-    page::cut(req, kind.style, kind.max_page, kind.oversize, &found, shown).map(Reply::ok)
+    page::list_of(req, kind, &found, shown)
 }
 
 fn published_one(cx: &mut Cx<'_>, req: &Req) -> Answer {

@@ -5,8 +5,8 @@ use sha2::{Digest, Sha256};
 
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
-use crate::kind::{Division, Kind, Oversize, Style, Version};
-use crate::page::cut;
+use crate::kind::{Division, Kind, Version};
+use crate::page::hundreds;
 use crate::routes::{Registry, Req};
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
@@ -295,7 +295,7 @@ fn dids(cx: &mut Cx<'_>, req: &Req) -> Answer {
             && (ids.is_empty() || ids.contains(&did_id(cx.org, held).as_str()))
     });
     let shown = |one: &(String, &'static str, String)| show_did(cx.org, one);
-    cut(req, Style::Offset, 100, Oversize::Refuse, &found, shown).map(Reply::ok)
+    hundreds(req, &found, shown)
 }
 
 fn did(cx: &mut Cx<'_>, req: &Req) -> Answer {
@@ -354,5 +354,5 @@ fn numbers(cx: &mut Cx<'_>, req: &Req) -> Answer {
             }
             shown
         };
-    cut(req, Style::Offset, 100, Oversize::Refuse, &found, shown).map(Reply::ok)
+    hundreds(req, &found, shown)
 }

@@ -9,7 +9,7 @@ use crate::crud;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Deletion, Division, Filter, Kind, Oversize, Style, Version};
-use crate::page::{self, cut};
+use crate::page::{self, cut, hundreds};
 use crate::refs::Ref;
 use crate::routes::{Registry, Req, registry};
 use crate::search;
@@ -481,15 +481,7 @@ fn insert_skill(
 fn page_of_skills(cx: &Cx<'_>, req: &Req) -> Answer {
     let user = cx.find_live("user", req.param("userId"))?;
     let skills = skills_of(cx, &user.fields, sort_of(req));
-    cut(
-        req,
-        Style::Offset,
-        100,
-        Oversize::Refuse,
-        &skills,
-        Value::clone,
-    )
-    .map(Reply::ok)
+    hundreds(req, &skills, Value::clone)
 }
 
 fn list_skills(cx: &mut Cx<'_>, req: &Req) -> Answer {
@@ -593,15 +585,7 @@ fn queues(cx: &mut Cx<'_>, req: &Req) -> Answer {
             found.push(shown);
         }
     }
-    cut(
-        req,
-        Style::Offset,
-        100,
-        Oversize::Refuse,
-        &found,
-        Value::clone,
-    )
-    .map(Reply::ok)
+    hundreds(req, &found, Value::clone)
 }
 
 #[cfg(test)]

@@ -129,15 +129,7 @@ fn list(cx: &mut Cx<'_>, req: &Req) -> Answer {
             },
         )
         .collect();
-    page::cut(
-        req,
-        kind.style,
-        kind.max_page,
-        kind.oversize,
-        &rows,
-        Value::clone,
-    )
-    .map(Reply::ok)
+    page::list_of(req, kind, &rows, Value::clone)
 }
 
 fn versions_of(cx: &mut Cx<'_>, req: &Req) -> Answer {
@@ -145,15 +137,7 @@ fn versions_of(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let all = found.fields.get("$published").and_then(Value::as_array);
     let rows = all.cloned().unwrap_or_default();
     let kind = kind();
-    page::cut(
-        req,
-        kind.style,
-        kind.max_page,
-        kind.oversize,
-        &rows,
-        Value::clone,
-    )
-    .map(Reply::ok)
+    page::list_of(req, kind, &rows, Value::clone)
 }
 
 fn draft(cx: &mut Cx<'_>, req: &Req) -> Answer {

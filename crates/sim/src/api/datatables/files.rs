@@ -11,8 +11,7 @@ use crate::audit;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::jobs::{self, Phase};
-use crate::kind::{Oversize, Style};
-use crate::page::cut;
+use crate::page::hundreds;
 use crate::routes::{Registry, Req};
 use crate::store::{Fields, text};
 
@@ -106,7 +105,7 @@ fn list_imports(cx: &mut Cx<'_>, req: &Req) -> Answer {
         };
         shown
     };
-    cut(req, Style::Offset, 100, Oversize::Refuse, &found, shown).map(Reply::ok)
+    hundreds(req, &found, shown)
 }
 
 /// Gives what every answer about a job tells.

@@ -8,7 +8,7 @@ use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::jobs::Work;
 use crate::kind::{Deletion, Division, Kind};
-use crate::page::{cut, select};
+use crate::page::{list_of, select};
 use crate::routes::{Registry, Req, registry};
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
@@ -200,7 +200,7 @@ fn list(cx: &mut Cx<'_>, req: &Req) -> Answer {
         without_schema(req, cx.org.view(kind(), &object.id, fields).into())
     };
     let kind = kind();
-    cut(req, kind.style, kind.max_page, kind.oversize, &found, shown).map(Reply::ok)
+    list_of(req, kind, &found, shown)
 }
 
 fn read(cx: &mut Cx<'_>, req: &Req) -> Answer {

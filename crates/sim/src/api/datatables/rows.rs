@@ -7,8 +7,7 @@ use crate::audit;
 use crate::crud::body_fields;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
-use crate::kind::{Oversize, Style};
-use crate::page::cut;
+use crate::page::hundreds;
 use crate::routes::{Registry, Req};
 use crate::store::{Fields, text};
 
@@ -47,10 +46,7 @@ fn list(cx: &mut Cx<'_>, req: &Req) -> Answer {
     if req.query("sortOrder").as_deref() == Some("descending") {
         rows.reverse();
     }
-    cut(req, Style::Offset, 100, Oversize::Refuse, &rows, |row| {
-        brief(req, row)
-    })
-    .map(Reply::ok)
+    hundreds(req, &rows, |row| brief(req, row))
 }
 
 /// Shows a row: only its key, unless everything is asked for.

@@ -10,7 +10,7 @@ use crate::cx::{Caller, Cx};
 use crate::error::{Answer, Refusal, Reply};
 use crate::jobs::Work;
 use crate::kind::{Deletion, Division, Filter, Kind, Oversize, Style};
-use crate::page::{cut, select};
+use crate::page::{cut, hundreds, select};
 use crate::refs::Ref;
 use crate::routes::{Registry, Req, registry};
 use crate::store::{Fields, Object, text};
@@ -242,15 +242,7 @@ fn versions(cx: &mut Cx<'_>, req: &Req) -> Answer {
         .rev()
         .map(|version| version["shown"].clone())
         .collect();
-    cut(
-        req,
-        Style::Offset,
-        100,
-        Oversize::Refuse,
-        &versions,
-        Value::clone,
-    )
-    .map(Reply::ok)
+    hundreds(req, &versions, Value::clone)
 }
 
 /// Lists the published versions of a flow, oldest first: what is shown, the source, and what it

@@ -187,28 +187,29 @@ fn is_running(fields: &Fields) -> bool {
     ["on", "stopping"].contains(&text(fields, "campaignStatus"))
 }
 
+/// A campaign of any medium is created off, and stays as it is while it is on.
+fn check_status(fields: &Fields, old: Option<&Fields>) -> Result<(), Refusal> {
+    match old {
+        None if text(fields, "campaignStatus") != "off" => Err(Refusal::invalid(
+            "campaignStatus",
+            "A campaign is created off.",
+        )),
+        Some(old) if is_running(old) && !only_status_changes(old, fields) => Err(Refusal::new(
+            400,
+            "campaign.is.on",
+            "A campaign cannot be changed while it is on.",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn check_campaign(
     cx: &mut Cx<'_>,
     _: &Req,
     fields: &mut Fields,
     old: Option<&Fields>,
 ) -> Result<(), Refusal> {
-    match old {
-        None if text(fields, "campaignStatus") != "off" => {
-            return Err(Refusal::invalid(
-                "campaignStatus",
-                "A campaign is created off.",
-            ));
-        }
-        Some(old) if is_running(old) && !only_status_changes(old, fields) => {
-            return Err(Refusal::new(
-                400,
-                "campaign.is.on",
-                "A campaign cannot be changed while it is on.",
-            ));
-        }
-        _ => {}
-    }
+    check_status(fields, old)?;
     if text(fields, "dialingMode") != "agentless" && fields.get("queue").and_then(id_of).is_none() {
         return Err(
             Refusal::new(400, "queue.not.found", "The dialing mode needs a queue.")
@@ -237,22 +238,7 @@ fn check_messaging_campaign(
     fields: &mut Fields,
     old: Option<&Fields>,
 ) -> Result<(), Refusal> {
-    match old {
-        None if text(fields, "campaignStatus") != "off" => {
-            return Err(Refusal::invalid(
-                "campaignStatus",
-                "A campaign is created off.",
-            ));
-        }
-        Some(old) if is_running(old) && !only_status_changes(old, fields) => {
-            return Err(Refusal::new(
-                400,
-                "campaign.is.on",
-                "A campaign cannot be changed while it is on.",
-            ));
-        }
-        _ => {}
-    }
+    check_status(fields, old)?;
     let media = ["emailConfig", "smsConfig", "whatsAppConfig"];
     if media
         .iter()

@@ -7,8 +7,8 @@ use crate::crud::{self, Verb, body_fields};
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::jobs::Work;
-use crate::kind::{Division, Filter, Kind, Oversize, Style};
-use crate::page::{cut, select};
+use crate::kind::{Division, Filter, Kind};
+use crate::page::{hundreds, select};
 use crate::routes::{Registry, Req, registry};
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
@@ -173,7 +173,7 @@ fn list(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let shown = |(object, fields): &(&Object, &Fields)| {
         trim(req, cx.org.view(kind(), &object.id, fields).into())
     };
-    cut(req, Style::Offset, 100, Oversize::Refuse, &found, shown).map(Reply::ok)
+    hundreds(req, &found, shown)
 }
 
 /// Creates a prompt; the division `*` stands for all of them.
@@ -222,7 +222,7 @@ fn list_resources(cx: &mut Cx<'_>, req: &Req) -> Answer {
     audio::catch_up(cx, id);
     let found: Vec<(&String, &Value)> = resources_of(prompt(cx, id)?).collect();
     let shown = |(language, resource): &(&String, &Value)| show_resource(id, language, resource);
-    cut(req, Style::Offset, 100, Oversize::Refuse, &found, shown).map(Reply::ok)
+    hundreds(req, &found, shown)
 }
 
 fn read_resource(cx: &mut Cx<'_>, req: &Req) -> Answer {
