@@ -75,16 +75,13 @@ async fn asset(org: &Org, body: Value, file: Vec<u8>) -> Result<TargetId, JobErr
         .upload(url, &sent, "application/octet-stream", file);
     uploaded.await.map_err(JobError::Call)?;
     let status = format!("{ASSETS}/status/{}", path_segment(id));
-    for wait in WAITS {
-        let state = org.client.send(Call::get(&status)).await;
-        let state = state.map_err(JobError::Call)?.body;
-        match state.get("status").and_then(Value::as_str) {
-            Some("Uploaded") => return Ok(TargetId::new(id)),
-            Some("Failed") => return Err(JobError::Failed(said(&state, "errorMessage"))),
-            _ => tokio::time::sleep(Duration::from_millis(wait)).await,
-        }
-    }
-    Err(JobError::Nonsense("the upload does not end".into()))
+    let ended = |state: &Value| match state.get("status")?.as_str()? {
+        "Uploaded" => Some(Ok(())),
+        "Failed" => Some(Err(said(state, "errorMessage"))),
+        _ => None,
+    };
+    end_of(org, "upload", &status, ended).await?;
+    Ok(TargetId::new(id))
 }
 
 async fn script(
@@ -108,23 +105,11 @@ async fn script(
         return Err(JobError::Nonsense("the upload has no id".into()));
     };
     let status = format!("{SCRIPTS}/uploads/{}/status", path_segment(upload));
-    let mut done = false;
-    for wait in WAITS {
-        let state = org.client.send(Call::get(&status)).await;
-        let state = state.map_err(JobError::Call)?.body;
-        match state.get("succeeded").and_then(Value::as_bool) {
-            Some(true) => done = true,
-            Some(false) => return Err(JobError::Failed(said(&state, "message"))),
-            None => {}
-        }
-        if done {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(wait)).await;
-    }
-    if !done {
-        return Err(JobError::Nonsense("the import does not end".into()));
-    }
+    let ended = |state: &Value| match state.get("succeeded")?.as_bool()? {
+        true => Some(Ok(())),
+        false => Some(Err(said(state, "message"))),
+    };
+    end_of(org, "import", &status, ended).await?;
     let id = match own {
         Some(own) => own.as_str().to_owned(),
         None => by_name(org, name).await?,
@@ -133,6 +118,24 @@ async fn script(
     let call = call.replay(Replay::Safe);
     org.client.send(call).await.map_err(JobError::Call)?;
     Ok(TargetId::new(&id))
+}
+
+/// Waits until a state says how an upload ended.
+async fn end_of(
+    org: &Org,
+    what: &str,
+    status: &str,
+    ended: impl Fn(&Value) -> Option<Result<(), String>>,
+) -> Result<(), JobError> {
+    for wait in WAITS {
+        let state = org.client.send(Call::get(status)).await;
+        let state = state.map_err(JobError::Call)?.body;
+        if let Some(end) = ended(&state) {
+            return end.map_err(JobError::Failed);
+        }
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
+    Err(JobError::Nonsense(format!("the {what} does not end")))
 }
 
 /// Finds a script that was just imported: the import does not say its id.

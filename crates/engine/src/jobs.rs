@@ -233,41 +233,49 @@ async fn poll(org: &Org, path: &str, job: &str) -> Result<Value, JobError> {
         Some((path, expand)) => (path, Some(expand)),
         None => (path, None),
     };
-    let mut wait = FIRST_POLL;
-    let mut waited = Duration::ZERO;
-    while waited < PATIENCE {
-        tokio::time::sleep(wait).await;
-        waited += wait;
-        wait = (wait * 2).min(LAST_POLL);
-        let call = expand
-            .iter()
-            .fold(Call::get(path), |call, expand| call.query("expand", expand));
-        let state = org.client.send(call).await?.body;
-        match state.get("status").and_then(Value::as_str) {
-            Some("Success" | "Succeeded") => return Ok(state),
-            Some("Failure" | "Failed") => return Err(JobError::Failed(messages(&state))),
-            _ => {}
+    let call = expand
+        .iter()
+        .fold(Call::get(path), |call, expand| call.query("expand", expand));
+    end_of(org, &call, job, |state| {
+        match state.get("status")?.as_str()? {
+            "Success" | "Succeeded" => Some(Ok(())),
+            "Failure" | "Failed" => Some(Err(messages(state))),
+            _ => None,
         }
-    }
-    Err(JobError::Endless(job.to_owned()))
+    })
+    .await
 }
 
 /// Waits until a job that a step has started ends.
 pub(crate) async fn wait(org: &Org, path: &str, job: &JobSpec) -> Result<(), JobError> {
+    let ended = |state: &Value| match state.get(&job.field)?.as_str()? {
+        is if is == job.done => Some(Ok(())),
+        is if is == job.failed => Some(Err(errors(state))),
+        _ => None,
+    };
+    end_of(org, &Call::get(path), path, ended).await?;
+    Ok(())
+}
+
+/// Asks for the state of a job until it says how it ended.
+async fn end_of(
+    org: &Org,
+    call: &Call,
+    job: &str,
+    ended: impl Fn(&Value) -> Option<Result<(), String>>,
+) -> Result<Value, JobError> {
     let mut wait = FIRST_POLL;
     let mut waited = Duration::ZERO;
     while waited < PATIENCE {
         tokio::time::sleep(wait).await;
         waited += wait;
         wait = (wait * 2).min(LAST_POLL);
-        let state = org.client.send(Call::get(path)).await?.body;
-        match state.get(&job.field).and_then(Value::as_str) {
-            Some(is) if is == job.done => return Ok(()),
-            Some(is) if is == job.failed => return Err(JobError::Failed(errors(&state))),
-            _ => {}
+        let state = org.client.send(call.clone()).await?.body;
+        if let Some(end) = ended(&state) {
+            return end.map(|()| state).map_err(JobError::Failed);
         }
     }
-    Err(JobError::Endless(path.to_owned()))
+    Err(JobError::Endless(job.to_owned()))
 }
 
 /// Returns why a job failed, as far as it says.

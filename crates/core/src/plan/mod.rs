@@ -164,6 +164,20 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// Tells whether what is sent carries the object's current version.
+    pub fn is_versioned(&self) -> bool {
+        match self {
+            Self::Request(request) => request.versioned,
+            Self::ActionDraft { .. } => true,
+            Self::FlowImport { .. }
+            | Self::FileImport { .. }
+            | Self::Upload { .. }
+            | Self::RowsImport { .. } => false,
+        }
+    }
+}
+
 /// One request, whose slots are filled when it is sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,11 +7,10 @@ use orgsmith_client::{Call, Error, path_segment};
 use orgsmith_core::bundle::Gap;
 use orgsmith_core::catalogue::{Descriptor, Driver, ListSpec, Part, Reference};
 use orgsmith_core::document::{Captured, Stored};
-use orgsmith_core::id::SourceId;
 use serde_json::{Value, json};
 
 use super::gather::Items;
-use super::lists::{Failure, listing, looked_at, query_of};
+use super::lists::{Failure, get, listing, looked_at};
 use super::{CONCURRENCY, Collector};
 use crate::files;
 use crate::jobs;
@@ -64,14 +63,8 @@ pub(super) async fn fill(
     }
     match descriptor.driver {
         Driver::Flow => sources(org, descriptor, &mut filled, collector).await,
-        Driver::Prompt => {
-            let files = filled.iter().flat_map(sounds_of).collect();
-            download(org, descriptor, files, &mut filled, collector).await;
-        }
-        Driver::Grammar => {
-            let files = filled.iter().flat_map(grammars_of).collect();
-            download(org, descriptor, files, &mut filled, collector).await;
-        }
+        Driver::Prompt => download(org, descriptor, sounds_of, &mut filled, collector).await,
+        Driver::Grammar => download(org, descriptor, grammars_of, &mut filled, collector).await,
         Driver::Credential => secrets(org, descriptor, &mut filled, collector).await,
         Driver::Asset | Driver::Script => contents(org, descriptor, &mut filled, collector).await,
         Driver::Crud | Driver::Action | Driver::Datatable => places(descriptor, &mut filled),
@@ -97,8 +90,7 @@ async fn one(
 ) -> (Captured, bool, Vec<Failure>) {
     let mut failures = Vec::new();
     if let Some(read) = descriptor.read.as_ref().filter(|read| read.each) {
-        let path = with_ids(&read.path, captured.id.as_str());
-        let call = query_of(&read.query).fold(Call::get(path), |call, (k, v)| call.query(k, v));
+        let call = get(with_ids(&read.path, captured.id.as_str()), &read.query);
         match org.client.send(call).await {
             Ok(reply) if reply.body.is_object() => {
                 let body = looked_at(descriptor, reply.body);
@@ -192,7 +184,7 @@ pub(crate) async fn read_part(
     };
     let path = versioned(spec, with_ids(&spec.path, captured.id.as_str()), captured);
     if part.single {
-        let call = query_of(&spec.query).fold(Call::get(path), |call, (k, v)| call.query(k, v));
+        let call = get(path, &spec.query);
         let reply = org.client.send(call).await.map_err(Failure::Call)?;
         return Ok(Some(reply.body));
     }
@@ -212,7 +204,7 @@ pub(crate) async fn read_part(
     let mut items = match &spec.rows {
         None => org.client.list(&listing(spec, &path, "")).await?,
         Some(rows) => {
-            let call = query_of(&spec.query).fold(Call::get(path), |call, (k, v)| call.query(k, v));
+            let call = get(path, &spec.query);
             let mut reply = org.client.send(call).await.map_err(Failure::Call)?;
             match reply.body.get_mut(rows).map(Value::take) {
                 Some(Value::Array(items)) => items,
@@ -312,8 +304,8 @@ async fn sources(
     }
 }
 
-/// A file to download: the id of its object, its name and where it is.
-type Remote = (SourceId, String, String);
+/// A file to download: its name and where it is.
+type Remote = (String, String);
 
 /// Lists the audio of a prompt.
 fn sounds_of(prompt: &Stored) -> Vec<Remote> {
@@ -325,10 +317,8 @@ fn sounds_of(prompt: &Stored) -> Vec<Remote> {
         .filter_map(|resource| {
             let text = |field: &str| resource.get(field).and_then(Value::as_str);
             let (language, uri) = (text("language")?, text("mediaUri")?);
-            (text("uploadStatus") == Some("transcoded")).then(|| {
-                let name = format!("{language}.wav");
-                (prompt.id.clone(), name, uri.to_owned())
-            })
+            (text("uploadStatus") == Some("transcoded"))
+                .then(|| (format!("{language}.wav"), uri.to_owned()))
         })
         .collect()
 }
@@ -349,29 +339,30 @@ fn grammars_of(grammar: &Stored) -> Vec<Remote> {
                 .unwrap_or("grxml")
                 .to_lowercase();
             if let (Some(code), Some(url)) = (code, url) {
-                let name = format!("{code}.{mode}.{end}");
-                files.push((grammar.id.clone(), name, url.to_owned()));
+                files.push((format!("{code}.{mode}.{end}"), url.to_owned()));
             }
         }
     }
     files
 }
 
-/// Downloads files and puts them beside their objects.
+/// Downloads the files of objects and puts them beside these.
 async fn download(
     org: &Org,
     descriptor: &Descriptor,
-    files: Vec<Remote>,
+    files_of: fn(&Stored) -> Vec<Remote>,
     objects: &mut [Stored],
     collector: &mut Collector<'_>,
 ) {
+    let files = objects.iter().enumerate();
+    let files: Vec<_> = files
+        .flat_map(|(index, object)| files_of(object).into_iter().map(move |file| (index, file)))
+        .collect();
     let mut downloads = stream::iter(files)
-        .map(|(id, name, uri)| async move { (id, name, org.client.download(&uri).await) })
+        .map(|(index, (name, uri))| async move { (index, name, org.client.download(&uri).await) })
         .buffered(CONCURRENCY);
-    while let Some((id, name, content)) = downloads.next().await {
-        let Some(object) = objects.iter_mut().find(|object| object.id == id) else {
-            continue;
-        };
+    while let Some((index, name, content)) = downloads.next().await {
+        let object = &mut objects[index];
         match content {
             Ok(bytes) => {
                 object.files.insert(name, Arc::from(&bytes[..]));
@@ -402,7 +393,7 @@ async fn contents(
     let own: Vec<usize> = (0..objects.len())
         .filter(|index| !fixed(&objects[*index]))
         .collect();
-    let mut downloads = stream::iter(own)
+    let downloads = stream::iter(own)
         .map(|index| {
             let captured = objects[index].open();
             async move { (index, files::download(org, descriptor, &captured).await) }
@@ -410,7 +401,6 @@ async fn contents(
         .buffered(CONCURRENCY)
         .collect::<Vec<_>>()
         .await;
-    downloads.sort_by_key(|(index, _)| *index);
     for (index, content) in downloads {
         match content {
             Ok((name, bytes)) => {
@@ -526,7 +516,6 @@ pub(crate) async fn read_one(
     let Some(read) = &descriptor.read else {
         return Ok(None);
     };
-    let call = Call::get(with_ids(&read.path, id));
-    let call = query_of(&read.query).fold(call, |call, (k, v)| call.query(k, v));
+    let call = get(with_ids(&read.path, id), &read.query);
     Ok(Some(org.client.send(call).await?.body))
 }

@@ -175,8 +175,7 @@ async fn whole(org: &Org, descriptor: &Descriptor, read: &ReadSpec, listed: &mut
     let rows = std::mem::take(&mut listed.objects);
     let mut answers = stream::iter(rows)
         .map(|row| async move {
-            let call = Call::get(with_ids(&read.path, row.id.as_str()));
-            let call = query_of(&read.query).fold(call, |call, (k, v)| call.query(k, v));
+            let call = get(with_ids(&read.path, row.id.as_str()), &read.query);
             (row, org.client.send(call).await)
         })
         .buffered(CONCURRENCY);
@@ -230,8 +229,7 @@ async fn singleton(org: &Org, descriptor: &Descriptor) -> Result<Option<Stored>,
     let Some(read) = &descriptor.read else {
         return Ok(None);
     };
-    let call = query_of(&read.query).fold(Call::get(&read.path), |call, (k, v)| call.query(k, v));
-    let reply = match org.client.send(call).await {
+    let reply = match org.client.send(get(&read.path, &read.query)).await {
         Ok(reply) => reply,
         // One that may be created may also not be there.
         Err(error) if descriptor.create.is_some() && error.status() == Some(404) => {
@@ -251,8 +249,15 @@ async fn singleton(org: &Org, descriptor: &Descriptor) -> Result<Option<Stored>,
     Ok(Some(captured.into()))
 }
 
+/// Asks for one answer.
+pub(crate) fn get(path: impl Into<String>, query: &BTreeMap<String, String>) -> Call {
+    query_of(query).fold(Call::get(path), |call, (name, value)| {
+        call.query(name, value)
+    })
+}
+
 /// Returns the parameters of a query; several values of one parameter are sent one by one.
-pub(crate) fn query_of(query: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+fn query_of(query: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
     query
         .iter()
         .flat_map(|(name, values)| values.split(',').map(move |value| (name.as_str(), value)))

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::{StreamExt, stream};
-use orgsmith_client::Call;
 use orgsmith_core::catalogue::{Catalogue, ClonePhase, Descriptor};
 use orgsmith_core::document::{Captured, Stored};
 use orgsmith_core::id::{Kind, ObjectRef, SourceId};
@@ -17,7 +16,7 @@ use serde_json::Value;
 
 use super::details::{Inverse, fill, with_ids};
 use super::gather::{Gathering, Items};
-use super::lists::{self, Listed, query_of};
+use super::lists::{self, Listed};
 use super::{CONCURRENCY, CollectError, Collector, invert};
 use crate::events::{Event, Events};
 use crate::org::Org;
@@ -312,8 +311,7 @@ impl Reader<'_> {
             let org = self.org;
             let mut answers = stream::iter(ids)
                 .map(|id| async move {
-                    let call = Call::get(with_ids(&read.path, &id));
-                    let call = query_of(&read.query).fold(call, |call, (k, v)| call.query(k, v));
+                    let call = lists::get(with_ids(&read.path, &id), &read.query);
                     (id, org.client.send(call).await)
                 })
                 .buffered(CONCURRENCY);
@@ -361,39 +359,27 @@ impl Reader<'_> {
                 continue;
             };
             // The items of a few objects are asked for; those of many are read off their holders.
-            let holders = descriptor
-                .parts
-                .iter()
-                .filter_map(|part| part.inverse.as_ref());
-            let gathered = descriptor
-                .parts
-                .iter()
-                .filter_map(|part| part.gathered.as_ref());
-            let holders = holders.map(|inverse| &inverse.kind);
-            let holders = holders.chain(gathered.map(|gathered| &gathered.each));
-            let holders: Vec<Kind> = holders.cloned().collect();
             let by_holders = ids.len() > ONE_BY_ONE;
-            for holder in holders.iter().filter(|_| by_holders) {
-                self.list_kind(holder).await?;
+            if by_holders {
+                for part in &descriptor.parts {
+                    let holder = part.inverse.as_ref().map(|inverse| &inverse.kind);
+                    let owner = part.gathered.as_ref().map(|gathered| &gathered.each);
+                    for kind in holder.into_iter().chain(owner) {
+                        self.list_kind(kind).await?;
+                    }
+                }
             }
             let objects = self.snapshot.objects.remove(&kind).unwrap_or_default();
             let (wanted, mut rest): (Vec<_>, Vec<_>) = objects
                 .into_iter()
                 .partition(|object| ids.contains(object.id.as_str()));
-            let inverse = if by_holders {
-                Inverse::OfHolders
+            let (inverse, items) = if by_holders {
+                let owners = &self.snapshot.objects;
+                let gathering = &mut self.gathering;
+                let items = gathering.gather(self.org, descriptor, owners, wanted.len());
+                (Inverse::OfHolders, items.await)
             } else {
-                Inverse::Asked
-            };
-            let items = match by_holders {
-                true => {
-                    let owners = &self.snapshot.objects;
-                    let gathering = &mut self.gathering;
-                    gathering
-                        .gather(self.org, descriptor, owners, wanted.len())
-                        .await
-                }
-                false => Items::default(),
+                (Inverse::Asked, Items::default())
             };
             let collector = &mut self.collector;
             rest.extend(fill(self.org, descriptor, wanted, inverse, &items, collector).await);

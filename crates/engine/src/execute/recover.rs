@@ -163,14 +163,7 @@ fn key_kinds<'c>(catalogue: &'c Catalogue, descriptor: &'c Descriptor) -> Vec<&'
 /// Without a version the change may simply be made again: it says what the object is to be, not
 /// what is to be done to it. With one, the object tells by its version.
 async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> Probe {
-    let versioned = match &step.write {
-        Write::Request(request) => request.versioned,
-        Write::ActionDraft { .. } => true,
-        Write::FlowImport { .. }
-        | Write::FileImport { .. }
-        | Write::Upload { .. }
-        | Write::RowsImport { .. } => false,
-    };
+    let versioned = step.write.is_versioned();
     let Some(id) = worker.id(&step.object) else {
         return Probe::Undecided("it has no id in the target".into());
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use orgsmith_client::{Call, Error, Listing, Method, PageStyle, Replay, path_segment};
-use orgsmith_core::catalogue::{Descriptor, Driver};
+use orgsmith_core::catalogue::{Descriptor, DraftSpec, Driver};
 use orgsmith_core::document::{Bindings, Slot, Template, Unbound, for_each_slot};
 use orgsmith_core::file_refs::SELF;
 use orgsmith_core::id::TargetId;
@@ -104,10 +104,12 @@ pub(super) async fn send(
     version: Option<u64>,
 ) -> Result<Sent, Failure> {
     match &step.write {
-        Write::Request(request) if descriptor.draft.is_some() && step.action != Action::Delete => {
-            send_published(worker, step, descriptor, request).await
-        }
-        Write::Request(request) => send_request(worker, step, descriptor, request, version).await,
+        Write::Request(request) => match &descriptor.draft {
+            Some(draft) if step.action != Action::Delete => {
+                send_published(worker, step, draft, request).await
+            }
+            _ => send_request(worker, step, descriptor, request, version).await,
+        },
         Write::FlowImport { source } => {
             let id = jobs::import_flow(worker.execution.org, &blob(worker, source)?).await?;
             Ok(Sent {
@@ -222,12 +224,9 @@ async fn send_request(
 async fn send_published(
     worker: &Worker<'_>,
     step: &Step,
-    descriptor: &Descriptor,
+    spec: &DraftSpec,
     request: &Request,
 ) -> Result<Sent, Failure> {
-    let Some(spec) = &descriptor.draft else {
-        return send_request(worker, step, descriptor, request, None).await;
-    };
     let client = &worker.execution.org.client;
     let failed = |error| failure(error, false);
     let mut request = request.clone();

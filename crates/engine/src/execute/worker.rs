@@ -9,7 +9,7 @@ use orgsmith_core::catalogue::Descriptor;
 use orgsmith_core::document::Bindings;
 use orgsmith_core::id::{ObjectRef, StepId, TargetId};
 use orgsmith_core::journal::{Entry, StepState};
-use orgsmith_core::plan::{Action, Expected, Step, Write, pre_image};
+use orgsmith_core::plan::{Action, Expected, Step, pre_image};
 use orgsmith_core::secret::Secret;
 
 use super::dispatcher::reopening;
@@ -368,15 +368,7 @@ impl<'e> Worker<'e> {
 
     /// Returns the version that a request must carry.
     async fn version(&self, step: &Step, descriptor: &Descriptor) -> Result<Option<u64>, String> {
-        let versioned = match &step.write {
-            Write::Request(request) => request.versioned,
-            Write::ActionDraft { .. } => true,
-            Write::FlowImport { .. }
-            | Write::FileImport { .. }
-            | Write::Upload { .. }
-            | Write::RowsImport { .. } => false,
-        };
-        if !versioned {
+        if !step.write.is_versioned() {
             return Ok(None);
         }
         if let Some(version) = self.lock().versions.get(&step.object) {

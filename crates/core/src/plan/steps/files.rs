@@ -49,17 +49,7 @@ impl StepMaker<'_, '_> {
             Ok(write) => write,
             Err(reason) => return self.notes.conflict(&item.object, reason),
         };
-        self.push(
-            item,
-            Draft {
-                suffix: "create".into(),
-                action: Action::Create,
-                changes: Vec::new(),
-                reason: "the target lacks it".into(),
-                expected: None,
-                write,
-            },
-        );
+        self.push_create(item, write);
         let home = Slot::Ref(ObjectRef::new(
             Kind::new("auth_division"),
             Key::builtin("home"),

@@ -32,17 +32,7 @@ impl StepMaker<'_, '_> {
             None => None,
         };
         let Some(((why, then), call)) = shell.zip(item.descriptor.create.as_ref()) else {
-            return self.push(
-                item,
-                Draft {
-                    suffix: "create".into(),
-                    action: Action::Create,
-                    changes: Vec::new(),
-                    reason: "the target lacks it".into(),
-                    expected: None,
-                    write: import,
-                },
-            );
+            return self.push_create(item, import);
         };
         let body = wire::body(item.descriptor, call, item.body.clone().into_owned());
         self.push(

@@ -196,6 +196,21 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         }
     }
 
+    /// Adds the step that creates an object.
+    fn push_create(&mut self, item: &Item<'_>, write: Write) {
+        self.push(
+            item,
+            Draft {
+                suffix: "create".into(),
+                action: Action::Create,
+                changes: Vec::new(),
+                reason: "the target lacks it".into(),
+                expected: None,
+                write,
+            },
+        );
+    }
+
     fn create(&mut self, item: &Item<'_>, index: usize) {
         let descriptor = item.descriptor;
         let none = BTreeSet::new();
@@ -233,17 +248,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             },
             false => write_new(item, call, body),
         };
-        self.push(
-            item,
-            Draft {
-                suffix: "create".into(),
-                action: Action::Create,
-                changes: Vec::new(),
-                reason: "the target lacks it".into(),
-                expected: None,
-                write,
-            },
-        );
+        self.push_create(item, write);
         if parts_first {
             self.new_parts(item);
         }
