@@ -202,8 +202,9 @@ fn scope(catalogue: &Catalogue, selection: &Selection, pins: BTreeMap<ObjectRef,
     scope
 }
 
-/// Returns the kinds of a target that a bundle may speak of; empty for all.
-pub(crate) fn kinds_of(catalogue: &Catalogue, bundle: &Bundle) -> BTreeSet<Kind> {
+/// Returns the kinds of a target that a bundle may speak of, and how far; nothing where it has no
+/// object.
+pub(crate) fn kinds_of(catalogue: &Catalogue, bundle: &Bundle) -> BTreeMap<Kind, select::Read> {
     let kinds: BTreeSet<&str> = bundle
         .documents
         .keys()
@@ -211,11 +212,8 @@ pub(crate) fn kinds_of(catalogue: &Catalogue, bundle: &Bundle) -> BTreeSet<Kind>
         .collect();
     let terms: Vec<String> = kinds.iter().map(|kind| format!("kind={kind}")).collect();
     match Selection::parse(catalogue, &terms, &[]) {
-        Ok(selection) if !terms.is_empty() => {
-            let read: BTreeMap<Kind, select::Read> = selection.kinds(catalogue);
-            read.into_keys().collect()
-        }
-        _ => BTreeSet::new(),
+        Ok(selection) if !terms.is_empty() => selection.kinds(catalogue),
+        _ => BTreeMap::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `orgsmith compare`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -153,8 +153,7 @@ fn chosen(
     for wanted in read {
         let bundle = &wanted.bundle;
         chosen.extend(selection.kept(bundle, catalogue).into_iter().cloned());
-        let documents: BTreeMap<_, _> = bundle.documents.clone();
-        all.documents.extend(documents);
+        all.documents.extend(bundle.documents.clone());
     }
     // A term that selects nothing in one source may select something in another.
     let plain = selection.clone().with_dependencies(false);

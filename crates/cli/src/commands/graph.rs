@@ -9,7 +9,7 @@ use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::graph::{Direction, Graph as References};
 use orgsmith_core::id::ObjectRef;
 use orgsmith_core::render::{Detail, Drawing, graph_dot, graph_json, graph_screen, graph_svg};
-use orgsmith_core::select::{NoSuchObject, Selection, find_object, kind_of};
+use orgsmith_core::select::{Selection, find_object, kind_of};
 
 use crate::args::{Format, Selected};
 use crate::error::{Exit, Failure};
@@ -77,7 +77,7 @@ impl Graph {
     /// Returns what has to be read: for what refers to an object everything may be needed.
     fn to_read(&self, catalogue: &Catalogue, selection: &Selection) -> anyhow::Result<Selection> {
         let kind = match &self.of {
-            Some(text) => Some(kind_of(catalogue, text).map_err(no_such)?),
+            Some(text) => Some(kind_of(catalogue, text).map_err(usage)?),
             None => None,
         };
         if self.reverse {
@@ -101,7 +101,7 @@ impl Graph {
     ) -> anyhow::Result<ObjectRef> {
         find_object(catalogue, bundle.documents.keys(), text).map_err(|mut error| {
             error.message = format!("{} in {}", error.message, self.source);
-            no_such(error)
+            usage(error)
         })
     }
 
@@ -218,8 +218,4 @@ impl Graph {
             (None, true) => format!("What refers to the selection, in {place}"),
         }
     }
-}
-
-fn no_such(error: NoSuchObject) -> anyhow::Error {
-    usage(error)
 }

@@ -1,18 +1,13 @@
 //! `orgsmith permissions`
 
-use std::collections::BTreeMap;
-
 use clap::{Args, ValueEnum};
-use orgsmith_core::catalogue::Catalogue;
-use orgsmith_core::id::Kind;
 use orgsmith_core::permissions::{Purpose, Role, markdown};
-use orgsmith_core::select::{Read, Selection};
 
 use crate::args::{Format, Selected};
-use crate::error::{Exit, Failure};
+use crate::error::Exit;
 use crate::output::{BOLD, Out, Table, YELLOW, styled};
 use crate::session::Session;
-use crate::source::{Source, selection};
+use crate::source::{Source, kinds_of, selection, usage};
 
 /// Says which role an OAuth client needs, and no more than it needs.
 ///
@@ -58,29 +53,16 @@ impl Permissions {
             Some(source) => {
                 let source = Source::parse(source, session)?;
                 let wanted = source.read(session, &self.selected).await?;
-                let terms: Vec<String> = wanted
-                    .bundle
-                    .documents
-                    .keys()
-                    .map(|object| format!("kind={}", object.kind))
-                    .collect();
-                if terms.is_empty() {
-                    return Err(Failure::Usage("the source has no object".to_owned()).into());
+                if wanted.bundle.documents.is_empty() {
+                    return Err(usage("the source has no object"));
                 }
-                kinds_named(catalogue, &terms)?
+                kinds_of(catalogue, &wanted.bundle)
             }
         };
         let role = Role::new(catalogue, self.purpose.into(), &kinds);
         show(session.out, &role)?;
         Ok(Exit::Ok)
     }
-}
-
-/// Returns the kinds that terms name, and those that they refer to.
-fn kinds_named(catalogue: &Catalogue, terms: &[String]) -> anyhow::Result<BTreeMap<Kind, Read>> {
-    let selection = Selection::parse(catalogue, terms, &[])
-        .map_err(|error| Failure::Usage(error.to_string()))?;
-    Ok(selection.kinds(catalogue))
 }
 
 fn show(out: &Out, role: &Role) -> anyhow::Result<()> {

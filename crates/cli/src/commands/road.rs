@@ -61,7 +61,7 @@ pub(crate) async fn plan(
     let catalogue = session.catalogue();
     let pins = session.pins(&target.org.name).await?;
     let scope = Scope {
-        kinds: kinds_of(catalogue, &wanted.bundle),
+        kinds: kinds_of(catalogue, &wanted.bundle).into_keys().collect(),
         // What is pruned must be seen as a whole, so that a change in between is noticed.
         in_full: (!prune).then(|| wanted.bundle.documents.keys().cloned().collect()),
         deleted: true,
