@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::document::Portable;
-use crate::id::{Kind, ObjectRef};
+use crate::id::{Key, Kind, ObjectRef};
 
 /// Portable documents and what is known of them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,6 +43,14 @@ pub struct Gap {
     pub object: Option<String>,
     /// What happened, and what to do.
     pub reason: String,
+}
+
+impl Gap {
+    /// Returns the object, where the gap names one by its key.
+    pub(crate) fn object_ref(&self) -> Option<ObjectRef> {
+        let key = Key::from_encoded(self.object.as_deref()?);
+        Some(ObjectRef::new(self.kind.clone(), key))
+    }
 }
 
 impl fmt::Display for Gap {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::bundle::{Bundle, Origin};
 use crate::catalogue::{Catalogue, Descriptor, Driver};
-use crate::diff::{Change, ItemChanges, changes};
+use crate::diff::{Change, ItemChanges, changes, items_of};
 use crate::document::{Files, Portable};
 use crate::flow::{self, i3};
 use crate::id::ObjectRef;
@@ -52,10 +52,8 @@ impl Comparison {
             let Some(old) = from.documents.get(object) else {
                 continue;
             };
-            let differences = match catalogue.get(object.kind.as_str()) {
-                Ok(descriptor) => document_changes(descriptor, old, new),
-                Err(_) => changes(&new.body, &old.body, &|_| false),
-            };
+            let descriptor = catalogue.get(object.kind.as_str()).ok();
+            let differences = document_changes(descriptor, old, new);
             if differences.is_empty() {
                 found.same += 1;
             } else {
@@ -81,20 +79,20 @@ impl Comparison {
 
 /// Returns what one document has that differs from another; what it leaves out is no difference.
 pub(crate) fn document_changes(
-    descriptor: &Descriptor,
+    descriptor: Option<&Descriptor>,
     old: &Portable,
     new: &Portable,
 ) -> Vec<Change> {
-    let list = |document: &Portable, field: &str| match document.body.get(field) {
-        Some(Value::Array(items)) => items.clone(),
-        _ => Vec::new(),
+    let Some(descriptor) = descriptor else {
+        return changes(&new.body, &old.body, &|_| false);
     };
     let lists = || descriptor.parts.iter().filter(|part| !part.single);
     let mut found = changes(&new.body, &old.body, &|field| {
         lists().any(|part| part.field == field)
     });
     for part in lists().filter(|part| new.body.contains_key(&part.field)) {
-        let items = ItemChanges::between(part, &list(new, &part.field), &list(old, &part.field));
+        let (wanted, have) = (new.body.get(&part.field), old.body.get(&part.field));
+        let items = ItemChanges::between(part, items_of(wanted), items_of(have));
         found.extend(items.to_changes(part));
     }
     file_changes(descriptor, &old.files, &new.files, &mut found);

@@ -65,6 +65,14 @@ fn is_slot(map: &Map<String, Value>) -> bool {
     map.len() == 1 && map.keys().all(|name| name.starts_with('$'))
 }
 
+/// Returns the items of a list; of anything else none.
+pub(crate) fn items_of(value: Option<&Value>) -> &[Value] {
+    match value {
+        Some(Value::Array(items)) => items,
+        _ => &[],
+    }
+}
+
 /// How the items of a part differ.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ItemChanges {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::catalogue::Reference;
 use crate::id::{ObjectRef, SourceId, TargetId, own_id};
 use crate::secret::Secret;
 
@@ -283,6 +284,27 @@ pub fn for_each_slot_in(fields: &Map<String, Value>, visit: &mut dyn FnMut(Slot)
         }
         for_each_slot(value, visit);
     }
+}
+
+/// Calls `visit` with every object that stands at the place of a reference.
+pub(crate) fn for_each_object_at(
+    reference: &Reference,
+    fields: &Map<String, Value>,
+    visit: &mut dyn FnMut(ObjectRef),
+) {
+    reference
+        .path
+        .for_each_in(fields, &mut |value| match value {
+            Value::Object(map) if reference.keys => {
+                let objects = map.keys().filter_map(|key| Slot::of_key(key));
+                objects.for_each(&mut *visit);
+            }
+            value => {
+                if let Some(Slot::Ref(object)) = Slot::of(value) {
+                    visit(object);
+                }
+            }
+        });
 }
 
 /// The body of a request whose slots are not filled yet; part of a plan.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::guid::guids_in;
 use crate::id::ObjectRef;
 
 /// The name of a script's file beside its document.
@@ -20,36 +21,32 @@ pub(crate) const KINDS: [&str; 5] = [
 const BEGIN: &str = "${ref.";
 /// Stands in place of the id of the object that the file is.
 pub const SELF: &str = "${self}";
-/// The length of an id.
-const LENGTH: usize = 36;
 
 /// Puts slots in place of the ids that are known.
 pub fn to_slots(text: &str, own: &str, known: &dyn Fn(&str) -> Option<ObjectRef>) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(next) = rest.chars().next() {
-        let id = rest.get(..LENGTH).filter(|id| is_id(id));
+    let mut done = 0;
+    let in_word = |c: char| c.is_ascii_alphanumeric();
+    for (place, _) in guids_in(text) {
+        let id = &text[place.clone()];
         // A longer word of hexadecimal digits is no id.
-        let before = out.chars().next_back();
-        let whole = !before.is_some_and(|c| c.is_ascii_alphanumeric());
-        let after = rest.get(LENGTH..).and_then(|rest| rest.chars().next());
-        let whole = whole && !after.is_some_and(|c| c.is_ascii_alphanumeric());
-        let slot = id.filter(|_| whole).and_then(|id| match id == own {
+        if text[..place.start].ends_with(in_word)
+            || text[place.end..].starts_with(in_word)
+            || id.contains(|c: char| c.is_ascii_uppercase())
+        {
+            continue;
+        }
+        let slot = match id == own {
             true => Some(SELF.to_owned()),
             false => known(id).map(|object| slot_of(&object)),
-        });
-        match slot {
-            Some(slot) => {
-                out.push_str(&slot);
-                rest = &rest[LENGTH..];
-            }
-            None => {
-                out.push(next);
-                rest = &rest[next.len_utf8()..];
-            }
+        };
+        if let Some(slot) = slot {
+            out.push_str(&text[done..place.start]);
+            out.push_str(&slot);
+            done = place.end;
         }
     }
-    out
+    out + &text[done..]
 }
 
 /// Writes a JSON file as orgsmith does, so that spaces and the order of names are no difference.
@@ -95,13 +92,6 @@ fn decoded(written: &str) -> String {
         text = text.replace(&format!("%{:02X}", c as u32), &c.to_string());
     }
     text
-}
-
-fn is_id(text: &str) -> bool {
-    text.bytes().enumerate().all(|(at, byte)| match at {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase(),
-    })
 }
 
 #[cfg(test)]

@@ -18,6 +18,12 @@ pub(crate) struct FlowNames<'o> {
     users: HashMap<&'o str, &'o ObjectRef>,
 }
 
+/// Returns the kinds whose objects flows name.
+pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
+    let kinds = ObjectKind::ALL.iter().map(|kind| kind.kind());
+    kinds.chain(["integration_action", "flow"])
+}
+
 impl<'o> FlowNames<'o> {
     /// Takes objects with what stands in their field `name`; a later one wins over an earlier one.
     pub(crate) fn new(

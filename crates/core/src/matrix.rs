@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bundle::{Bundle, Gap, Origin};
 use crate::catalogue::{Catalogue, Descriptor};
 use crate::compare::document_changes;
-use crate::diff::{Change, changes};
+use crate::diff::Change;
 use crate::document::Portable;
 use crate::id::{Kind, ObjectRef};
 use crate::select::Selection;
@@ -216,10 +216,6 @@ struct Reader<'b> {
 impl<'b> Reader<'b> {
     fn new(catalogue: &Catalogue, source: &Source<'b>, objects: &BTreeSet<&ObjectRef>) -> Self {
         let bundle = source.bundle;
-        let known: BTreeSet<(&str, &str)> = objects
-            .iter()
-            .map(|object| (object.kind.as_str(), object.key.as_str()))
-            .collect();
         let mut reader = Self {
             bundle,
             exported: (!source.is_org && !source.asked.is_everything()).then_some(source.asked),
@@ -234,11 +230,13 @@ impl<'b> Reader<'b> {
                     reader.kind_gaps.insert(&gap.kind, &gap.reason);
                 }
                 Some(object) => {
-                    let of_kind = (gap.kind.as_str(), object.as_str());
                     reader
                         .object_gaps
                         .insert((&gap.kind, object), gap.reason.as_str());
-                    if !known.contains(&of_kind) {
+                    if !gap
+                        .object_ref()
+                        .is_some_and(|object| objects.contains(&&object))
+                    {
                         reader.nameless_gaps.insert(&gap.kind, gap);
                     }
                 }
@@ -298,11 +296,15 @@ fn row(catalogue: &Catalogue, readers: &[Reader<'_>], object: &ObjectRef) -> Row
         let equal = |(content, _): &(&Portable, Group)| {
             both_ways(descriptor, content, document).0.is_empty()
         };
-        let group = contents.iter().position(equal).unwrap_or_else(|| {
-            let (changes, planned) = match contents.first() {
-                Some((first, _)) => both_ways(descriptor, first, document),
-                None => (Vec::new(), false),
-            };
+        let to_first = contents
+            .first()
+            .map(|(first, _)| both_ways(descriptor, first, document));
+        let found = match &to_first {
+            Some((changes, _)) if changes.is_empty() => Some(0),
+            _ => contents.iter().skip(1).position(equal).map(|at| at + 1),
+        };
+        let group = found.unwrap_or_else(|| {
+            let (changes, planned) = to_first.unwrap_or_default();
             let columns = Vec::new();
             contents.push((
                 document,
@@ -357,10 +359,7 @@ fn both_ways(
     first: &Portable,
     other: &Portable,
 ) -> (Vec<Change>, bool) {
-    let between = |old: &Portable, new: &Portable| match descriptor {
-        Some(descriptor) => document_changes(descriptor, old, new),
-        None => changes(&new.body, &old.body, &|_| false),
-    };
+    let between = |old, new| document_changes(descriptor, old, new);
     let mut found = between(first, other);
     let back = between(other, first);
     let planned = !back.is_empty();

@@ -63,6 +63,15 @@ impl FieldPath {
         self.0.len() == 1
     }
 
+    /// Tells whether this is a place, or the `id` of what stands there.
+    pub(crate) fn is_at(&self, place: &Self) -> bool {
+        match self.0.strip_prefix(place.0.as_slice()) {
+            Some([]) => true,
+            Some([Segment::Field(name)]) => &**name == "id",
+            _ => false,
+        }
+    }
+
     /// Tells whether the place is inside a list.
     pub fn in_list(&self) -> bool {
         self.0.contains(&Segment::Elements)

@@ -41,10 +41,7 @@ impl Descriptor {
 
     /// Returns the kinds whose keys are part of this kind's keys, with the places that refer to them.
     pub fn key_references(&self) -> impl Iterator<Item = (&Kind, &FieldPath)> {
-        let in_key = |path: &FieldPath| {
-            let mut fields = self.key.fields.iter();
-            fields.any(|field| field == path || field.to_string() == format!("{path}.id"))
-        };
+        let in_key = |path: &FieldPath| self.key.fields.iter().any(|field| field.is_at(path));
         let references = self.references.iter();
         references
             .filter(move |reference| in_key(&reference.path))

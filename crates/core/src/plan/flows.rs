@@ -1,6 +1,6 @@
 //! Flow sources on their way into a plan: what they name, and in which division they are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::planner::{FLOW_SOURCE, Item, Notes, Target};
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Driver};
 use crate::flow::{self, FlowTarget, i3};
-use crate::flow_names::FlowNames;
+use crate::flow_names::{self, FlowNames};
 use crate::id::{Key, Kind, ObjectRef};
 
 /// Reads the sources of flows, and sets aside those that cannot be imported.
@@ -20,15 +20,16 @@ pub(super) fn take_flow_sources<'p>(
     items: &mut Vec<Item<'p>>,
     notes: &mut Notes,
 ) {
-    // What the bundle says comes last and wins.
     if !items
         .iter()
         .any(|item| item.descriptor.driver == Driver::Flow)
     {
         return;
     }
+    let named: HashSet<&str> = flow_names::kinds().collect();
     let live = target.live.iter();
     let live: Vec<_> = live
+        .filter(|(object, _)| named.contains(object.kind.as_str()))
         .map(|(object, live)| (object, live.field("name")))
         .collect();
     let live = live.iter().map(|(object, name)| (*object, name.as_ref()));
@@ -36,6 +37,7 @@ pub(super) fn take_flow_sources<'p>(
         .documents
         .iter()
         .map(|(object, d)| (object, d.body.get("name")));
+    // What the bundle says comes last and wins.
     let resolver = FlowNames::new(catalogue, live.chain(wanted));
     let homes = Homes::new(desired, target);
     let mut flows: Vec<&mut Item<'p>> = items

@@ -17,10 +17,13 @@ use super::{
 };
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
-use crate::document::{Portable, Slot, Stored, for_each_slot, for_each_slot_in};
+use crate::document::{
+    Portable, Slot, Stored, for_each_object_at, for_each_slot, for_each_slot_in,
+};
 use crate::file_refs;
 use crate::id::{Kind, ObjectRef};
 use crate::path::FieldPath;
+use crate::select::NUMBERS;
 use crate::snapshot::{Names, Snapshot, loose_ids, undeclared};
 
 /// The name under which a flow's source is kept beside its document.
@@ -322,27 +325,35 @@ impl<'c> Planner<'c> {
                 source_refs: named_in_files(descriptor, document),
             });
         }
-        for item in &items {
-            for (path, other) in undeclared(item.descriptor, &item.body) {
-                let message = format!(
-                    "{path} refers to {other}, though no {} is known to refer to anything there; it is sent as an id",
-                    item.descriptor.title
-                );
-                notes.warn("undeclared-reference", &item.object, message);
-            }
-            for (path, id) in loose_ids(&item.body) {
-                notes.findings.push(Finding {
-                    severity: Severity::Note,
-                    rule: "unknown-id".to_owned(),
-                    object: Some(item.object.clone()),
-                    message: format!(
-                        "{path} holds {id}, which looks like an id and is of no object that was read; it is sent as it is"
-                    ),
-                });
-            }
-        }
+        let told = in_chunks(&mut items, |items| {
+            let mut notes = Notes::default();
+            items.iter().for_each(|item| tell_of_ids(item, &mut notes));
+            notes
+        });
+        told.into_iter().for_each(|more| notes.add(more));
         take_flow_sources(self.catalogue, desired, target, &mut items, notes);
         items
+    }
+}
+
+/// Tells of what an object has in places that nobody declared, and of ids of nothing that was read.
+fn tell_of_ids(item: &Item<'_>, notes: &mut Notes) {
+    for (path, other) in undeclared(item.descriptor, &item.body) {
+        let message = format!(
+            "{path} refers to {other}, though no {} is known to refer to anything there; it is sent as an id",
+            item.descriptor.title
+        );
+        notes.warn("undeclared-reference", &item.object, message);
+    }
+    for (path, id) in loose_ids(&item.body) {
+        notes.findings.push(Finding {
+            severity: Severity::Note,
+            rule: "unknown-id".to_owned(),
+            object: Some(item.object.clone()),
+            message: format!(
+                "{path} holds {id}, which looks like an id and is of no object that was read; it is sent as it is"
+            ),
+        });
     }
 }
 
@@ -497,7 +508,7 @@ fn settle(
 
 /// Leaves out telephone numbers that are in no DID pool of the target.
 fn keep_numbers_of_target(items: &mut Vec<Item<'_>>, target: &Target<'_>, notes: &mut Notes) {
-    let pool = Kind::new("telephony_providers_edges_did_pool");
+    let pool = Kind::new(NUMBERS);
     if target.names.may_lack(&pool) {
         items.retain(|item| {
             let mut none = true;
@@ -643,20 +654,7 @@ fn creation_references(item: &Item<'_>) -> Vec<(ObjectRef, Option<u32>)> {
             let all = deferrable.entry(object).or_insert(true);
             *all &= reference.deferrable && item.descriptor.update.is_some();
         };
-        reference
-            .path
-            .for_each_in(&item.body, &mut |value| match value {
-                Value::Object(map) if reference.keys => {
-                    map.keys()
-                        .filter_map(|key| Slot::of_key(key))
-                        .for_each(&mut note);
-                }
-                value => {
-                    if let Some(Slot::Ref(object)) = Slot::of(value) {
-                        note(object);
-                    }
-                }
-            });
+        for_each_object_at(reference, &item.body, &mut note);
     }
     for (field, value) in item.body.as_ref() {
         if omitted(field) {

@@ -3,6 +3,8 @@
 //! In a document a reference stands in place of the whole `{id, name, …}`; on the wire it stands in
 //! place of the id. Some calls want another field name, or bare ids.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::digest_of;
@@ -36,15 +38,8 @@ pub(super) fn body(
             if call.omit.contains(&field) || descriptor.parent.as_ref().is_some_and(lives_in) {
                 continue;
             }
-            match call.rename.get(&field) {
-                Some(wire) => {
-                    let name = wire.name.clone().unwrap_or(field);
-                    sent.insert(name, if wire.bare_ids { bare(value) } else { value });
-                }
-                None => {
-                    sent.insert(field, value);
-                }
-            }
+            let (name, value) = renamed(&call.rename, field, value);
+            sent.insert(name, value);
         }
     }
     for (path, wire) in &call.rename {
@@ -56,6 +51,19 @@ pub(super) fn body(
             .map(|(name, value)| (name.clone(), value.clone())),
     );
     sent
+}
+
+/// Gives a field the name and the form that a call wants.
+fn wired(wire: &WireField, name: String, value: Value) -> (String, Value) {
+    let value = if wire.bare_ids { bare(value) } else { value };
+    (wire.name.clone().unwrap_or(name), value)
+}
+
+fn renamed(rename: &BTreeMap<String, WireField>, name: String, value: Value) -> (String, Value) {
+    match rename.get(&name) {
+        Some(wire) => wired(wire, name, value),
+        None => (name, value),
+    }
 }
 
 /// Renames a field of an object inside a body: `autoAssign.rule` to `autoAssign.ruleId`.
@@ -70,8 +78,8 @@ fn rename_inside(fields: &mut Map<String, Value>, path: &str, wire: &WireField) 
         return rename_inside(inner, rest, wire);
     }
     if let Some(value) = inner.remove(rest) {
-        let name = wire.name.clone().unwrap_or_else(|| rest.to_owned());
-        inner.insert(name, if wire.bare_ids { bare(value) } else { value });
+        let (name, value) = wired(wire, rest.to_owned(), value);
+        inner.insert(name, value);
     }
 }
 
@@ -215,14 +223,8 @@ pub(super) fn item_body(
     let sent = map
         .into_iter()
         .filter(|(name, _)| call.fields.is_empty() || call.fields.contains(name));
-    sent.map(|(name, value)| match call.rename.get(&name) {
-        Some(wire) => {
-            let value = if wire.bare_ids { bare(value) } else { value };
-            (wire.name.clone().unwrap_or(name), value)
-        }
-        None => (name, value),
-    })
-    .collect()
+    sent.map(|(name, value)| renamed(&call.rename, name, value))
+        .collect()
 }
 
 /// Returns the body with which a call sends several items.

@@ -9,13 +9,13 @@ use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Descriptor, Driver};
 use crate::document::{Portable, Slot, text_refs};
 use crate::file_refs;
-use crate::flow::{self, FlowTarget, ObjectKind, i3};
-use crate::flow_names::FlowNames;
+use crate::flow::{self, FlowTarget, i3};
+use crate::flow_names::{self, FlowNames};
 use crate::id::{Kind, ObjectRef};
 use crate::plan::FLOW_SOURCE;
 
 /// The kind whose objects say which telephone numbers an org has.
-const NUMBERS: &str = "telephony_providers_edges_did_pool";
+pub(crate) const NUMBERS: &str = "telephony_providers_edges_did_pool";
 
 /// Returns the kinds that must be read for some to be read whole.
 pub(super) fn kinds<'k>(
@@ -69,11 +69,7 @@ fn referred(descriptor: &Descriptor) -> impl Iterator<Item = Kind> {
     let declared =
         declared.flat_map(|reference| reference.kind.iter().chain(reference.kinds.values()));
     let named: Vec<Kind> = if descriptor.driver == Driver::Flow {
-        let kinds = ObjectKind::ALL.iter().map(|kind| kind.kind());
-        kinds
-            .chain(["integration_action", "flow"])
-            .map(Kind::new)
-            .collect()
+        flow_names::kinds().map(Kind::new).collect()
     } else if descriptor.driver == Driver::Script {
         file_refs::KINDS.iter().copied().map(Kind::new).collect()
     } else {

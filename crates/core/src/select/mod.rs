@@ -11,14 +11,15 @@ mod term;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use closure::Dependencies;
-pub(crate) use closure::references;
+pub(crate) use closure::{NUMBERS, references};
 pub use one::{NoSuchObject, find_object, kind_of};
 pub use term::BadTerm;
 
 use crate::bundle::{Bundle, Gap};
 use crate::catalogue::{Catalogue, nearest};
 use crate::document::{Portable, Slot};
-use crate::id::{Key, Kind, ObjectRef};
+use crate::id::{Kind, ObjectRef};
+use pattern::last;
 pub(crate) use pattern::readable;
 use term::Term;
 
@@ -232,8 +233,7 @@ impl Selection {
         let kinds: BTreeSet<&Kind> = kept.iter().map(|object| &object.kind).collect();
         // A gap in an object that is not selected is nobody's business.
         let of_another = |gap: &Gap| {
-            let key = gap.object.as_deref().map(Key::from_encoded);
-            let object = key.map(|key| ObjectRef::new(gap.kind.clone(), key));
+            let object = gap.object_ref();
             object.is_some_and(|o| bundle.documents.contains_key(&o) && !kept.contains(&o))
         };
         let gaps = bundle.gaps.iter().filter(|gap| {
@@ -267,10 +267,7 @@ impl Selection {
     pub fn kept<'b>(&self, bundle: &'b Bundle, catalogue: &Catalogue) -> BTreeSet<&'b ObjectRef> {
         let divisions = Divisions::new(bundle);
         let excluded = |document: &Portable| {
-            let division = divisions.of(document);
-            self.exclude
-                .iter()
-                .any(|term| term.matches(&document.object, division.as_deref()))
+            self.excludes(&document.object, divisions.of(document).as_deref())
         };
         let mut kept: BTreeSet<&ObjectRef> = bundle
             .documents
@@ -314,12 +311,7 @@ fn nothing(term: &Term, bundle: &Bundle) -> NothingSelected {
         .documents
         .keys()
         .filter(|object| term.may_be(&object.kind))
-        .map(|object| {
-            (
-                object.key.parts().pop().unwrap_or_default(),
-                readable(&object.key),
-            )
-        })
+        .map(|object| (last(&object.key), readable(&object.key)))
         .collect();
     let wanted = term.wanted_name().unwrap_or_default();
     let names = candidates

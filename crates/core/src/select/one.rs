@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::pattern::readable;
+use super::pattern::{last, readable};
 use super::term::kinds_named;
 use crate::catalogue::{Catalogue, nearest};
 use crate::id::{Kind, ObjectRef};
@@ -65,7 +65,7 @@ pub fn find_object<'o>(
     let tests: [&dyn Fn(&ObjectRef) -> bool; 3] = [
         &|object| object.key.as_str() == key,
         &|object| readable(&object.key).to_lowercase() == lower,
-        &|object| last(object).to_lowercase() == lower,
+        &|object| last(&object.key).to_lowercase() == lower,
     ];
     for test in tests {
         let mut found = of_kind.iter().filter(|object| test(object));
@@ -83,7 +83,12 @@ pub fn find_object<'o>(
     }
     let names: Vec<(String, &ObjectRef)> = of_kind
         .iter()
-        .flat_map(|object| [(readable(&object.key), *object), (last(object), *object)])
+        .flat_map(|object| {
+            [
+                (readable(&object.key), *object),
+                (last(&object.key), *object),
+            ]
+        })
         .collect();
     let near = nearest(key, names.iter().map(|(name, _)| name.as_str()));
     let near = near.and_then(|near| names.iter().find(|(name, _)| *name == near));
@@ -92,8 +97,4 @@ pub fn find_object<'o>(
         message: format!("is not there, among {} of {kind}", of_kind.len()),
         suggestion: near.map(|(_, object)| object.to_string()),
     })
-}
-
-fn last(object: &ObjectRef) -> String {
-    object.key.parts().pop().unwrap_or_default()
 }

@@ -56,6 +56,11 @@ pub(crate) fn readable(key: &Key) -> String {
     key.parts().join("/")
 }
 
+/// Returns the last part of a key: what people call the object.
+pub(super) fn last(key: &Key) -> String {
+    key.parts().pop().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Pattern;

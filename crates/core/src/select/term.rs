@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::pattern::{Pattern, readable};
+use super::pattern::{Pattern, last, readable};
 use crate::catalogue::{Catalogue, Descriptor, nearest};
 use crate::id::{Kind, ObjectRef};
 
@@ -133,7 +133,7 @@ impl Term {
     pub(super) fn matches(&self, object: &ObjectRef, division: Option<&str>) -> bool {
         let name_fits = || {
             let whole = readable(&object.key);
-            let last = whole_last(object);
+            let last = last(&object.key);
             self.names
                 .iter()
                 .any(|pattern| pattern.matches(&whole) || pattern.matches(&last))
@@ -150,7 +150,6 @@ impl Term {
             && (self.divisions.is_empty() || division_fits())
     }
 
-    /// Returns the first name that is asked for.
     /// Returns the names that are meant, where all of them are written out.
     pub(super) fn exact_names(&self) -> Option<impl Iterator<Item = &str>> {
         let exact = |pattern: &Pattern| !pattern.as_str().contains(['*', '?', '/']);
@@ -158,14 +157,10 @@ impl Term {
         all.then(|| self.names.iter().map(Pattern::as_str))
     }
 
+    /// Returns the first name that is asked for.
     pub(super) fn wanted_name(&self) -> Option<&str> {
         self.names.first().map(Pattern::as_str)
     }
-}
-
-/// Returns the last part of a key: what people call the object.
-fn whole_last(object: &ObjectRef) -> String {
-    object.key.parts().pop().unwrap_or_default()
 }
 
 /// Finds the kinds that a word means: a kind's name, its end (`queue`), Genesys' noun for it, one of

@@ -23,7 +23,7 @@ pub struct Names {
     by_guid: HashMap<u128, Option<ObjectRef>>,
     ambiguous: Vec<Ambiguous>,
     /// Texts of keys that are not as the org has them, by kind, id and field.
-    spelled: HashMap<(Kind, String), Vec<(FieldPath, String)>>,
+    spelled: HashMap<Kind, HashMap<String, Vec<(FieldPath, String)>>>,
     /// Kinds of the catalogue of which there may be objects that were not read.
     in_part: BTreeSet<Kind>,
 }
@@ -135,8 +135,8 @@ impl Names {
                 let text = path.get(&body).map(plain).unwrap_or_default();
                 if let Some(spelled) = with_key(catalogue, descriptor, &text, rows) {
                     let id = captured.id.as_str().to_owned();
-                    let of = self.spelled.entry((descriptor.kind.clone(), id));
-                    of.or_default().push((path.clone(), spelled));
+                    let of = self.spelled.entry(descriptor.kind.clone()).or_default();
+                    of.entry(id).or_default().push((path.clone(), spelled));
                 }
             }
             let key = key_of(catalogue, descriptor, captured, rows);
@@ -167,7 +167,7 @@ impl Names {
 
     /// Returns the texts of an object's key that are not as the org has them.
     pub(super) fn spelled(&self, kind: &Kind, id: &str) -> &[(FieldPath, String)] {
-        let found = self.spelled.get(&(kind.clone(), id.to_owned()));
+        let found = self.spelled.get(kind).and_then(|of| of.get(id));
         found.map_or(&[], Vec::as_slice)
     }
 
@@ -333,9 +333,8 @@ fn referred<'c, 's>(
     id: &str,
     rows: &Rows<'s>,
 ) -> Option<(&'c Descriptor, &'s Stored)> {
-    let reference = descriptor.references.iter().find(|reference| {
-        reference.path == *path || format!("{}.id", reference.path) == path.to_string()
-    })?;
+    let mut references = descriptor.references.iter();
+    let reference = references.find(|reference| path.is_at(&reference.path))?;
     let kind = reference.kind.as_ref()?;
     let other = catalogue.get(kind.as_str()).ok()?;
     Some((other, *rows.get(kind.as_str())?.get(id)?))

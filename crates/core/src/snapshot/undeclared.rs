@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Names;
 use crate::catalogue::Descriptor;
-use crate::document::{Slot, for_each_slot_in, text_ref};
+use crate::document::{Slot, for_each_object_at, for_each_slot_in, text_ref};
 use crate::guid::{guid, guids_in};
 use crate::id::ObjectRef;
 
@@ -36,7 +36,7 @@ pub(super) fn resolve(
                 .iter()
                 .any(|path| path.root() == field)
         };
-        fields.retain(|field, value| in_key(field) || resolver.keeps(value, field));
+        fields.retain(|field, value| in_key(field) || resolver.keeps(value, &mut field.clone()));
     }
     resolver.left_out
 }
@@ -54,7 +54,8 @@ impl<'n> Resolver<'n> {
     }
 
     /// Resolves what stands at a place; tells whether it stays.
-    fn keeps(&mut self, value: &mut Value, path: &str) -> bool {
+    fn keeps(&mut self, value: &mut Value, path: &mut String) -> bool {
+        let length = path.len();
         if Slot::of(value).is_some() {
             return true;
         }
@@ -62,7 +63,7 @@ impl<'n> Resolver<'n> {
             Value::String(text) => match guid(text) {
                 Some(number) => match self.names.by_guid(number) {
                     Some(object) if object == self.own => {
-                        self.left_out.push(path.to_owned());
+                        self.left_out.push(path.clone());
                         return false;
                     }
                     Some(object) => *value = Slot::Ref(object.clone()).to_value(),
@@ -75,8 +76,9 @@ impl<'n> Resolver<'n> {
                 }
             },
             Value::Array(list) => {
-                let path = format!("{path}[]");
-                list.retain_mut(|value| self.keeps(value, &path));
+                path.push_str("[]");
+                list.retain_mut(|value| self.keeps(value, path));
+                path.truncate(length);
             }
             Value::Object(map) => {
                 let is_id = |key: &String| guid(key).is_some_and(|n| self.known(n).is_some());
@@ -87,7 +89,13 @@ impl<'n> Resolver<'n> {
                     });
                     *map = keyed.collect();
                 }
-                map.retain(|name, value| self.keeps(value, &format!("{path}.{name}")));
+                map.retain(|name, value| {
+                    path.push('.');
+                    path.push_str(name);
+                    let keeps = self.keeps(value, path);
+                    path.truncate(length);
+                    keeps
+                });
             }
             _ => {}
         }
@@ -111,26 +119,31 @@ fn with_text_refs<'n>(text: &str, known: &dyn Fn(u128) -> Option<&'n ObjectRef>)
 /// Returns the texts of a document that look like ids and mean no object that was read, with their
 /// places.
 pub fn loose_ids(body: &Map<String, Value>) -> Vec<(String, String)> {
-    fn walk(value: &Value, path: &str, found: &mut Vec<(String, String)>) {
+    fn walk(value: &Value, path: &mut String, found: &mut Vec<(String, String)>) {
+        let length = path.len();
         match value {
             Value::String(text) if guid(text).is_some() => {
-                found.push((path.to_owned(), text.clone()));
+                found.push((path.clone(), text.clone()));
             }
             Value::Array(list) => {
-                list.iter()
-                    .for_each(|value| walk(value, &format!("{path}[]"), found));
+                path.push_str("[]");
+                list.iter().for_each(|value| walk(value, path, found));
             }
             Value::Object(map) => {
                 for (name, value) in map {
-                    walk(value, &format!("{path}.{name}"), found);
+                    path.push('.');
+                    path.push_str(name);
+                    walk(value, path, found);
+                    path.truncate(length);
                 }
             }
             _ => {}
         }
+        path.truncate(length);
     }
     let mut found = Vec::new();
     for (name, value) in body {
-        walk(value, name, &mut found);
+        walk(value, &mut name.clone(), &mut found);
     }
     found
 }
@@ -143,12 +156,7 @@ pub fn undeclared(descriptor: &Descriptor, body: &Map<String, Value>) -> Vec<(St
     });
     let mut declared = 0;
     for reference in &descriptor.references {
-        reference.path.for_each_in(body, &mut |value| match value {
-            Value::Object(map) if reference.keys => {
-                declared += map.keys().filter(|key| Slot::of_key(key).is_some()).count();
-            }
-            value => declared += usize::from(matches!(Slot::of(value), Some(Slot::Ref(_)))),
-        });
+        for_each_object_at(reference, body, &mut |_| declared += 1);
     }
     if all <= declared {
         return Vec::new();

@@ -5,18 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{Draft, StepMaker};
-use crate::catalogue::{Descriptor, Driver};
+use crate::catalogue::Driver;
 use crate::diff::Change;
 use crate::document::{Files, Portable, Slot, Template};
 use crate::file_refs;
 use crate::id::{Key, Kind, ObjectRef};
 use crate::plan::planner::Item;
 use crate::plan::{Action, Write, digest_of};
-
-/// Tells whether the objects of a kind are files.
-pub(super) fn is_a_file(descriptor: &Descriptor) -> bool {
-    matches!(descriptor.driver, Driver::Asset | Driver::Script)
-}
 
 impl StepMaker<'_, '_> {
     /// Returns what uploads the file of an object.
@@ -41,11 +36,14 @@ impl StepMaker<'_, '_> {
         })
     }
 
+    fn upload_script(&mut self, item: &Item<'_>) -> Result<Write, String> {
+        let name = item.body.get("name").cloned().unwrap_or_default();
+        self.upload(item, Map::from_iter([("name".to_owned(), name)]))
+    }
+
     /// Uploads a new script, which then is in the home division until it is moved.
     pub(super) fn create_script(&mut self, item: &Item<'_>) {
-        let name = item.body.get("name").cloned().unwrap_or_default();
-        let body = Map::from_iter([("name".to_owned(), name)]);
-        let write = match self.upload(item, body) {
+        let write = match self.upload_script(item) {
             Ok(write) => write,
             Err(reason) => return self.notes.conflict(&item.object, reason),
         };
@@ -85,9 +83,7 @@ impl StepMaker<'_, '_> {
             self.notes.conflict(&item.object, reason.to_owned());
             return false;
         }
-        let name = item.body.get("name").cloned().unwrap_or_default();
-        let body = Map::from_iter([("name".to_owned(), name)]);
-        let write = match self.upload(item, body) {
+        let write = match self.upload_script(item) {
             Ok(write) => write,
             Err(reason) => {
                 self.notes.conflict(&item.object, reason);

@@ -15,7 +15,7 @@ use super::wire;
 use super::{Action, Blob, Counts, Expected, Request, Step, Write, digest_of};
 use crate::catalogue::{ClonePhase, Descriptor, Driver, Part, WriteSpec};
 use crate::diff::{Change, changes};
-use crate::document::{Captured, Slot, Template, for_each_slot_in};
+use crate::document::{Captured, Slot, Template, for_each_object_at, for_each_slot_in};
 use crate::id::{Kind, ObjectRef, StepId};
 use crate::snapshot::{builtin_rule, portable};
 
@@ -241,7 +241,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         let mut fields = now;
         fields.extend(descriptor.create_with.clone());
         let body = wire::body(descriptor, call, fields);
-        let write = match files::is_a_file(descriptor) {
+        let write = match descriptor.driver == Driver::Asset {
             true => match self.upload(item, body) {
                 Ok(write) => write,
                 Err(reason) => return self.notes.conflict(&item.object, reason),
@@ -545,19 +545,16 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             changed(field) || secret(field) || field == "division" || live.body.get(field).is_none()
         });
         let mut fields = wire::overlaid(descriptor, &live.body, &own);
-        if call.method == "PATCH" {
-            fields.retain(|field, _| changed(field) || call.always.contains(field));
-        }
-        let body = wire::body(descriptor, call, fields);
-        let write =
-            if descriptor.driver == Driver::Action && paths.iter().any(|p| root(p) == "contract") {
-                let whole = wire::overlaid(descriptor, &live.body, &own);
-                Write::ActionDraft {
-                    body: Template::new(Value::Object(whole)),
-                }
-            } else {
-                write_object(item, call, body)
-            };
+        let write = if descriptor.driver == Driver::Action && changed("contract") {
+            Write::ActionDraft {
+                body: Template::new(Value::Object(fields)),
+            }
+        } else {
+            if call.method == "PATCH" {
+                fields.retain(|field, _| changed(field) || call.always.contains(field));
+            }
+            write_object(item, call, wire::body(descriptor, call, fields))
+        };
         self.push(
             item,
             Draft {
@@ -709,26 +706,15 @@ fn defer(
         })
         .map(|(field, _)| field.clone())
         .collect();
-    let body = Value::Object(own);
     for reference in &descriptor.references {
-        reference.path.for_each(&body, &mut |value| {
-            let is_cut = |slot| matches!(slot, Slot::Ref(object) if cuts.contains(&object));
-            let waits = match value {
-                Value::Object(map) if reference.keys => {
-                    let mut keys = map.keys().filter_map(|key| Slot::of_key(key));
-                    keys.any(|object| cuts.contains(&object))
-                }
-                value => Slot::of(value).is_some_and(is_cut),
-            };
+        for_each_object_at(reference, &own, &mut |object| {
             // The whole field waits: without its reference the rest of it may mean something else.
-            if waits {
+            if cuts.contains(&object) {
                 later.insert(reference.path.root().to_owned());
             }
         });
     }
-    let Value::Object(mut now) = body else {
-        return (Map::new(), later);
-    };
+    let mut now = own;
     now.retain(|field, _| !later.contains(field) && !call.omit.contains(field));
     (now, later)
 }

@@ -1,12 +1,13 @@
 //! Steps of parts: what belongs to an object and has calls of its own.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{Draft, StepMaker, own_params, plural, root};
 use crate::catalogue::{Driver, ItemBody, ItemWrite, Part};
-use crate::diff::{Change, ItemChanges, changes};
+use crate::diff::{Change, ItemChanges, changes, items_of};
 use crate::document::{Portable, Slot, Template, for_each_slot};
 use crate::id::ObjectRef;
 use crate::plan::planner::Item;
@@ -103,16 +104,16 @@ impl StepMaker<'_, '_> {
         }
         // A file is made now, and a reference has an id only later.
         let refers = |row: &Value| !referred(Some(row)).is_empty();
-        let (mut by_call, mut plain) = (found.add.clone(), Vec::new());
-        if item.descriptor.driver == Driver::Datatable {
-            (by_call, plain) = found.add.iter().cloned().partition(refers);
-            if plain.len() <= ROWS_BY_CALL {
-                by_call = found.add.clone();
-                plain.clear();
-            }
-        }
+        let is_table = item.descriptor.driver == Driver::Datatable;
+        let split: Option<(Vec<Value>, Vec<Value>)> = is_table
+            .then(|| found.add.iter().cloned().partition(refers))
+            .filter(|(_, plain): &(_, Vec<Value>)| plain.len() > ROWS_BY_CALL);
+        let (by_call, plain) = match &split {
+            Some((by_call, plain)) => (&by_call[..], &plain[..]),
+            None => (&found.add[..], &[][..]),
+        };
         if !plain.is_empty() {
-            let rows = self.blob(csv(&plain).as_bytes());
+            let rows = self.blob(csv(plain).as_bytes());
             let suffix = part.field.clone();
             let changes = std::mem::take(&mut shown);
             let write = Write::RowsImport { rows };
@@ -324,8 +325,11 @@ impl StepMaker<'_, '_> {
 }
 
 /// Adds to items what those of the same identity have in the target and must be sent back.
-fn with_returned(part: &Part, wanted: &[Value], raw: Option<&Value>) -> Vec<Value> {
-    let there = raw.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+fn with_returned<'w>(part: &Part, wanted: &'w [Value], raw: Option<&Value>) -> Cow<'w, [Value]> {
+    if part.returned.is_empty() {
+        return Cow::Borrowed(wanted);
+    }
+    let there = items_of(raw);
     let same = |a: &Value, b: &Value| part.identity.iter().all(|name| a.get(name) == b.get(name));
     let mut wanted = wanted.to_vec();
     for item in &mut wanted {
@@ -338,7 +342,7 @@ fn with_returned(part: &Part, wanted: &[Value], raw: Option<&Value>) -> Vec<Valu
             }
         }
     }
-    wanted
+    Cow::Owned(wanted)
 }
 
 /// Writes rows as comma separated values: the key first, then every column that a row has.
@@ -376,13 +380,6 @@ fn csv(rows: &[Value]) -> String {
         lines.push(cells.collect::<Vec<_>>().join(","));
     }
     lines.join("\r\n") + "\r\n"
-}
-
-fn items_of(value: Option<&Value>) -> &[Value] {
-    match value {
-        Some(Value::Array(items)) => items,
-        _ => &[],
-    }
 }
 
 fn item_reason(part: &Part, found: &ItemChanges) -> String {

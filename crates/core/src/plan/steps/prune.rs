@@ -8,7 +8,7 @@ use super::{StepMaker, expected, step_id};
 use crate::bundle::{Bundle, Gap};
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor};
 use crate::document::{Captured, Slot, Template, for_each_slot};
-use crate::id::{Key, Kind, ObjectRef, StepId};
+use crate::id::{Kind, ObjectRef, StepId};
 use crate::plan::planner::count;
 use crate::plan::{Action, Finding, Request, Severity, Step, Write};
 use crate::select::Selection;
@@ -61,12 +61,13 @@ impl StepMaker<'_, '_> {
                 let Some(object) = self.target.names.object(kind, live.id.as_str()) else {
                     continue;
                 };
+                // Nearly all are wanted: only the others are opened.
+                if desired.documents.contains_key(object) || object.key.is_builtin() {
+                    continue;
+                }
                 let live = live.open();
                 let division = live.body.pointer("/division/name").and_then(Value::as_str);
-                let wanted = desired.documents.contains_key(object);
-                if !wanted
-                    && selection.matches(object, division)
-                    && !object.key.is_builtin()
+                if selection.matches(object, division)
                     && builtin_rule(descriptor, &live.body).is_none()
                 {
                     doomed.insert(object.clone(), (descriptor, live));
@@ -129,9 +130,6 @@ impl StepMaker<'_, '_> {
 
 /// Tells whether a gap stands for an object, or objects, of the kind that the bundle does not hold.
 fn lacks_an_object(desired: &Bundle, kind: &Kind, gap: &Gap) -> bool {
-    let held = |name: &String| {
-        let object = ObjectRef::new(kind.clone(), Key::from_encoded(name));
-        desired.documents.contains_key(&object)
-    };
-    gap.kind == *kind && !gap.object.as_ref().is_some_and(held)
+    let held = |object| desired.documents.contains_key(&object);
+    gap.kind == *kind && !gap.object_ref().is_some_and(held)
 }
