@@ -140,16 +140,16 @@ impl Building {
             .filter(|list| purpose != Purpose::Export || !list.deleted)
             .collect();
         for list in &lists {
-            self.call("GET", &list.path);
+            self.call(list.method(), &list.path);
         }
         if let Some(single) = kind.read.as_ref().filter(|_| kind.singleton) {
             self.call("GET", &single.path);
         }
         if read == Read::Names {
             let single = kind.read.iter().filter(|_| kind.singleton);
-            let paths = lists.iter().map(|list| &list.path);
-            for path in paths.chain(single.map(|read| &read.path)) {
-                self.names(kind, path);
+            let calls = lists.iter().map(|list| (list.method(), &list.path));
+            for (method, path) in calls.chain(single.map(|read| ("GET", &read.path))) {
+                self.names(kind, method, path);
             }
             return;
         }
@@ -158,7 +158,7 @@ impl Building {
             self.call("GET", &one.path);
         }
         for list in kind.parts.iter().filter_map(|part| part.list.as_ref()) {
-            self.call("GET", &list.path);
+            self.call(list.method(), &list.path);
         }
         if purpose == Purpose::Export || kind.clone == ClonePhase::Mapped || !own {
             return;
@@ -203,8 +203,8 @@ impl Building {
     }
 
     /// Adds what one list asks for: of alternatives those that the kind file chose.
-    fn names(&mut self, kind: &Descriptor, path: &str) {
-        let names = match Facts::get().asks("GET", path) {
+    fn names(&mut self, kind: &Descriptor, method: &str, path: &str) {
+        let names = match Facts::get().asks(method, path) {
             Some(Asks::All(names) | Asks::Any(names)) => names.as_slice(),
             Some(Asks::Unknown) | None => &[],
         };

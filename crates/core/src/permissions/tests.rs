@@ -22,6 +22,15 @@ fn kinds_that_are_read_by_name_need_their_lists_alone() {
 }
 
 #[test]
+fn a_list_that_is_asked_for_by_a_post_needs_its_permission_too() {
+    let catalogue = Catalogue::builtin();
+    let kinds = BTreeMap::from([(Kind::new("task_management_worktype"), Read::Names)]);
+    let role = Role::new(catalogue, Purpose::Export, &kinds);
+    let needs: Vec<&str> = role.needs.keys().map(String::as_str).collect();
+    assert_eq!(needs, ["workitems:worktype:view"]);
+}
+
+#[test]
 fn an_export_needs_no_permission_to_write() {
     for role in [
         role(Purpose::Export, &[]),
