@@ -451,3 +451,11 @@ pub(crate) fn reference_from(fields: &mut Fields, id_field: &str, name: &str) {
         fields.insert(name.to_owned(), reference);
     }
 }
+
+/// Turns a field that lists ids into references under another name.
+pub(crate) fn references_from(fields: &mut Fields, ids_field: &str, name: &str) {
+    if let Some(Value::Array(ids)) = fields.remove(ids_field) {
+        let references = ids.iter().map(|id| serde_json::json!({ "id": id }));
+        fields.insert(name.to_owned(), references.collect());
+    }
+}

@@ -9,7 +9,7 @@ use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{AT, Division, Filter, Kind, Oversize, Style};
 use crate::refs::{Ref, id_of};
-use crate::routes::{Req, registry};
+use crate::routes::{Req, the_kind};
 use crate::store::{Fields, Object, text};
 
 /// Query parameters that every list takes.
@@ -33,6 +33,16 @@ const COMMON: [&str; 14] = [
 /// Lists a kind.
 pub(crate) fn list(cx: &mut Cx<'_>, req: &Req, kind: &'static Kind) -> Answer {
     let objects = select(cx, req, kind)?;
+    list_found(cx, req, kind, &objects)
+}
+
+/// Lists some objects of a kind as its list does.
+pub(crate) fn list_found(
+    cx: &Cx<'_>,
+    req: &Req,
+    kind: &'static Kind,
+    objects: &[(&Object, &Fields)],
+) -> Answer {
     let shown = |object: &(&Object, &Fields)| {
         let mut view = cx.org.view(kind, &object.0.id, object.1);
         for name in kind.list_omits {
@@ -40,14 +50,14 @@ pub(crate) fn list(cx: &mut Cx<'_>, req: &Req, kind: &'static Kind) -> Answer {
         }
         Value::Object(view)
     };
-    list_of(req, kind, &objects, shown)
+    list_of(req, kind, objects, shown)
 }
 
 /// Lists a kind as a `POST` asks for it: filters, `pageSize` and `after` are in the body.
 ///
 /// `fields` are the names that filters may have, with the fields or references that they look at.
 pub(crate) fn query(cx: &Cx<'_>, req: &Req, kind: &str, fields: &[(&str, &'static str)]) -> Answer {
-    let kind = registry().kind(kind).expect("a kind of a family");
+    let kind = the_kind(kind);
     let mut found = select(cx, req, kind)?;
     for filter in req.body["filters"].as_array().into_iter().flatten() {
         let name = filter["name"].as_str().unwrap_or_default();

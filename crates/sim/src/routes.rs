@@ -17,7 +17,7 @@ use crate::single::{self, Single};
 pub(crate) type Handler = fn(&mut Cx<'_>, &Req) -> Answer;
 
 /// Represents a request that has been checked against the contract.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Req {
     pub(crate) operation: &'static Operation,
     pub(crate) path: String,
@@ -97,6 +97,12 @@ pub(crate) fn registry() -> &'static Registry {
         registry
     });
     &REGISTRY
+}
+
+/// Gives a kind that a family registers, by its name.
+pub(crate) fn the_kind(name: &str) -> &'static Kind {
+    let kind = registry().kind(name);
+    kind.unwrap_or_else(|| panic!("no family registers the kind {name}"))
 }
 
 impl Registry {

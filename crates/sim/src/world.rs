@@ -14,7 +14,7 @@ use crate::generate::Oddity;
 use crate::kind::Kind;
 use crate::limits::Window;
 use crate::refs::{Ref, id_of};
-use crate::routes::registry;
+use crate::routes::{registry, the_kind};
 use crate::storage::Storage;
 use crate::store::{Fields, Sight, Store};
 
@@ -87,9 +87,7 @@ impl Org {
 
     /// Puts an object in place as it is, without any check.
     pub(crate) fn place(&mut self, kind: &str, id: &str, fields: Value, now: Timestamp) {
-        let kind = registry()
-            .kind(kind)
-            .expect("furniture names kinds of the table");
+        let kind = the_kind(kind);
         let Value::Object(mut fields) = fields else {
             return;
         };

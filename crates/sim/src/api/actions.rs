@@ -13,7 +13,7 @@ use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Filter, Kind, Oversize, Style, Version};
 use crate::page::{self, cut, hundreds};
 use crate::refs::Ref;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
 
@@ -91,7 +91,7 @@ pub(crate) fn furnish(org: &mut Org, now: Timestamp) {
 }
 
 fn kind() -> &'static Kind {
-    registry().kind("action").expect("actions are registered")
+    the_kind("action")
 }
 
 fn is_static(id: &str) -> bool {

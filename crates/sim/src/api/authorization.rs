@@ -14,7 +14,7 @@ use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Deletion, Filter, Kind, Oversize, Style};
 use crate::page::{self, cut, hundreds};
 use crate::refs::Ref;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, registry, the_kind};
 use crate::store::Fields;
 use crate::world::{Grant, Org};
 
@@ -388,9 +388,7 @@ pub(crate) fn forget_grants(org: &mut Org, id: &str) {
 }
 
 fn known(kind: &str) -> &'static Kind {
-    registry()
-        .kind(kind)
-        .expect("the kinds of this file are registered")
+    the_kind(kind)
 }
 
 fn texts(list: &Value) -> Vec<&str> {

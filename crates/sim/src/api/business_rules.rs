@@ -8,7 +8,7 @@ use crate::error::{Answer, Refusal};
 use crate::kind::{Deletion, Division, Filter, Kind, Style, Version};
 use crate::page;
 use crate::refs::Ref;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::Fields;
 use crate::world::Org;
 
@@ -68,11 +68,7 @@ fn view_table(_: &Org, id: &str, shown: &mut Fields) {
 }
 
 fn search_tables(cx: &mut Cx<'_>, req: &Req) -> Answer {
-    page::list(
-        cx,
-        req,
-        registry().kind("decision_table").expect("it is registered"),
-    )
+    page::list(cx, req, the_kind("decision_table"))
 }
 
 /// A schema is called what its title says; a property, once there, keeps its sort.

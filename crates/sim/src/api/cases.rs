@@ -9,7 +9,7 @@ use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Deletion, Division, Filter, Kind, Style};
 use crate::refs::Ref;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, text};
 
 const PLANS: &str = "/api/v2/casemanagement/caseplans";
@@ -82,7 +82,7 @@ fn is_draft(fields: &Fields) -> Result<(), Refusal> {
 }
 
 fn write(cx: &mut Cx<'_>, id: &str, action: &str, fields: Fields) -> Reply {
-    let kind = registry().kind("caseplan").expect("it is registered");
+    let kind = the_kind("caseplan");
     cx.replace(kind, id, fields);
     audit::note(cx, kind.audit, action, id, "", Vec::new());
     Reply::ok(cx.show("caseplan", id))

@@ -1,6 +1,6 @@
 //! OAuth clients as objects: those that an org makes itself. Tokens are `auth`'s.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::crud;
 use crate::cx::Cx;
@@ -9,7 +9,6 @@ use crate::kind::{Kind, Style};
 use crate::refs::Ref;
 use crate::routes::{Registry, Req};
 use crate::store::{Fields, text};
-use crate::world::Org;
 
 const CLIENTS: &str = "/api/v2/oauth/clients";
 
@@ -26,7 +25,6 @@ const KINDS: &[Kind] = &[Kind {
         "scope": [], "roleDivisions": []}"#,
     check: Some(check),
     may_delete: Some(is_inactive),
-    view: Some(view),
     ..Kind::PLAIN
 }];
 
@@ -77,15 +75,6 @@ fn check(cx: &mut Cx<'_>, _: &Req, fields: &mut Fields, _: Option<&Fields>) -> R
         ));
     }
     Ok(())
-}
-
-/// Says by references who made and changed a client.
-fn view(_: &Org, _: &str, shown: &mut Fields) {
-    for author in ["createdBy", "modifiedBy"] {
-        if let Some(id) = shown.get(author).filter(|id| id.is_string()).cloned() {
-            shown.insert(author.into(), json!({ "id": id }));
-        }
-    }
 }
 
 fn is_inactive(_: &Cx<'_>, _: &Req, fields: &Fields) -> Result<(), Refusal> {

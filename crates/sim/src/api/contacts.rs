@@ -7,7 +7,7 @@ use crate::error::{Answer, Refusal};
 use crate::kind::{Division, Filter, Kind, Style};
 use crate::page;
 use crate::refs::Ref;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, text};
 
 const CONTACTS: Kind = Kind {
@@ -102,6 +102,6 @@ fn scan(cx: &mut Cx<'_>, req: &Req) -> Answer {
         true => "external_contact",
         false => "external_organization",
     };
-    let kind = registry().kind(name).expect("contacts are registered");
+    let kind = the_kind(name);
     page::list(cx, req, kind)
 }

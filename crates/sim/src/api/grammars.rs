@@ -11,7 +11,7 @@ use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Filter, Kind, Oversize, Style};
 use crate::page::{cut, select};
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, Object};
 
 const GRAMMARS: &str = "/api/v2/architect/grammars";
@@ -45,9 +45,7 @@ pub(crate) fn register(registry: &mut Registry) {
 }
 
 fn kind() -> &'static Kind {
-    registry()
-        .kind("grammar")
-        .expect("this family registers it")
+    the_kind("grammar")
 }
 
 /// Gives the languages of a grammar by their codes, to change them.

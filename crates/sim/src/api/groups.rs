@@ -10,7 +10,7 @@ use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Deletion, Filter, Kind, Oversize, Style, Version};
 use crate::page::{cut, hundreds};
 use crate::refs::Ref;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::search;
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
@@ -54,7 +54,7 @@ pub(crate) fn register(registry: &mut Registry) {
 }
 
 fn kind() -> &'static Kind {
-    registry().kind("group").expect("groups are registered")
+    the_kind("group")
 }
 
 fn check(

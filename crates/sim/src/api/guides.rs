@@ -10,7 +10,7 @@ use crate::error::{Answer, Refusal, Reply};
 use crate::jobs::{self, Phase, Work};
 use crate::kind::{Filter, Kind};
 use crate::refs::Ref;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::Fields;
 use crate::world::Org;
 
@@ -79,7 +79,7 @@ fn view_guide(org: &Org, id: &str, shown: &mut Fields) {
 fn delete(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let id = req.param("guideId").to_owned();
     cx.find_live("guide", &id)?;
-    cx.remove(registry().kind("guide").expect("it is registered"), &id);
+    cx.remove(the_kind("guide"), &id);
     let job = cx.org.new_id();
     Ok(Reply::ok(
         json!({"id": job, "status": "Succeeded", "guide": {"id": id}}),

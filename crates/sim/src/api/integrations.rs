@@ -9,7 +9,7 @@ use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Filter, Kind, Oversize, Style};
 use crate::page::{self, cut, hundreds};
 use crate::refs::{Ref, id_of};
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
 
@@ -115,9 +115,7 @@ pub(crate) fn register(registry: &mut Registry) {
 }
 
 fn kind() -> &'static Kind {
-    registry()
-        .kind("integration")
-        .expect("integrations are registered")
+    the_kind("integration")
 }
 
 // Types
@@ -422,9 +420,7 @@ fn credential_types(_: &mut Cx<'_>, _: &Req) -> Answer {
 }
 
 fn credential_listing(cx: &mut Cx<'_>, req: &Req) -> Answer {
-    let kind = registry()
-        .kind("credential")
-        .expect("credentials are registered");
+    let kind = the_kind("credential");
     let found = page::select(cx, req, kind)?;
     let shown =
         |(object, fields): &(&Object, &Fields)| cx.org.view(kind, &object.id, fields).into();

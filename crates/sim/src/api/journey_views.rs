@@ -8,7 +8,7 @@ use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Filter, Kind};
 use crate::page;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::Fields;
 use crate::world::Org;
 
@@ -86,7 +86,7 @@ fn view_view(_: &Org, id: &str, shown: &mut Fields) {
 fn new_version(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let id = req.param("viewId").to_owned();
     cx.find_live("journey_view", &id)?;
-    let kind = registry().kind("journey_view").expect("it is registered");
+    let kind = the_kind("journey_view");
     crud::update(cx, req, kind, |old, mut new| {
         for kept in ["version", "dateCreated", "createdBy", "$schedule"] {
             if let Some(value) = old.get(kept) {

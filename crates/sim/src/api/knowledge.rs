@@ -10,7 +10,7 @@ use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{AT, Deletion, Filter, Kind, Style};
 use crate::page;
 use crate::refs::{Ref, id_of};
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, text};
 use crate::world::Org;
 
@@ -120,7 +120,7 @@ pub(crate) fn register(registry: &mut Registry) {
 }
 
 fn kind(name: &str) -> &'static Kind {
-    registry().kind(name).expect("the family is registered")
+    the_kind(name)
 }
 
 fn view_base(org: &Org, id: &str, shown: &mut Fields) {
@@ -212,10 +212,7 @@ fn view_category(org: &Org, id: &str, shown: &mut Fields) {
 
 fn prepare_document(fields: &mut Fields) {
     crud::reference_from(fields, "categoryId", "category");
-    if let Some(Value::Array(ids)) = fields.remove("labelIds") {
-        let labels = ids.iter().map(|id| json!({"id": id})).collect();
-        fields.insert("labels".into(), Value::Array(labels));
-    }
+    crud::references_from(fields, "labelIds", "labels");
 }
 
 /// Whatever changes in a document is a draft until it is published.
@@ -249,10 +246,7 @@ fn list_documents(cx: &mut Cx<'_>, req: &Req) -> Answer {
     if !req.flag("includeDrafts") {
         objects.retain(|(_, fields)| fields.contains_key("lastPublishedVersionNumber"));
     }
-    let shown = |object: &(&crate::store::Object, &Fields)| {
-        Value::Object(cx.org.view(kind, &object.0.id, object.1))
-    };
-    page::list_of(req, kind, &objects, shown)
+    page::list_found(cx, req, kind, &objects)
 }
 
 /// A changed variation makes its document a draft.

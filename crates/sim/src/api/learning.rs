@@ -7,7 +7,7 @@ use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Filter, Kind};
 use crate::refs::Ref;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, text};
 use crate::world::Org;
 
@@ -100,9 +100,7 @@ fn publish(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let version = fields["version"].as_u64().unwrap_or(1) + 1;
     fields.insert("version".into(), json!(version));
     fields.insert("isPublished".into(), json!(true));
-    let kind = registry()
-        .kind("learning_module")
-        .expect("it is registered");
+    let kind = the_kind("learning_module");
     cx.replace(kind, &id, fields);
     audit::note(cx, kind.audit, "Publish", &id, "", Vec::new());
     Ok(Reply::ok(json!({"id": id, "version": version})))

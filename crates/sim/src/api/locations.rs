@@ -7,7 +7,7 @@ use crate::cx::Cx;
 use crate::error::{Answer, Refusal};
 use crate::kind::{Deletion, Kind, Version};
 use crate::refs::Ref;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::search;
 use crate::store::Fields;
 
@@ -70,9 +70,7 @@ fn check(
 }
 
 fn find(cx: &mut Cx<'_>, req: &Req) -> Answer {
-    let kind = registry()
-        .kind("location")
-        .expect("locations are registered");
+    let kind = the_kind("location");
     search::search(cx, req, kind, |object, fields| {
         cx.org.view(kind, &object.id, fields).into()
     })

@@ -6,7 +6,7 @@ use crate::crud::{self, Verb};
 use crate::cx::Cx;
 use crate::error::{Answer, Reply};
 use crate::kind::{Division, Filter, Kind};
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 
 const PLAIN: Kind = Kind {
     duplicate: (409, "general.conflict"),
@@ -44,9 +44,7 @@ pub(crate) fn register(registry: &mut Registry) {
 
 /// Changes an outcome, and tells of the operation instead of the outcome.
 fn replace(cx: &mut Cx<'_>, req: &Req) -> Answer {
-    let kind = registry()
-        .kind("flow_outcome")
-        .expect("this family registers it");
+    let kind = the_kind("flow_outcome");
     crud::serve(cx, req, kind, Verb::Replace)?;
     Ok(Reply::ok(json!({
         "id": cx.org.new_id(),

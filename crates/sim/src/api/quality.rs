@@ -11,7 +11,7 @@ use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Division, Filter, Kind};
 use crate::page::{self, hundreds};
 use crate::refs::Ref;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
 
@@ -118,7 +118,7 @@ fn kind_of(req: &Req) -> &'static Kind {
         true => "survey_form",
         false => "evaluation_form",
     };
-    registry().kind(name).expect("this family registers it")
+    the_kind(name)
 }
 
 fn is_published(fields: &Fields) -> bool {
@@ -193,17 +193,10 @@ fn draft_of(cx: &Cx<'_>, kind: &Kind, id: &str) -> Result<String, Refusal> {
 fn replace(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let kind = kind_of(req);
     let draft = draft_of(cx, kind, req.id())?;
-    let mut params = req.params.clone();
-    if let Some((_, id)) = params.last_mut() {
+    let mut on_draft = req.clone();
+    if let Some((_, id)) = on_draft.params.last_mut() {
         *id = draft;
     }
-    let on_draft = Req {
-        operation: req.operation,
-        path: req.path.clone(),
-        params,
-        query: req.query.clone(),
-        body: req.body.clone(),
-    };
     crud::serve(cx, &on_draft, kind, crud::Verb::Replace)
 }
 

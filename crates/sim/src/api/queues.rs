@@ -10,7 +10,7 @@ use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Deletion, Division, Filter, Kind, Oversize, Style};
 use crate::page::{self, cut, glob};
 use crate::refs::Ref;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
 
@@ -131,7 +131,7 @@ pub(crate) fn register(registry: &mut Registry) {
 }
 
 fn kind() -> &'static Kind {
-    registry().kind("queue").expect("queues are registered")
+    the_kind("queue")
 }
 
 // The queue itself

@@ -9,7 +9,7 @@ use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Division, Filter, Kind, Version};
 use crate::page;
 use crate::refs::{Ref, id_of};
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, text};
 
 const KINDS: &[Kind] = &[
@@ -102,9 +102,7 @@ fn check_response(
 fn responses(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let library = req.query("libraryId").unwrap_or_default();
     cx.find("response_library", &library)?;
-    let kind = registry()
-        .kind("response")
-        .expect("responses are registered");
+    let kind = the_kind("response");
     crud::serve(cx, req, kind, crud::Verb::List)
 }
 
@@ -114,9 +112,7 @@ fn prepare_asset(fields: &mut Fields) {
 
 /// Makes an asset that has no content yet, and the place where that goes.
 fn offer(cx: &mut Cx<'_>, req: &Req) -> Answer {
-    let kind = registry()
-        .kind("response_asset")
-        .expect("assets are registered");
+    let kind = the_kind("response_asset");
     let mut fields = crud::body_fields(&req.body);
     prepare_asset(&mut fields);
     fields.insert("$status".into(), "InProgress".into());
@@ -145,9 +141,7 @@ fn status(cx: &mut Cx<'_>, req: &Req) -> Answer {
 
 /// Finds assets that have their content; the criteria of the query are not looked at.
 fn search(cx: &mut Cx<'_>, req: &Req) -> Answer {
-    let kind = registry()
-        .kind("response_asset")
-        .expect("assets are registered");
+    let kind = the_kind("response_asset");
     let asked = |field: &str, most: u64| match req.body[field].as_u64() {
         Some(0) => Err(Refusal::invalid(field, "must be 1 or more")),
         Some(number) if number > most => Err(Refusal::invalid(field, "is too large")),

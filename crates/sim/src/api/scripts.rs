@@ -10,7 +10,7 @@ use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Division, Filter, Kind};
 use crate::page;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, text};
 use crate::world::Org;
 
@@ -59,7 +59,7 @@ pub(crate) fn register(registry: &mut Registry) {
 
 /// Gives a new org the scripts that every org has.
 pub(crate) fn furnish(org: &mut Org, now: Timestamp) {
-    let kind = registry().kind("script").expect("scripts are registered");
+    let kind = the_kind("script");
     for (id, name) in EVERYWHERE {
         let mut fields = Fields::new();
         fields.insert("name".into(), name.into());
@@ -77,16 +77,10 @@ pub(crate) fn furnish(org: &mut Org, now: Timestamp) {
 }
 
 fn published(cx: &mut Cx<'_>, req: &Req) -> Answer {
-    let kind = registry().kind("script").expect("scripts are registered");
-    let found = page::select(cx, req, kind)?;
-    let found: Vec<_> = found
-        .into_iter()
-        .filter(|(_, fields)| fields.contains_key("publishedDate"))
-        .collect();
-    let shown = |object: &(&crate::store::Object, &Fields)| {
-        Value::Object(cx.org.view(kind, &object.0.id, object.1))
-    };
-    page::list_of(req, kind, &found, shown)
+    let kind = the_kind("script");
+    let mut found = page::select(cx, req, kind)?;
+    found.retain(|(_, fields)| fields.contains_key("publishedDate"));
+    page::list_found(cx, req, kind, &found)
 }
 
 fn published_one(cx: &mut Cx<'_>, req: &Req) -> Answer {
@@ -174,7 +168,7 @@ fn take(cx: &mut Cx<'_>, file: &str, name: &str, replaced: Option<&str>) -> Resu
         .filter(|script| script.text("name") == name)
         .map(|script| script.id.clone())
         .collect();
-    let kind = registry().kind("script").expect("scripts are registered");
+    let kind = the_kind("script");
     let id = match replaced {
         Some(id) if cx.org.store.get("script", id).is_some() => id.to_owned(),
         Some(id) => return Err(format!("There is no script with id {id}.")),

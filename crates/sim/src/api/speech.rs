@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use crate::audit;
 use crate::clock::spell;
+use crate::crud;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::jobs::{self, Phase, Work};
 use crate::kind::{Filter, Kind, Style};
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::Fields;
 use crate::world::Org;
 
@@ -86,10 +87,7 @@ fn view_term(_: &Org, _: &str, shown: &mut Fields) {
 
 /// Programs are named by their ids and shown as references.
 fn prepare_topic(fields: &mut Fields) {
-    if let Some(Value::Array(ids)) = fields.remove("programIds") {
-        let programs = ids.iter().map(|id| json!({"id": id})).collect();
-        fields.insert("programs".into(), Value::Array(programs));
-    }
+    crud::references_from(fields, "programIds", "programs");
     let phrases = fields.get_mut("phrases").and_then(Value::as_array_mut);
     for phrase in phrases.into_iter().flatten() {
         if let Value::Object(phrase) = phrase {
@@ -124,7 +122,7 @@ fn publish(cx: &mut Cx<'_>, req: &Req) -> Answer {
 }
 
 fn publish_topics(cx: &mut Cx<'_>, details: &Value, _: &str) -> Value {
-    let kind = registry().kind("topic").expect("it is registered");
+    let kind = the_kind("topic");
     let ids = details["topicIds"].as_array().into_iter().flatten();
     for id in ids.filter_map(Value::as_str) {
         let Some(topic) = cx.org.store.get("topic", id) else {

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::crud::{self, body_fields, reference_from};
+use crate::crud::{self, body_fields, reference_from, references_from};
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{AT, Division, Kind, Style, Version};
 use crate::page;
 use crate::refs::{Ref, id_of};
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, text};
 
 const RULE: Kind = Kind {
@@ -167,10 +167,7 @@ fn prepare(fields: &mut Fields) {
         ("skillIds", "skills"),
         ("preferredAgentIds", "preferredAgents"),
     ] {
-        if let Some(Value::Array(ids)) = fields.remove(ids) {
-            let references = ids.iter().map(|id| json!({ "id": id }));
-            fields.insert(name.into(), references.collect());
-        }
+        references_from(fields, ids, name);
     }
     if let Some(version) = fields.remove("schemaVersion")
         && let Some(schema) = fields.get_mut("schema")
@@ -326,19 +323,18 @@ fn check_attribute(
 
 /// A worktype gets statuses of its own unless the request says otherwise.
 fn create_worktype(cx: &mut Cx<'_>, req: &Req) -> Answer {
-    let kind = |name| registry().kind(name).expect("worktypes are registered");
     let mut fields = body_fields(&req.body);
     let without = fields.get("disableDefaultStatusCreation") == Some(&Value::Bool(true));
     prepare(&mut fields);
-    let id = crud::insert(cx, req, kind("worktype"), fields)?;
+    let id = crud::insert(cx, req, the_kind("worktype"), fields)?;
     if !without {
         for (name, category) in [("Open", "Open"), ("Closed", "Closed")] {
             let status = cx.org.new_id();
             let mut fields = body_fields(&json!({"name": name, "category": category}));
             fields.insert(AT.into(), id.as_str().into());
-            crud::complete(kind("worktype_status"), &mut fields);
+            crud::complete(the_kind("worktype_status"), &mut fields);
             in_worktype(cx, req, &mut fields, None)?;
-            cx.insert(kind("worktype_status"), &status, fields);
+            cx.insert(the_kind("worktype_status"), &status, fields);
             if category == "Open"
                 && let Some(worktype) = cx.org.store.fields_mut("worktype", &id)
             {

@@ -11,7 +11,7 @@ use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Deletion, Division, Filter, Kind, Oversize, Style, Version};
 use crate::page::{self, cut, hundreds};
 use crate::refs::Ref;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::search;
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
@@ -98,7 +98,7 @@ pub(crate) fn register(registry: &mut Registry) {
 }
 
 fn kind() -> &'static Kind {
-    registry().kind("user").expect("users are registered")
+    the_kind("user")
 }
 
 // Profile

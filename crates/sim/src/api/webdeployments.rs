@@ -9,7 +9,7 @@ use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Filter, Kind, Style};
 use crate::page;
 use crate::refs::{Ref, id_of};
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, text};
 
 const CONFIGURATIONS: &str = "/api/v2/webdeployments/configurations";
@@ -66,9 +66,7 @@ pub(crate) fn register(registry: &mut Registry) {
 }
 
 fn kind() -> &'static Kind {
-    registry()
-        .kind("web_configuration")
-        .expect("configurations are registered")
+    the_kind("web_configuration")
 }
 
 fn check_configuration(

@@ -6,7 +6,7 @@ use crate::crud;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal};
 use crate::kind::{Division, Filter, Kind, Style};
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::Fields;
 use crate::world::Org;
 
@@ -95,9 +95,7 @@ fn view(_: &Org, _: &str, shown: &mut Fields) {
 
 /// Shows the settings to those who ask for them.
 fn read(cx: &mut Cx<'_>, req: &Req) -> Answer {
-    let kind = registry()
-        .kind("business_unit")
-        .expect("this family registers it");
+    let kind = the_kind("business_unit");
     let mut reply = crud::serve(cx, req, kind, crud::Verb::Read)?;
     if !req.expands("settings")
         && let Some(Value::Object(fields)) = &mut reply.body

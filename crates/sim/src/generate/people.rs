@@ -9,7 +9,7 @@ use crate::crud;
 use crate::cx::Cx;
 use crate::error::Refusal;
 use crate::kind::{Division, Version};
-use crate::routes::{Req, registry};
+use crate::routes::{Req, registry, the_kind};
 use crate::store::{Fields, Sight};
 use crate::world::stamp;
 
@@ -140,9 +140,7 @@ impl<'a, 'b> Builder<'a, 'b> {
 
     /// Puts an object of a kind into the org, with what the server fills in; gives its id.
     pub(super) fn place(&mut self, kind: &str, body: Value) -> String {
-        let kind = registry()
-            .kind(kind)
-            .expect("only kinds of the table are generated");
+        let kind = the_kind(kind);
         let Value::Object(mut fields) = body else {
             return String::new();
         };

@@ -9,7 +9,7 @@ use crate::error::{Answer, Refusal, Reply};
 use crate::jobs::Work;
 use crate::kind::{Deletion, Division, Kind};
 use crate::page::{list_of, select};
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
 
@@ -64,9 +64,7 @@ pub(crate) fn furnish(org: &mut Org, _: Timestamp) {
 }
 
 fn kind() -> &'static Kind {
-    registry()
-        .kind("datatable")
-        .expect("this family registers it")
+    the_kind("datatable")
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {

@@ -12,7 +12,7 @@ use crate::jobs::Work;
 use crate::kind::{Deletion, Division, Filter, Kind, Oversize, Style};
 use crate::page::{cut, hundreds, select};
 use crate::refs::Ref;
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
 
@@ -101,7 +101,7 @@ pub(crate) fn work_of(family: &str) -> Option<Work> {
 }
 
 fn kind() -> &'static Kind {
-    registry().kind("flow").expect("this family registers it")
+    the_kind("flow")
 }
 
 /// Refuses names that Architect refuses.

@@ -12,7 +12,7 @@ use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Deletion, Division, Filter, Kind, Version};
 use crate::refs::{Ref, id_of};
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, text};
 
 const OUTBOUND: Kind = Kind {
@@ -300,7 +300,7 @@ fn delete_messaging_campaign(cx: &mut Cx<'_>, req: &Req) -> Answer {
 
 fn delete_shown(cx: &mut Cx<'_>, req: &Req, kind: &str) -> Answer {
     let last = cx.show(kind, req.id());
-    let kind = registry().kind(kind).expect("campaigns are registered");
+    let kind = the_kind(kind);
     crud::serve(cx, req, kind, crud::Verb::Delete)?;
     Ok(Reply::ok(last))
 }

@@ -9,7 +9,7 @@ use crate::error::{Answer, Refusal, Reply};
 use crate::jobs::Work;
 use crate::kind::{Division, Filter, Kind};
 use crate::page::{hundreds, select};
-use crate::routes::{Registry, Req, registry};
+use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
 
@@ -58,9 +58,7 @@ pub(crate) fn work_of(family: &str) -> Option<Work> {
 }
 
 fn kind() -> &'static Kind {
-    registry()
-        .kind("user_prompt")
-        .expect("this family registers it")
+    the_kind("user_prompt")
 }
 
 fn check(
