@@ -23,11 +23,11 @@ const BEGIN: &str = "${ref.";
 pub const SELF: &str = "${self}";
 
 /// Puts slots in place of the ids that are known.
-pub fn to_slots(text: &str, own: &str, known: &dyn Fn(&str) -> Option<ObjectRef>) -> String {
+pub fn to_slots(text: &str, own: &str, known: &dyn Fn(u128) -> Option<ObjectRef>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
     let in_word = |c: char| c.is_ascii_alphanumeric();
-    for (place, _) in guids_in(text) {
+    for (place, number) in guids_in(text) {
         let id = &text[place.clone()];
         // A longer word of hexadecimal digits is no id.
         if text[..place.start].ends_with(in_word)
@@ -38,7 +38,7 @@ pub fn to_slots(text: &str, own: &str, known: &dyn Fn(&str) -> Option<ObjectRef>
         }
         let slot = match id == own {
             true => Some(SELF.to_owned()),
-            false => known(id).map(|object| slot_of(&object)),
+            false => known(number).map(|object| slot_of(&object)),
         };
         if let Some(slot) = slot {
             out.push_str(&text[done..place.start]);
@@ -104,7 +104,7 @@ mod tests {
         let page = "0b0a7b2c-1111-4222-8333-44445555aaaa";
         let own = "0b0a7b2c-1111-4222-8333-44445555bbbb";
         let object: ObjectRef = "routing_queue/50% {off}".parse().expect("an object");
-        let known = |id: &str| (id == queue).then(|| object.clone());
+        let known = |id| (Some(id) == crate::guid::guid(queue)).then(|| object.clone());
         let text = format!("{{\"q\": \"{queue}\", \"p\": \"{page}\", \"id\": \"{own}\"}}");
         let portable = to_slots(&text, own, &known);
         assert!(!portable.contains(queue) && !portable.contains(own));

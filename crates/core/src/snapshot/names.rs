@@ -103,13 +103,21 @@ impl Names {
                     .or_insert_with(|| Some(object.clone()));
             }
         }
-        for (id, object) in names.objects.values().flatten() {
-            if let Some(number) = guid(own_id(id)) {
-                names
-                    .by_guid
-                    .entry(number)
-                    .and_modify(|several| *several = None)
-                    .or_insert_with(|| Some(object.clone()));
+        for (kind, objects) in &names.objects {
+            // An id of such a kind is that of what it lives in, and means that.
+            let parent = catalogue
+                .get(kind.as_str())
+                .ok()
+                .and_then(|kind| kind.parent.as_ref());
+            if parent.is_some_and(|parent| parent.alone) {
+                continue;
+            }
+            for (id, object) in objects {
+                if let Some(number) = guid(own_id(id)) {
+                    let same = names.by_guid.entry(number);
+                    same.and_modify(|several| *several = None)
+                        .or_insert_with(|| Some(object.clone()));
+                }
             }
         }
         names
@@ -193,11 +201,6 @@ impl Names {
     /// Returns the object that has this GUID for an id, of whatever kind.
     pub(super) fn by_guid(&self, number: u128) -> Option<&ObjectRef> {
         self.by_guid.get(&number)?.as_ref()
-    }
-
-    /// Returns the object that an id means, whatever its kind is.
-    pub(super) fn any(&self, id: &str) -> Option<&ObjectRef> {
-        self.objects.values().find_map(|objects| objects.get(id))
     }
 
     /// Returns the object of a kind that has this name for a key, where a place holds names.

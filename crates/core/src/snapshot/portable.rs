@@ -186,7 +186,7 @@ fn rename(descriptor: &Descriptor, path: &FieldPath, text: &str, body: &mut Valu
 
 /// Takes the ids of an org out of files that are text.
 fn portable_files(captured: &Captured, names: &Names) -> Files {
-    let known = |id: &str| names.any(id).cloned();
+    let known = |number| names.by_guid(number).cloned();
     let portable = |bytes: &Arc<[u8]>| match std::str::from_utf8(bytes) {
         Ok(text) => {
             let text = file_refs::to_slots(text, captured.id.as_str(), &known);

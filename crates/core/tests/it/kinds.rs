@@ -326,3 +326,24 @@ fn an_id_travels_as_a_reference_wherever_it_stands() {
         ]
     );
 }
+
+#[test]
+fn the_id_of_a_flow_means_the_flow_though_its_log_level_has_it_too() {
+    let level = json!({"id": QUEUE, "flow": {"id": QUEUE}, "logLevelCharacteristics": {}});
+    let (documents, gaps) = documents(&[
+        (
+            "flow",
+            json!({"id": QUEUE, "name": "Main", "type": "INBOUNDCALL"}),
+        ),
+        ("flow_loglevel", level),
+        (
+            "architect_datatable",
+            json!({"id": "t-1", "name": "Lines", "rows": [{"key": "a", "to": QUEUE}]}),
+        ),
+    ]);
+    assert!(gaps.is_empty(), "{gaps:?}");
+    assert_eq!(
+        documents["architect_datatable/Lines"]["rows"][0]["to"],
+        json!({"$ref": "flow/inboundcall/Main"})
+    );
+}
