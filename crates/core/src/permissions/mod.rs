@@ -160,6 +160,9 @@ impl Building {
         for list in kind.parts.iter().filter_map(|part| part.list.as_ref()) {
             self.call(list.method(), &list.path);
         }
+        for gathered in kind.parts.iter().filter_map(|part| part.gathered.as_ref()) {
+            self.call("GET", &gathered.path);
+        }
         if purpose == Purpose::Export || kind.clone == ClonePhase::Mapped || !own {
             return;
         }
@@ -167,6 +170,22 @@ impl Building {
         let writes = [&kind.create, &kind.update, &kind.restore];
         for write in writes.into_iter().flatten() {
             self.call(&write.method, &write.path);
+        }
+        if let Some(publish) = &kind.publish {
+            self.call(&publish.method, &publish.path);
+            if let Some(reopen) = &publish.reopen {
+                self.call(&reopen.method, &reopen.path);
+            }
+            if let Some(job) = &publish.job {
+                self.call("GET", &job.path);
+            }
+        }
+        if let Some(draft) = &kind.draft {
+            self.call("GET", &draft.versions);
+            self.call("POST", &draft.path);
+        }
+        if let Some(path) = &kind.go_live {
+            self.call("POST", path);
         }
         for part in &kind.parts {
             let writes = [&part.replace, &part.add, &part.change, &part.remove];
