@@ -257,6 +257,9 @@ impl Reader<'_> {
         }
         for owner in descriptor.list.iter().filter_map(|list| list.each.as_ref()) {
             Box::pin(self.list_kind(owner)).await?;
+            if self.snapshot.incomplete.contains(owner) {
+                self.snapshot.incomplete.insert(descriptor.kind.clone());
+            }
         }
         let listed = lists::list(self.org, descriptor, &self.snapshot.objects, false).await;
         self.take(descriptor, listed)
