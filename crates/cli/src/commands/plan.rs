@@ -1,15 +1,14 @@
 //! `orgsmith plan`
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use orgsmith_core::render::{plan_json, quoted};
 
 use super::road;
 use crate::args::Selected;
 use crate::error::Exit;
+use crate::output::save;
 use crate::session::Session;
 use crate::source::Source;
 
@@ -87,19 +86,4 @@ impl Plan {
         }
         command
     }
-}
-
-/// Writes a file that appears whole or not at all, readable by its owner alone.
-fn save(path: &Path, text: &str) -> anyhow::Result<()> {
-    let doing = || format!("writing the plan {}", path.display());
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(doing)?;
-    file.write_all(text.as_bytes()).with_context(doing)?;
-    file.write_all(b"\n").with_context(doing)?;
-    file.as_file().sync_all().with_context(doing)?;
-    file.persist(path).with_context(doing)?;
-    Ok(())
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
+use anyhow::Context;
 use orgsmith_engine::{Event, Events, Stop};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -118,7 +119,6 @@ impl Out {
     /// # Errors
     /// The file cannot be written; as [`Self::data`].
     pub(crate) fn data_into(&self, path: Option<&Path>, text: &str) -> anyhow::Result<()> {
-        use anyhow::Context;
         let Some(path) = path else {
             return self.data(text);
         };
@@ -128,8 +128,7 @@ impl Out {
         } else {
             text
         };
-        std::fs::write(path, plain)
-            .with_context(|| format!("could not write {}", path.display()))?;
+        save(path, plain)?;
         self.say(format!("{} written", path.display()));
         Ok(())
     }
@@ -233,6 +232,23 @@ pub(crate) fn error(text: &str, hint: Option<&str>) {
     if let Some(hint) = hint {
         talk(&format!("{}: {hint}", styled(CYAN.bold(), "hint")));
     }
+}
+
+/// Writes a file that appears whole or not at all, readable by its owner alone.
+///
+/// # Errors
+/// The file cannot be written.
+pub(crate) fn save(path: &Path, text: &str) -> anyhow::Result<()> {
+    let doing = || format!("writing {}", path.display());
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(doing)?;
+    writeln!(file, "{}", text.trim_end()).with_context(doing)?;
+    file.as_file().sync_all().with_context(doing)?;
+    file.persist(path).with_context(doing)?;
+    Ok(())
 }
 
 /// Prints what clap has to say and returns our exit code for it.
