@@ -50,6 +50,44 @@ const LISTS: [(&str, u64, &[&str]); 22] = [
     ("wrapup_code", 100, &["getRoutingWrapupcodes"]),
 ];
 
+/// Lists that the simulator serves in ways of their own: kind, rows of the largest page, operation.
+const SPECIAL: [(&str, u64, &[&str]); 10] = [
+    ("grammar", 100, &["getArchitectGrammars"]),
+    ("greeting", 100, &["getGreetings"]),
+    ("journey_view", 100, &["getJourneyViewsSchedules"]),
+    (
+        "presence_definition",
+        u64::MAX,
+        &["getPresenceDefinitions0"],
+    ),
+    (
+        "evaluation_form",
+        100,
+        &["getQualityPublishedformsEvaluations"],
+    ),
+    ("survey_form", 100, &["getQualityPublishedformsSurveys"]),
+    (
+        "response_asset",
+        100,
+        &["postResponsemanagementResponseassetsSearch"],
+    ),
+    (
+        "web_configuration",
+        100,
+        &["getWebdeploymentsConfigurations"],
+    ),
+    ("workbin", 100, &["postTaskmanagementWorkbinsQuery"]),
+    ("worktype", 100, &["postTaskmanagementWorktypesQuery"]),
+];
+
+/// Settings that the simulator serves in ways of their own.
+const SPECIAL_SETTINGS: [&str; 4] = [
+    "getFlowsInstancesSettingsLoglevels",
+    "getConversationsMessagingSettingsDefault",
+    "getConversationsMessagingSupportedcontentDefault",
+    "getTelephonyProvidersEdgesLinebasesettings",
+];
+
 /// Kinds of which one call creates one object, and one changes it.
 const PLAIN: [(&str, &[&str], &[&str]); 16] = [
     (
@@ -143,16 +181,29 @@ fn listed_by(list: &'static str) -> Vec<&'static str> {
 
 /// Returns the calls that reading an org takes at least, by what it holds.
 pub fn export(held: &Value, jobs: Jobs) -> Vec<Term> {
+    reading(held, None, jobs)
+}
+
+/// Returns the calls that reading an org takes at least where only kinds matter of which another
+/// org, the source of a clone, holds something.
+pub fn target(held: &Value, source: &Value, jobs: Jobs) -> Vec<Term> {
+    reading(held, Some(source), jobs)
+}
+
+fn reading(held: &Value, source: Option<&Value>, jobs: Jobs) -> Vec<Term> {
+    let matters = |kind: &str| source.is_none_or(|source| live(source, kind).next().is_some());
     let mut sum = Sum::default();
-    for (kind, rows, operations) in LISTS {
-        sum.add("lists", operations, pages(live(held, kind).count(), rows));
+    for (kind, rows, operations) in LISTS.iter().chain(&SPECIAL) {
+        if matters(kind) {
+            sum.add("lists", operations, pages(live(held, kind).count(), *rows));
+        }
     }
     for state in ["active", "inactive"] {
         let users = live(held, "user").filter(|user| text(user, "state") == state);
         sum.add("lists", &["getUsers"], pages(users.count(), 500));
     }
     sum.add("lists", &["getRoutingUtilization"], 1);
-    for collection in collections().filter(is_read) {
+    for collection in collections().filter(|one| is_read(one) && matters(one.kind)) {
         let rows = u64::from(collection.rows.unwrap_or(u32::MAX));
         let operations = listed_by(collection.list);
         let calls = match collection.parent {
@@ -168,12 +219,26 @@ pub fn export(held: &Value, jobs: Jobs) -> Vec<Term> {
         };
         sum.add("lists of other kinds", &operations, calls);
     }
-    for document in documents() {
-        sum.add("settings", &[document], 1);
+    // Whether the source has written a document that is not there at first, its record does not say.
+    for document in documents().filter(|document| source.is_none() || document.at_first) {
+        sum.add("settings", &[document.read], 1);
     }
-    let divisions = live(held, "division").count() as u64;
-    let grants: &[&str] = &["getAuthorizationDivisionGrants"];
-    sum.add("grants", grants, divisions + 1);
+    if source.is_none() {
+        for read in SPECIAL_SETTINGS {
+            sum.add("settings", &[read], 1);
+        }
+    }
+    if matters("greeting") {
+        let groups = live(held, "group").count() as u64;
+        sum.add("greetings of groups", &["getGroupGreetings"], groups);
+    }
+    let holders = ["user", "group", "oauth_client"];
+    let holders = holders.iter().any(|kind| live(held, kind).next().is_some());
+    if holders {
+        let divisions = live(held, "division").count() as u64;
+        let grants: &[&str] = &["getAuthorizationDivisionGrants"];
+        sum.add("grants", grants, divisions + 1);
+    }
     if live(held, "credential").next().is_some() {
         sum.add(
             "fields of credentials",

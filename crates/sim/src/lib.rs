@@ -83,7 +83,17 @@ pub fn collections() -> impl Iterator<Item = Collection> {
     })
 }
 
-/// Lists the operations that read a document of which an org has one.
-pub fn documents() -> impl Iterator<Item = &'static str> {
+/// A document of which an org has one.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Document {
+    /// The contract's operation that reads it.
+    pub read: &'static str,
+    /// Whether a new org has it.
+    pub at_first: bool,
+}
+
+/// Lists the documents of which an org has one.
+pub fn documents() -> impl Iterator<Item = Document> {
     routes::registry().documents()
 }

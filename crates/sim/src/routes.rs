@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use orgsmith_contract::{Model, Operation, Type, contract};
 use serde_json::Value;
 
+use crate::Document;
 use crate::api;
 use crate::crud::{self, Verb};
 use crate::cx::Cx;
@@ -208,13 +209,16 @@ impl Registry {
         })
     }
 
-    /// Lists the operations that read a document of which an org has one.
-    pub(crate) fn documents(&self) -> impl Iterator<Item = &'static str> {
+    /// Lists the documents of which an org has one, by the operations that read them.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = Document> {
         self.served.iter().filter_map(|(id, served)| match served {
             Served::Single(single) => contract()
                 .operation("GET", single.path)
                 .filter(|operation| operation.id == *id)
-                .map(|_| *id),
+                .map(|_| Document {
+                    read: id,
+                    at_first: single.at_first.is_some(),
+                }),
             _ => None,
         })
     }

@@ -67,13 +67,13 @@ pub fn measure(runtime: &Runtime, size: &Size, verbose: bool) -> anyhow::Result<
         part(
             "clone: empty target",
             &target[..first],
-            minimum::export(&before, jobs),
+            minimum::target(&before, &source, jobs),
         ),
         part("clone: writes", &target[first..end], written),
         part(
             "clone: proof",
             &target[end..],
-            minimum::export(&after, jobs),
+            minimum::target(&after, &source, jobs),
         ),
     ];
     let mut table = Table::new(["", "calls", "least", "surplus", "seconds", "peak MB"]);
