@@ -153,11 +153,19 @@ impl Matrix {
             .iter()
             .map(|object| row(catalogue, &readers, object))
             .collect();
+        // A gap in an object that nobody asked for is nobody's business.
+        let of_another = |bundle: &Bundle, gap: &Gap| {
+            let object = gap.object_ref();
+            object.is_some_and(|o| bundle.documents.contains_key(&o) && !objects.contains(&o))
+        };
         let columns = sources.iter().map(|source| Column {
             name: source.name.to_owned(),
             is_org: source.is_org,
             origin: source.bundle.source.clone(),
-            gaps: source.bundle.gaps.clone(),
+            gaps: (source.bundle.gaps.iter())
+                .filter(|gap| !of_another(source.bundle, gap))
+                .cloned()
+                .collect(),
         });
         Self {
             columns: columns.collect(),

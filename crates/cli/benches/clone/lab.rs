@@ -45,9 +45,9 @@ pub const LARGE: Size = Size {
 /// A hundred thousand objects.
 pub const HUGE: Size = Size {
     name: "100,000 objects",
-    what: "seed=7,divisions=50,locations=1500,skills=4000,languages=30,wrapups=6000,users=70000,\
+    what: "seed=7,divisions=49,locations=1500,skills=4000,languages=30,wrapups=6000,users=70000,\
            groups=3000,skill_groups=150,queues=4000,members=40,schedules=1500,schedule_groups=700,\
-           prompts=4000,tables=200,rows=100,integrations=150,actions=800,flows=1500,ivrs=1000,\
+           prompts=4000,tables=200,rows=100,integrations=90,actions=800,flows=1500,ivrs=1000,\
            contact_lists=800,campaigns=800",
 };
 

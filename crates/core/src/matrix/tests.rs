@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{Cell, Matrix, Source, State};
@@ -329,4 +331,37 @@ fn of_a_part_with_many_objects_the_selection_is_repeated() {
              --with-dependencies"
         ]
     );
+}
+
+#[test]
+fn a_gap_in_an_object_that_is_not_asked_for_is_not_told() {
+    let catalogue = Catalogue::builtin();
+    let mut gold = bundle(
+        "gold",
+        &[
+            ("routing_skill/A", json!({"name": "A"})),
+            ("routing_skill/B", json!({"name": "B"})),
+        ],
+    );
+    gold.gaps = vec![
+        gap("routing_skill", Some("A"), "of A"),
+        gap("routing_skill", Some("B"), "of B"),
+        gap("routing_skill", None, "of all"),
+    ];
+    let asked = Selection::parse(catalogue, &["name=A".to_owned()], &[]).expect("a selection");
+    let wanted = BTreeSet::from(["routing_skill/A".parse().expect("an object")]);
+    let source = Source {
+        name: "gold",
+        is_org: true,
+        bundle: &gold,
+        asked: &asked,
+    };
+    let sources = [source];
+    let matrix = Matrix::new(catalogue, &sources, Some((&wanted, &asked)));
+    let told: Vec<&str> = matrix.columns[0]
+        .gaps
+        .iter()
+        .map(|gap| &*gap.reason)
+        .collect();
+    assert_eq!(told, ["of A", "of all"]);
 }

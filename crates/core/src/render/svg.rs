@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::Detail;
 use super::graph::paths;
 use super::html::escaped;
-use crate::graph::{Edge, Graph, Layout, Place, layout};
+use crate::graph::{Edge, Graph, Layout, Node, Place, layout};
 
 const STYLE: &str = include_str!("svg.css");
 
@@ -33,7 +33,8 @@ const COLOURS: usize = 10;
 pub struct Drawing<'d> {
     /// What stands above it.
     pub title: &'d str,
-    /// The families of the catalogue, sorted: each has its colour in every drawing.
+    /// The families of the catalogue, sorted: each has its colour, as far as no other family of the
+    /// graph has it.
     pub families: &'d [String],
     /// The object that the drawing is about, as its place in the nodes.
     pub about: Option<usize>,
@@ -43,7 +44,8 @@ pub struct Drawing<'d> {
 pub fn graph_svg(graph: &Graph, drawing: &Drawing<'_>) -> String {
     let places = layout(graph);
     let columns = u32::try_from(places.columns).map_or(f64::from(u32::MAX), f64::from);
-    let legend = legend(graph, drawing, (columns * (BOX_WIDTH + GUTTER)).max(420.0));
+    let colours = colours(graph, drawing);
+    let legend = legend(graph, &colours, (columns * (BOX_WIDTH + GUTTER)).max(420.0));
     let wide = columns * (BOX_WIDTH + GUTTER) - GUTTER + 2.0 * MARGIN;
     // A reference within the last column bends to the right of it.
     let bends = graph.edges.iter().any(|edge| {
@@ -82,8 +84,9 @@ pub fn graph_svg(graph: &Graph, drawing: &Drawing<'_>) -> String {
     for (index, edge) in edges {
         line(&mut svg, graph, &places, index, edge);
     }
-    for index in 0..graph.nodes.len() {
-        node(&mut svg, graph, &places.nodes[index], index, drawing);
+    for (index, (of, place)) in graph.nodes.iter().zip(&places.nodes).enumerate() {
+        let about = drawing.about == Some(index);
+        node(&mut svg, of, place, colours[&*of.family], about);
     }
     svg.push_str("</g>\n</svg>\n");
     svg
@@ -194,13 +197,12 @@ fn several_lines(text: &str) -> String {
     lines.join("\n")
 }
 
-fn node(svg: &mut String, graph: &Graph, place: &Place, index: usize, drawing: &Drawing<'_>) {
-    let node = &graph.nodes[index];
-    let mut class = format!("box f{}", colour(drawing, &node.family));
+fn node(svg: &mut String, node: &Node, place: &Place, colour: usize, about: bool) {
+    let mut class = format!("box f{colour}");
     if !node.read {
         class.push_str(" unread");
     }
-    if drawing.about == Some(index) {
+    if about {
         class.push_str(" about");
     }
     let (x, y) = (left(place), middle(place) - BOX_HEIGHT / 2.0);
@@ -240,9 +242,20 @@ fn cut(text: &str, most: usize) -> String {
     format!("{}…", start.trim_end())
 }
 
-fn colour(drawing: &Drawing<'_>, family: &str) -> usize {
-    let place = drawing.families.iter().position(|known| known == family);
-    place.unwrap_or(COLOURS - 1) % COLOURS
+/// Gives each family of a graph its colour: its own, or the next one that no other family has.
+fn colours<'g>(graph: &'g Graph, drawing: &Drawing<'_>) -> BTreeMap<&'g str, usize> {
+    let families: BTreeSet<&str> = graph.nodes.iter().map(|node| &*node.family).collect();
+    let mut free: BTreeSet<usize> = (0..COLOURS).collect();
+    let mut colours = BTreeMap::new();
+    for family in families {
+        let place = drawing.families.iter().position(|known| known == family);
+        let own = place.unwrap_or(COLOURS - 1) % COLOURS;
+        let next = free.range(own..).next().or(free.first());
+        let colour = next.copied().unwrap_or(own);
+        free.remove(&colour);
+        colours.insert(family, colour);
+    }
+    colours
 }
 
 struct Legend {
@@ -252,16 +265,12 @@ struct Legend {
 }
 
 /// Draws what the colours and lines mean, in rows below the heading.
-fn legend(graph: &Graph, drawing: &Drawing<'_>, most: f64) -> Legend {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for node in &graph.nodes {
-        *counts.entry(node.family.as_str()).or_default() += 1;
-    }
-    let mut entries: Vec<(String, String)> = counts
-        .keys()
-        .map(|family| {
+fn legend(graph: &Graph, colours: &BTreeMap<&str, usize>, most: f64) -> Legend {
+    let mut entries: Vec<(String, String)> = colours
+        .iter()
+        .map(|(family, colour)| {
             let mark = "<rect class=\"edge\" width=\"14\" height=\"10\" y=\"-9\" rx=\"2\"/>";
-            let mark = format!("<g class=\"box f{}\">{mark}</g>", colour(drawing, family));
+            let mark = format!("<g class=\"box f{colour}\">{mark}</g>");
             let name = if family.is_empty() { "other" } else { family };
             (name.to_owned(), mark)
         })
