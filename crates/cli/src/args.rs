@@ -127,7 +127,7 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Which objects")]
 pub(crate) struct Selected {
-    /// Only these: kind=…,name=…,division=…,family=… (again for more; `*` matches anything).
+    /// Only these: a kind, or kind=…,name=…,division=…,family=… (again for more; `*` matches anything).
     #[arg(long, value_name = "TERM")]
     pub(crate) select: Vec<String>,
     /// Not these; same terms.

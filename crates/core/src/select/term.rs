@@ -56,8 +56,16 @@ impl Term {
                 None => piece.trim(),
             };
             if field.is_empty() {
-                let message = "write field=value, with kind, name, division, family or a kind's name as field".to_owned();
-                return Err(bad(message, None));
+                // A kind alone is all of it; a pattern alone may have been meant for names.
+                let found = match value.contains(['*', '?']) {
+                    true => Err(None),
+                    false => kinds_named(catalogue, value),
+                };
+                found.map_err(|near| {
+                    let message = "write a kind, or field=value, with kind, name, division, family or a kind's name as field";
+                    bad(message.to_owned(), near)
+                })?;
+                "kind".clone_into(&mut field);
             }
             if value.is_empty() {
                 return Err(bad(format!("{field} has no value"), None));

@@ -121,8 +121,16 @@ fn dependencies_follow_references_and_flow_sources() {
     );
     // What is excluded stays out, and what only it needs.
     assert_eq!(
-        kept(&selection(&["queue=Sales DE"], &["kind=flow"]).with_dependencies(true)),
+        kept(&selection(&["queue=Sales DE"], &["flow"]).with_dependencies(true)),
         ["auth_division/~home", "routing_queue/Sales DE"]
+    );
+}
+
+#[test]
+fn a_kind_alone_is_all_of_it() {
+    assert_eq!(
+        kept(&selection(&["queue,flow"], &[])),
+        kept(&selection(&["kind=queue,flow"], &[]))
     );
 }
 
@@ -146,6 +154,7 @@ fn mistakes_are_told_with_what_is_allowed() {
     let mut lines: Vec<String> = [
         "kind=routing_queu",
         "Sales*",
+        "quue",
         "kin=queue",
         "name=",
         "family=routin",
@@ -170,7 +179,8 @@ fn mistakes_are_told_with_what_is_allowed() {
     let families = families.into_iter().collect::<Vec<_>>().join(", ");
     insta::assert_snapshot!(lines.join("\n").replace(&families, "[families]"), @r#"
 in the term "kind=routing_queu": unknown kind "routing_queu"; `orgsmith kinds` lists them (did you mean "routing_queue"?)
-in the term "Sales*": write field=value, with kind, name, division, family or a kind's name as field
+in the term "Sales*": write a kind, or field=value, with kind, name, division, family or a kind's name as field
+in the term "quue": write a kind, or field=value, with kind, name, division, family or a kind's name as field (did you mean "queue"?)
 in the term "kin=queue": unknown field "kin"; write kind, name, division, family or a kind's name (did you mean "kind"?)
 in the term "name=": name has no value
 in the term "family=routin": no kind is of the family "routin"; there are [families] (did you mean "routing"?)
