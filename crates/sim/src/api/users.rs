@@ -1,6 +1,6 @@
 //! Users: profile, state, skills, languages, and what other services know of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value, json};
 
@@ -248,7 +248,27 @@ fn view(_: &Org, _: &str, shown: &mut Fields) {
 }
 
 /// Shows a user with what the request expands.
-fn show(cx: &Cx<'_>, id: &str, fields: &Fields, expands: &dyn Fn(&str) -> bool) -> Value {
+/// The groups that users are in: gathered once for a page, as a look into every group for each
+/// user would cost more than all the rest.
+fn memberships<'c>(cx: &'c Cx<'_>, wanted: bool) -> HashMap<&'c str, Vec<&'c str>> {
+    let mut of_users: HashMap<&str, Vec<&str>> = HashMap::new();
+    let groups = cx.org.store.all("group");
+    for group in groups.filter(|group| wanted && group.text("state") != "deleted") {
+        let members = group.fields.get("$members").and_then(Value::as_object);
+        for user in members.into_iter().flat_map(Map::keys) {
+            of_users.entry(user).or_default().push(&group.id);
+        }
+    }
+    of_users
+}
+
+fn show(
+    cx: &Cx<'_>,
+    id: &str,
+    fields: &Fields,
+    expands: &dyn Fn(&str) -> bool,
+    groups: &HashMap<&str, Vec<&str>>,
+) -> Value {
     let mut shown = cx.org.view(kind(), id, fields);
     for name in EXPANDS.iter().filter(|name| !expands(name)) {
         shown.remove(*name);
@@ -271,14 +291,9 @@ fn show(cx: &Cx<'_>, id: &str, fields: &Fields, expands: &dyn Fn(&str) -> bool) 
         }
     }
     if expands("groups") {
-        let groups: Vec<Value> = cx
-            .org
-            .store
-            .all("group")
-            .filter(|group| group.text("state") != "deleted" && is_member(group, id))
-            .map(|group| cx.org.reference("group", &group.id))
-            .collect();
-        shown.insert("groups".into(), groups.into());
+        let groups = groups.get(id).into_iter().flatten();
+        let groups = groups.map(|group| cx.org.reference("group", group));
+        shown.insert("groups".into(), groups.collect());
     }
     if expands("authorization") {
         let roles: BTreeSet<&str> = cx
@@ -297,12 +312,6 @@ fn show(cx: &Cx<'_>, id: &str, fields: &Fields, expands: &dyn Fn(&str) -> bool) 
     shown.into()
 }
 
-/// Tells whether a group, or what else keeps its members likewise, has a member.
-pub(crate) fn is_member(group: &Object, user: &str) -> bool {
-    let members = group.fields.get("$members").and_then(Value::as_object);
-    members.is_some_and(|members| members.contains_key(user))
-}
-
 fn list(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let state = req.query("state").unwrap_or_default();
     let kind = kind();
@@ -319,7 +328,9 @@ fn list(cx: &mut Cx<'_>, req: &Req) -> Answer {
         ));
     }
     let expands = |name: &str| req.expands(name);
-    let shown = |(object, fields): &(&Object, &Fields)| show(cx, &object.id, fields, &expands);
+    let groups = memberships(cx, expands("groups"));
+    let shown =
+        |(object, fields): &(&Object, &Fields)| show(cx, &object.id, fields, &expands, &groups);
     cut(
         req,
         Style::Offset,
@@ -334,8 +345,9 @@ fn list(cx: &mut Cx<'_>, req: &Req) -> Answer {
 fn find(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let wanted = req.body["expand"].as_array().cloned().unwrap_or_default();
     let expands = |name: &str| wanted.iter().any(|word| word == name);
+    let groups = memberships(cx, expands("groups"));
     search::search(cx, req, kind(), |object, fields| {
-        show(cx, &object.id, fields, &expands)
+        show(cx, &object.id, fields, &expands, &groups)
     })
 }
 
@@ -347,7 +359,9 @@ fn read(cx: &mut Cx<'_>, req: &Req) -> Answer {
         return Err(Refusal::not_found("user", req.id()));
     }
     let expands = |name: &str| req.expands(name);
-    Ok(Reply::ok(show(cx, &user.id, &user.fields, &expands)))
+    let groups = memberships(cx, expands("groups"));
+    let shown = show(cx, &user.id, &user.fields, &expands, &groups);
+    Ok(Reply::ok(shown))
 }
 
 fn patch(cx: &mut Cx<'_>, req: &Req) -> Answer {
