@@ -33,8 +33,8 @@ pub(crate) struct Wanted {
     pub(crate) bundle: Bundle,
     /// Its ids in the org it was read from.
     pub(crate) source_ids: BTreeMap<ObjectRef, SourceId>,
-    /// The org as it was read.
-    pub(crate) snapshot: Option<Snapshot>,
+    /// The ids of all that the org has.
+    pub(crate) ids: Vec<String>,
     /// Reads that failed.
     pub(crate) failed_reads: usize,
     /// API calls it took.
@@ -68,7 +68,7 @@ impl Source {
         let catalogue = session.catalogue();
         let selection = selection(catalogue, selected)?;
         let mut wanted = self.read_to(session, &selection, Extent::Selected).await?;
-        wanted.bundle = selection.apply(&wanted.bundle, catalogue).map_err(usage)?;
+        wanted.bundle = selection.apply(wanted.bundle, catalogue).map_err(usage)?;
         Ok(wanted)
     }
 
@@ -100,7 +100,7 @@ impl Source {
                 Ok(Wanted {
                     bundle,
                     source_ids: BTreeMap::new(),
-                    snapshot: None,
+                    ids: Vec::new(),
                     failed_reads: 0,
                     calls: 0,
                 })
@@ -155,7 +155,7 @@ impl Read {
             bundle,
             source_ids,
             failed_reads: snapshot.gaps.len(),
-            snapshot: Some(snapshot),
+            ids: snapshot.ids().map(str::to_owned).collect(),
             calls,
         }
     }

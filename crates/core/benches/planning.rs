@@ -82,7 +82,10 @@ fn measure(row: usize) {
     let (bundle, names) = source.to_bundle(catalogue, &Default::default());
     drop(names);
     let bundled = start.elapsed();
-    let foreign: Vec<String> = foreign_ids(&source, &target).map(str::to_owned).collect();
+    let foreign: Vec<String> = foreign_ids(source.ids(), &target)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     let input = memory_mb("VmRSS:");
     // From here on the peak is that of planning.
     let reset = fs::write("/proc/self/clear_refs", "5").is_ok();

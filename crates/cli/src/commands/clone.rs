@@ -66,6 +66,7 @@ async fn into(
     if finished.is_none() {
         return Ok(exit);
     }
+    drop(planned);
     let again = road::plan(session, wanted, target, false).await?;
     let left = again.plan.steps.len();
     out.record(&json!({ "event": "proof", "org": target.org.name, "differences": left }));

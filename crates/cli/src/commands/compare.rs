@@ -156,8 +156,7 @@ fn chosen(
         all.documents.extend(bundle.documents.clone());
     }
     // A term that selects nothing in one source may select something in another.
-    let plain = selection.clone().with_dependencies(false);
-    plain.apply(&all, catalogue).map_err(usage)?;
+    selection.check(&all).map_err(usage)?;
     Ok(chosen)
 }
 

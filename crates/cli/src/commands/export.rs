@@ -69,7 +69,7 @@ impl Export {
             about.source = read.snapshot.org.clone();
         } else {
             let (whole, _) = read.snapshot.to_bundle(catalogue, &read.pins);
-            about = selection.apply(&whole, catalogue).map_err(usage)?;
+            about = selection.apply(whole, catalogue).map_err(usage)?;
             about.documents.values().for_each(&mut add);
             about.documents.clear();
         }

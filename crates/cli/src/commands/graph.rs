@@ -123,12 +123,10 @@ impl Graph {
             graph.reach(graph.place(about), direction)
         } else {
             // Says so where a term selects nothing.
-            let chosen = selection.apply(bundle, catalogue).map_err(usage)?;
-            let mut kept: BTreeSet<usize> = chosen
-                .documents
-                .keys()
-                .filter_map(|object| graph.place(object))
-                .collect();
+            selection.check(bundle).map_err(usage)?;
+            let chosen = selection.kept(bundle, catalogue).into_iter();
+            let mut kept: BTreeSet<usize> =
+                chosen.filter_map(|object| graph.place(object)).collect();
             if self.reverse {
                 kept = graph.reach(kept, direction);
             } else {

@@ -76,13 +76,11 @@ pub(crate) async fn plan(
         pins,
     };
     let plan = Planner::new(catalogue, options).plan(&wanted.bundle, &snapshot);
-    let foreign = match &wanted.snapshot {
-        Some(source) => foreign_ids(source, &snapshot).map(str::to_owned).collect(),
-        None => Vec::new(),
-    };
+    let ids = wanted.ids.iter().map(String::as_str);
+    let foreign = foreign_ids(ids, &snapshot);
     Ok(Planned {
         plan,
-        foreign,
+        foreign: foreign.into_iter().map(str::to_owned).collect(),
         source_ids: wanted.source_ids.clone(),
         calls: target.org.client.stats().sent - before,
     })

@@ -5,31 +5,15 @@ use std::collections::HashSet;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::guid::{guid, guids_in};
-use crate::id::own_id;
 use crate::snapshot::Snapshot;
 
-/// Returns the ids of the source org that the target does not have.
+/// Returns the ids of the source org, as [`Snapshot::ids`] tells them, that the target does not have.
 pub fn foreign_ids<'s>(
-    source: &'s Snapshot,
+    source: impl IntoIterator<Item = &'s str>,
     target: &Snapshot,
-) -> impl Iterator<Item = &'s str> + use<'s> {
-    let ids = |snapshot: &'s Snapshot| {
-        let captured = snapshot
-            .objects
-            .values()
-            .chain(snapshot.deleted.values())
-            .flatten();
-        captured.map(|captured| own_id(captured.id.as_str()))
-    };
-    let captured = target
-        .objects
-        .values()
-        .chain(target.deleted.values())
-        .flatten();
-    let own: HashSet<String> = captured
-        .map(|captured| own_id(captured.id.as_str()).to_owned())
-        .collect();
-    ids(source).filter(move |id| !own.contains(*id))
+) -> Vec<&'s str> {
+    let own: HashSet<&str> = target.ids().collect();
+    source.into_iter().filter(|id| !own.contains(id)).collect()
 }
 
 /// Ids that must not be sent.

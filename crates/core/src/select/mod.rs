@@ -213,53 +213,51 @@ impl Selection {
             .any(|term| term.matches(object, division))
     }
 
+    /// Checks that every `--select` selects something of a bundle.
+    ///
+    /// # Errors
+    /// The first `--select` that selects nothing.
+    pub fn check(&self, bundle: &Bundle) -> Result<(), NothingSelected> {
+        let divisions = Divisions::new(bundle);
+        let selects = |term: &Term| {
+            let mut documents = bundle.documents.values();
+            documents
+                .any(|document| term.matches(&document.object, divisions.of(document).as_deref()))
+        };
+        let term = self.select.iter().find(|term| !selects(term));
+        term.map_or(Ok(()), |term| Err(nothing(term, bundle)))
+    }
+
     /// Returns the bundle with the selected documents only, and with what they need where
     /// dependencies are taken along.
     ///
     /// # Errors
-    /// The first `--select` that selects nothing.
-    pub fn apply(&self, bundle: &Bundle, catalogue: &Catalogue) -> Result<Bundle, NothingSelected> {
-        let divisions = Divisions::new(bundle);
-        for term in &self.select {
-            let found = bundle
-                .documents
-                .values()
-                .any(|document| term.matches(&document.object, divisions.of(document).as_deref()));
-            if !found {
-                return Err(nothing(term, bundle));
-            }
+    /// As [`Self::check`].
+    pub fn apply(
+        &self,
+        mut bundle: Bundle,
+        catalogue: &Catalogue,
+    ) -> Result<Bundle, NothingSelected> {
+        if self.is_everything() {
+            return Ok(bundle);
         }
-        let kept = self.kept(bundle, catalogue);
+        self.check(&bundle)?;
+        let kept: BTreeSet<ObjectRef> =
+            self.kept(&bundle, catalogue).into_iter().cloned().collect();
         let kinds: BTreeSet<&Kind> = kept.iter().map(|object| &object.kind).collect();
         // A gap in an object that is not selected is nobody's business.
         let of_another = |gap: &Gap| {
             let object = gap.object_ref();
             object.is_some_and(|o| bundle.documents.contains_key(&o) && !kept.contains(&o))
         };
-        let gaps = bundle.gaps.iter().filter(|gap| {
+        bundle.gaps.retain(|gap| {
             let concerned =
                 kinds.contains(&gap.kind) || self.select.iter().any(|term| term.may_be(&gap.kind));
             concerned && !of_another(gap)
         });
-        Ok(Bundle {
-            source: bundle.source.clone(),
-            selection: if self.is_everything() {
-                bundle.selection.clone()
-            } else {
-                self.to_texts()
-            },
-            gaps: if self.is_everything() {
-                bundle.gaps.clone()
-            } else {
-                gaps.cloned().collect()
-            },
-            documents: bundle
-                .documents
-                .iter()
-                .filter(|(object, _)| kept.contains(object))
-                .map(|(object, document)| (object.clone(), document.clone()))
-                .collect(),
-        })
+        bundle.documents.retain(|object, _| kept.contains(object));
+        bundle.selection = self.to_texts();
+        Ok(bundle)
     }
 
     /// Returns the objects of a bundle that are meant, with what they need where dependencies are

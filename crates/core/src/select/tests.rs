@@ -61,7 +61,7 @@ fn selection(select: &[&str], exclude: &[&str]) -> Selection {
 
 fn kept(selection: &Selection) -> Vec<String> {
     let found = selection
-        .apply(&bundle(), Catalogue::builtin())
+        .apply(bundle(), Catalogue::builtin())
         .unwrap_or_else(|error| panic!("{error}"));
     found.documents.keys().map(ToString::to_string).collect()
 }
@@ -138,13 +138,13 @@ fn a_kind_alone_is_all_of_it() {
 fn a_selection_is_kept_in_the_bundle() {
     let chosen = selection(&["queue=Support"], &["kind=flow"]).with_dependencies(true);
     let found = chosen
-        .apply(&bundle(), Catalogue::builtin())
+        .apply(bundle(), Catalogue::builtin())
         .expect("a queue");
     assert_eq!(
         found.selection,
         ["queue=Support", "!kind=flow", "+dependencies"]
     );
-    let everything = selection(&[], &[]).apply(&bundle(), Catalogue::builtin());
+    let everything = selection(&[], &[]).apply(bundle(), Catalogue::builtin());
     assert_eq!(everything, Ok(bundle()));
 }
 
@@ -169,7 +169,7 @@ fn mistakes_are_told_with_what_is_allowed() {
     .collect();
     for term in ["queue=Suport", "kind=group", "user=jan@example.com"] {
         let error = selection(&[term], &[])
-            .apply(&bundle(), catalogue)
+            .apply(bundle(), catalogue)
             .expect_err(term);
         lines.push(error.to_string());
     }

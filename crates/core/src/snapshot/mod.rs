@@ -18,7 +18,7 @@ pub use undeclared::{loose_ids, undeclared};
 use crate::bundle::{Bundle, Gap, Origin};
 use crate::catalogue::Catalogue;
 use crate::document::{Portable, Stored};
-use crate::id::{Kind, ObjectRef, SourceId};
+use crate::id::{Kind, ObjectRef, SourceId, own_id};
 
 /// What was read from an org.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +42,12 @@ impl Snapshot {
     /// Tells whether there may be objects of a kind that were not read.
     pub fn may_lack(&self, kind: &Kind) -> bool {
         !self.objects.contains_key(kind) || self.incomplete.contains(kind)
+    }
+
+    /// Returns the own ids of its objects, the restorable ones included.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        let objects = self.objects.values().chain(self.deleted.values()).flatten();
+        objects.map(|object| own_id(object.id.as_str()))
     }
 
     /// Makes every object portable.

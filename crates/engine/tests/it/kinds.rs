@@ -37,7 +37,7 @@ fn every_kind() -> Bundle {
             .expect("kinds")
             .with_dependencies(true);
         bundle = selection
-            .apply(&bundle, Catalogue::builtin())
+            .apply(bundle, Catalogue::builtin())
             .expect("a selection");
         bundle.selection.clear();
     }

@@ -96,7 +96,7 @@ fn part(whole: &Bundle, wanted: &BTreeSet<&Kind>) -> Option<Bundle> {
         .expect("kinds")
         .with_dependencies(true);
     let mut part = selection
-        .apply(whole, Catalogue::builtin())
+        .apply(whole.clone(), Catalogue::builtin())
         .expect("a selection");
     part.selection.clear();
     Some(part)

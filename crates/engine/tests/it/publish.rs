@@ -15,7 +15,7 @@ fn examples(kinds: &[&str]) -> Bundle {
         .expect("kinds")
         .with_dependencies(true);
     let mut bundle = selection
-        .apply(&example("every-kind"), Catalogue::builtin())
+        .apply(example("every-kind"), Catalogue::builtin())
         .expect("a selection");
     bundle.selection.clear();
     bundle

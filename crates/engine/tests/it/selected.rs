@@ -26,7 +26,7 @@ async fn read(lab: &Lab, org: &str, selection: &Selection) -> (Bundle, u64) {
         .await
         .expect("an org that can be reached");
     let (bundle, _) = snapshot.to_bundle(catalogue, &pins);
-    let bundle = selection.apply(&bundle, catalogue).expect("something");
+    let bundle = selection.apply(bundle, catalogue).expect("something");
     (bundle, org.client.stats().sent)
 }
 
@@ -50,7 +50,7 @@ async fn a_part_is_read_as_the_whole_says_it() {
     ] {
         let selection = selection(terms, dependencies);
         let wanted = selection
-            .apply(&whole, Catalogue::builtin())
+            .apply(whole.clone(), Catalogue::builtin())
             .expect("something");
         let (found, _) = read(&lab, "gold", &selection).await;
         let told = format!("{terms:?} {dependencies}");

@@ -35,7 +35,7 @@ pub fn plan(source: &Org, target: &Snapshot) -> Plan {
 
 pub fn judge(plan: Plan, source: &Org, target: &Snapshot) -> Plan {
     let source = source.snapshot();
-    let ids: Vec<&str> = foreign_ids(&source, target).collect();
+    let ids: Vec<&str> = foreign_ids(source.ids(), target);
     match check(plan, ids, Brake::Forced) {
         Ok(checked) => checked.plan().clone(),
         Err(rejected) => panic!("{rejected}\n{:#?}", rejected.plan.steps),
