@@ -247,7 +247,6 @@ fn view(_: &Org, _: &str, shown: &mut Fields) {
     shown.insert("addresses".into(), addresses.into());
 }
 
-/// Shows a user with what the request expands.
 /// The groups that users are in: gathered once for a page, as a look into every group for each
 /// user would cost more than all the rest.
 fn memberships<'c>(cx: &'c Cx<'_>, wanted: bool) -> HashMap<&'c str, Vec<&'c str>> {
@@ -262,6 +261,7 @@ fn memberships<'c>(cx: &'c Cx<'_>, wanted: bool) -> HashMap<&'c str, Vec<&'c str
     of_users
 }
 
+/// Shows a user with what the request expands.
 fn show(
     cx: &Cx<'_>,
     id: &str,
