@@ -51,6 +51,16 @@ impl Gap {
         let key = Key::from_encoded(self.object.as_deref()?);
         Some(ObjectRef::new(self.kind.clone(), key))
     }
+
+    /// Tells whether it is in a document that is not meant, and so nobody's business.
+    pub(crate) fn is_of_another(
+        &self,
+        documents: &BTreeMap<ObjectRef, Portable>,
+        is_meant: impl FnOnce(&ObjectRef) -> bool,
+    ) -> bool {
+        let object = self.object_ref();
+        object.is_some_and(|object| documents.contains_key(&object) && !is_meant(&object))
+    }
 }
 
 impl fmt::Display for Gap {

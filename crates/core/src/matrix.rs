@@ -153,19 +153,17 @@ impl Matrix {
             .iter()
             .map(|object| row(catalogue, &readers, object))
             .collect();
-        // A gap in an object that nobody asked for is nobody's business.
-        let of_another = |bundle: &Bundle, gap: &Gap| {
-            let object = gap.object_ref();
-            object.is_some_and(|o| bundle.documents.contains_key(&o) && !objects.contains(&o))
-        };
-        let columns = sources.iter().map(|source| Column {
-            name: source.name.to_owned(),
-            is_org: source.is_org,
-            origin: source.bundle.source.clone(),
-            gaps: (source.bundle.gaps.iter())
-                .filter(|gap| !of_another(source.bundle, gap))
-                .cloned()
-                .collect(),
+        let columns = sources.iter().map(|source| {
+            let Bundle {
+                documents, gaps, ..
+            } = source.bundle;
+            let asked_for = |gap: &&Gap| !gap.is_of_another(documents, |o| objects.contains(o));
+            Column {
+                name: source.name.to_owned(),
+                is_org: source.is_org,
+                origin: source.bundle.source.clone(),
+                gaps: gaps.iter().filter(asked_for).cloned().collect(),
+            }
         });
         Self {
             columns: columns.collect(),

@@ -148,16 +148,13 @@ fn chosen(
     selection: &Selection,
     read: &[Wanted],
 ) -> anyhow::Result<BTreeSet<ObjectRef>> {
-    let mut all = Bundle::default();
-    let mut chosen = BTreeSet::new();
-    for wanted in read {
-        let bundle = &wanted.bundle;
-        chosen.extend(selection.kept(bundle, catalogue).into_iter().cloned());
-        all.documents.extend(bundle.documents.clone());
-    }
+    let bundles: Vec<&Bundle> = read.iter().map(|wanted| &wanted.bundle).collect();
     // A term that selects nothing in one source may select something in another.
-    selection.check(&all).map_err(usage)?;
-    Ok(chosen)
+    selection.check(&bundles).map_err(usage)?;
+    let chosen = bundles
+        .iter()
+        .flat_map(|bundle| selection.kept(bundle, catalogue));
+    Ok(chosen.cloned().collect())
 }
 
 /// Returns what was asked of a source: of a bundle its manifest says so.

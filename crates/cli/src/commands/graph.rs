@@ -123,7 +123,7 @@ impl Graph {
             graph.reach(graph.place(about), direction)
         } else {
             // Says so where a term selects nothing.
-            selection.check(bundle).map_err(usage)?;
+            selection.check(&[bundle]).map_err(usage)?;
             let chosen = selection.kept(bundle, catalogue).into_iter();
             let mut kept: BTreeSet<usize> =
                 chosen.filter_map(|object| graph.place(object)).collect();

@@ -15,7 +15,7 @@ pub(crate) use closure::{NUMBERS, references};
 pub use one::{NoSuchObject, find_object, kind_of};
 pub use term::BadTerm;
 
-use crate::bundle::{Bundle, Gap};
+use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, nearest};
 use crate::document::{Portable, Slot};
 use crate::id::{Kind, ObjectRef};
@@ -213,19 +213,23 @@ impl Selection {
             .any(|term| term.matches(object, division))
     }
 
-    /// Checks that every `--select` selects something of a bundle.
+    /// Checks that every `--select` selects something of one of some bundles.
     ///
     /// # Errors
     /// The first `--select` that selects nothing.
-    pub fn check(&self, bundle: &Bundle) -> Result<(), NothingSelected> {
-        let divisions = Divisions::new(bundle);
-        let selects = |term: &Term| {
+    pub fn check(&self, bundles: &[&Bundle]) -> Result<(), NothingSelected> {
+        let selects = |term: &Term, bundle: &Bundle| {
+            let divisions = Divisions::new(bundle);
             let mut documents = bundle.documents.values();
             documents
                 .any(|document| term.matches(&document.object, divisions.of(document).as_deref()))
         };
-        let term = self.select.iter().find(|term| !selects(term));
-        term.map_or(Ok(()), |term| Err(nothing(term, bundle)))
+        let mut terms = self.select.iter();
+        let nowhere = |term: &&Term| !bundles.iter().any(|bundle| selects(term, bundle));
+        match terms.find(nowhere) {
+            Some(term) => Err(nothing(term, bundles)),
+            None => Ok(()),
+        }
     }
 
     /// Returns the bundle with the selected documents only, and with what they need where
@@ -241,19 +245,15 @@ impl Selection {
         if self.is_everything() {
             return Ok(bundle);
         }
-        self.check(&bundle)?;
+        self.check(&[&bundle])?;
         let kept: BTreeSet<ObjectRef> =
             self.kept(&bundle, catalogue).into_iter().cloned().collect();
         let kinds: BTreeSet<&Kind> = kept.iter().map(|object| &object.kind).collect();
-        // A gap in an object that is not selected is nobody's business.
-        let of_another = |gap: &Gap| {
-            let object = gap.object_ref();
-            object.is_some_and(|o| bundle.documents.contains_key(&o) && !kept.contains(&o))
-        };
+        let documents = &bundle.documents;
         bundle.gaps.retain(|gap| {
             let concerned =
                 kinds.contains(&gap.kind) || self.select.iter().any(|term| term.may_be(&gap.kind));
-            concerned && !of_another(gap)
+            concerned && !gap.is_of_another(documents, |object| kept.contains(object))
         });
         bundle.documents.retain(|object, _| kept.contains(object));
         bundle.selection = self.to_texts();
@@ -304,10 +304,10 @@ impl<'b> Divisions<'b> {
     }
 }
 
-fn nothing(term: &Term, bundle: &Bundle) -> NothingSelected {
-    let candidates: Vec<(String, String)> = bundle
-        .documents
-        .keys()
+fn nothing(term: &Term, bundles: &[&Bundle]) -> NothingSelected {
+    let candidates: Vec<(String, String)> = bundles
+        .iter()
+        .flat_map(|bundle| bundle.documents.keys())
         .filter(|object| term.may_be(&object.kind))
         .map(|object| (last(&object.key), readable(&object.key)))
         .collect();
