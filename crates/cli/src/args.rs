@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use orgsmith_core::people::{Person, read_list};
 
 use crate::commands;
+use crate::error::Failure;
 
 /// Clones whole Genesys Cloud orgs: export, compare, plan, apply.
 #[derive(Debug, Parser)]
@@ -136,6 +139,35 @@ pub(crate) struct Selected {
     /// Takes along what the selected objects refer to.
     #[arg(long)]
     pub(crate) with_dependencies: bool,
+}
+
+/// Who is wanted besides what is selected.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Which objects")]
+pub(crate) struct People {
+    /// These people, each bound to a routing profile or like a user of the source: CSV or YAML
+    /// (see docs/people.md). Without --select these alone.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) people: Option<PathBuf>,
+}
+
+impl People {
+    /// Reads the list; nobody where there is none.
+    pub(crate) fn read(&self) -> anyhow::Result<Vec<Person>> {
+        let Some(path) = &self.people else {
+            return Ok(Vec::new());
+        };
+        let doing = || format!("reading the people of {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(doing)?;
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        let yaml = matches!(ending, Some("yaml" | "yml"));
+        let people = read_list(&text, yaml);
+        let people = people.map_err(|bad| Failure::Usage(format!("{}: {bad}", path.display())))?;
+        if people.is_empty() {
+            return Err(Failure::Usage(format!("{} names nobody", path.display())).into());
+        }
+        Ok(people)
+    }
 }
 
 /// How a plan is carried out.

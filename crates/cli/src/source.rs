@@ -1,5 +1,6 @@
 //! A source: an org, a directory or a zip. All of them become a bundle.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -7,14 +8,15 @@ use anyhow::Context;
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::{Kind, ObjectRef, SourceId};
-use orgsmith_core::plan::Severity;
-use orgsmith_core::select::{self, Selection};
+use orgsmith_core::people;
+use orgsmith_core::plan::{Conflict, Severity};
+use orgsmith_core::select::{self, Selection, term_name};
 use orgsmith_core::snapshot::Snapshot;
 use orgsmith_core::validate::{Problem, normalise, validate};
 use orgsmith_engine::{Scope, collect, collect_selected};
 use orgsmith_store::bundle::{self, Loaded};
 
-use crate::args::Selected;
+use crate::args::{People, Selected};
 use crate::error::Failure;
 use crate::output::{CYAN, DIM, Out, RED, YELLOW, styled};
 use crate::session::{Connected, Session};
@@ -35,6 +37,8 @@ pub(crate) struct Wanted {
     pub(crate) source_ids: BTreeMap<ObjectRef, SourceId>,
     /// The ids of all that the org has.
     pub(crate) ids: Vec<String>,
+    /// People who were asked for and cannot be had.
+    pub(crate) conflicts: Vec<Conflict>,
     /// Reads that failed.
     pub(crate) failed_reads: usize,
     /// API calls it took.
@@ -65,11 +69,67 @@ impl Source {
         session: &Session<'_>,
         selected: &Selected,
     ) -> anyhow::Result<Wanted> {
+        self.read_with(session, selected, &People::default()).await
+    }
+
+    /// Reads the state, as far as it is selected, with the people of a list.
+    pub(crate) async fn read_with(
+        &self,
+        session: &Session<'_>,
+        selected: &Selected,
+        people: &People,
+    ) -> anyhow::Result<Wanted> {
         let catalogue = session.catalogue();
-        let selection = selection(catalogue, selected)?;
-        let mut wanted = self.read_to(session, &selection, Extent::Selected).await?;
-        wanted.bundle = selection.apply(wanted.bundle, catalogue).map_err(usage)?;
+        let people = people.read()?;
+        let likes = people.iter().filter_map(|person| person.like.as_deref());
+        let models: BTreeSet<ObjectRef> = likes.map(people::user).collect();
+        let mut wanted = if people.is_empty() {
+            let selection = selection(catalogue, selected)?;
+            let mut wanted = self.read_to(session, &selection, Extent::Selected).await?;
+            wanted.bundle = selection.apply(wanted.bundle, catalogue).map_err(usage)?;
+            wanted
+        } else {
+            let mut wanted = self.read_for(session, selected, &models).await?;
+            let conflicts = people::add_people(&mut wanted.bundle, &people);
+            wanted.conflicts.extend(conflicts);
+            let named = people.iter().map(|person| people::user(&person.email));
+            let selection = selection(catalogue, selected)?
+                .with_dependencies(true)
+                .and_objects(named);
+            wanted.bundle = selection.apply(wanted.bundle, catalogue).map_err(usage)?;
+            wanted
+        };
+        let conflicts = people::expand(catalogue, &mut wanted.bundle, &models);
+        wanted.conflicts.extend(conflicts);
         Ok(wanted)
+    }
+
+    /// Reads what people of a list need: those that they are to be like.
+    async fn read_for(
+        &self,
+        session: &Session<'_>,
+        selected: &Selected,
+        models: &BTreeSet<ObjectRef>,
+    ) -> anyhow::Result<Wanted> {
+        let catalogue = session.catalogue();
+        let mut terms = selected.select.clone();
+        terms.extend(
+            models
+                .iter()
+                .map(|user| format!("user={}", term_name(user))),
+        );
+        if let (Self::Org(name), true) = (self, terms.is_empty()) {
+            // Nobody of that org is asked for.
+            let connected = session.connect(name)?;
+            return Ok(Wanted::of(Bundle {
+                source: connected.org.origin(),
+                ..Bundle::default()
+            }));
+        }
+        let selection = Selection::parse(catalogue, &terms, &selected.exclude)
+            .map_err(usage)?
+            .with_dependencies(true);
+        self.read_to(session, &selection, Extent::Selected).await
     }
 
     /// Reads the state with what has to be read for a selection, and does not choose from it: of an
@@ -79,7 +139,11 @@ impl Source {
         session: &Session<'_>,
         selection: &Selection,
     ) -> anyhow::Result<Wanted> {
-        self.read_to(session, selection, Extent::Kinds).await
+        let mut wanted = self.read_to(session, selection, Extent::Kinds).await?;
+        let nobody = BTreeSet::new();
+        let conflicts = people::expand(session.catalogue(), &mut wanted.bundle, &nobody);
+        wanted.conflicts.extend(conflicts);
+        Ok(wanted)
     }
 
     async fn read_to(
@@ -95,16 +159,21 @@ impl Source {
                 let read = read(session, &connected, selection, extent).await?;
                 Ok(read.into_wanted(catalogue))
             }
-            Self::Path(path) => {
-                let bundle = from_disk(catalogue, path, session.out)?;
-                Ok(Wanted {
-                    bundle,
-                    source_ids: BTreeMap::new(),
-                    ids: Vec::new(),
-                    failed_reads: 0,
-                    calls: 0,
-                })
-            }
+            Self::Path(path) => from_disk(catalogue, path, session.out).map(Wanted::of),
+        }
+    }
+}
+
+impl Wanted {
+    /// Wraps a bundle that was not read from an org.
+    fn of(bundle: Bundle) -> Self {
+        Self {
+            bundle,
+            source_ids: BTreeMap::new(),
+            ids: Vec::new(),
+            conflicts: Vec::new(),
+            failed_reads: 0,
+            calls: 0,
         }
     }
 }
@@ -156,6 +225,7 @@ impl Read {
             source_ids,
             failed_reads: snapshot.gaps.len(),
             ids: snapshot.ids().map(str::to_owned).collect(),
+            conflicts: Vec::new(),
             calls,
         }
     }
@@ -262,7 +332,12 @@ pub(crate) fn judged(
         }
     };
     let mut errors = 0;
-    for problem in validate(catalogue, &loaded.bundle) {
+    let mut expanded = Cow::Borrowed(&loaded.bundle);
+    if people::needs_expansion(&loaded.bundle) {
+        // Who cannot be expanded is told of with the plan.
+        people::expand(catalogue, expanded.to_mut(), &BTreeSet::new());
+    }
+    for problem in validate(catalogue, &expanded) {
         errors += usize::from(problem.severity == Severity::Error);
         if problem.severity > Severity::Note || out.verbose() > 0 {
             out.say(told(path, &loaded, &problem));

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::bundle::{Bundle, Origin};
 use crate::catalogue::{Catalogue, Descriptor, Driver};
-use crate::diff::{Change, ItemChanges, changes, items_of};
+use crate::diff::{Change, ItemChanges, changes};
 use crate::document::{Files, Portable};
 use crate::flow::{self, i3};
 use crate::id::ObjectRef;
@@ -92,7 +92,7 @@ pub(crate) fn document_changes(
     });
     for part in lists().filter(|part| new.body.contains_key(&part.field)) {
         let (wanted, have) = (new.body.get(&part.field), old.body.get(&part.field));
-        let items = ItemChanges::between(part, items_of(wanted), items_of(have));
+        let items = ItemChanges::between(part, wanted, have);
         found.extend(items.to_changes(part));
     }
     file_changes(descriptor, &old.files, &new.files, &mut found);

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::catalogue::Part;
 use crate::document::Slot;
+use crate::path::Items;
 use crate::snapshot::item_identity;
 
 /// A managed field that differs.
@@ -67,10 +68,7 @@ fn is_slot(map: &Map<String, Value>) -> bool {
 
 /// Returns the items of a list; of anything else none.
 pub(crate) fn items_of(value: Option<&Value>) -> &[Value] {
-    match value {
-        Some(Value::Array(items)) => items,
-        _ => &[],
-    }
+    value.and_then(Items::of).map_or(&[], |items| items.list)
 }
 
 /// How the items of a part differ.
@@ -86,11 +84,13 @@ pub struct ItemChanges {
 }
 
 impl ItemChanges {
-    /// Compares two lists of items, by what identifies an item.
-    pub fn between(part: &Part, desired: &[Value], live: &[Value]) -> Self {
+    /// Compares what is said of a list with the list that is there, by what identifies an item.
+    pub fn between(part: &Part, desired: Option<&Value>, live: Option<&Value>) -> Self {
         let mut found = Self::default();
+        let desired = desired.and_then(Items::of);
+        let live = items_of(live);
         let mut wanted = std::collections::BTreeMap::new();
-        for item in desired {
+        for item in desired.map_or(&[][..], |desired| desired.list) {
             wanted.insert(item_identity(part, item), item);
         }
         let mut have = std::collections::BTreeMap::new();
@@ -103,13 +103,14 @@ impl ItemChanges {
                 Some(live) => {
                     // A call that changes an item must say also what is the default.
                     let (live, item) = (with_defaults(part, live), with_defaults(part, item));
-                    if item_differs(&item, &live) {
+                    if item_differs(part, &item, &live) {
                         found.change.push((live, item));
                     }
                 }
             }
         }
-        for (identity, item) in &have {
+        let whole = desired.is_none_or(|desired| desired.whole);
+        for (identity, item) in have.iter().filter(|_| whole) {
             if !wanted.contains_key(identity) {
                 found.remove.push((*item).clone());
             }
@@ -168,11 +169,12 @@ fn with_defaults(part: &Part, item: &Value) -> Value {
 }
 
 /// Compares two items; a field that is left out is not managed.
-fn item_differs(desired: &Value, live: &Value) -> bool {
+fn item_differs(part: &Part, desired: &Value, live: &Value) -> bool {
     let (Value::Object(desired), Value::Object(live)) = (desired, live) else {
         return desired != live;
     };
-    !changes(desired, live, &|_| false).is_empty()
+    let skip = |field: &str| part.at_first.iter().any(|own| own == field);
+    !changes(desired, live, &skip).is_empty()
 }
 
 fn label(part: &Part, item: &Value) -> String {

@@ -247,6 +247,42 @@ pub fn text_refs(text: &str) -> impl Iterator<Item = (std::ops::Range<usize>, Ob
     })
 }
 
+/// Renames the objects that a value refers to, wherever the reference stands.
+pub(crate) fn rename_refs(value: &mut Value, renamed: &dyn Fn(&ObjectRef) -> Option<ObjectRef>) {
+    if let Some(slot) = Slot::of(value) {
+        if let Slot::Ref(object) = slot
+            && let Some(new) = renamed(&object)
+        {
+            *value = Slot::Ref(new).to_value();
+        }
+        return;
+    }
+    match value {
+        Value::String(text) if text.contains(TEXT_REF) => {
+            let new = |object: ObjectRef| text_ref(&renamed(&object).unwrap_or(object));
+            let Ok(replaced) = replace_text_refs(text, &mut |object| {
+                Ok::<_, std::convert::Infallible>(new(object))
+            });
+            *text = replaced;
+        }
+        Value::Array(list) => list
+            .iter_mut()
+            .for_each(|value| rename_refs(value, renamed)),
+        Value::Object(map) => {
+            let key = |key: &str| Some(Slot::to_key(&renamed(&Slot::of_key(key)?)?));
+            if map.keys().any(|name| key(name).is_some()) {
+                let entries = std::mem::take(map).into_iter();
+                *map = entries
+                    .map(|(name, value)| (key(&name).unwrap_or(name), value))
+                    .collect();
+            }
+            map.values_mut()
+                .for_each(|value| rename_refs(value, renamed));
+        }
+        _ => {}
+    }
+}
+
 /// Replaces each reference inside a text.
 fn replace_text_refs<E>(
     text: &str,

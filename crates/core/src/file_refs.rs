@@ -74,6 +74,25 @@ pub fn slots(bytes: &[u8]) -> BTreeMap<String, ObjectRef> {
     found
 }
 
+/// Renames the objects that a file names; nothing where it stays as it is.
+pub(crate) fn renamed(
+    bytes: &[u8],
+    rename: &dyn Fn(&ObjectRef) -> Option<ObjectRef>,
+) -> Option<String> {
+    let new: BTreeMap<String, ObjectRef> = slots(bytes)
+        .into_iter()
+        .filter_map(|(slot, object)| Some((slot, rename(&object)?)))
+        .collect();
+    if new.is_empty() {
+        return None;
+    }
+    let mut text = std::str::from_utf8(bytes).ok()?.to_owned();
+    for (slot, object) in new {
+        text = text.replace(&slot, &slot_of(&object));
+    }
+    Some(text)
+}
+
 fn slot_of(object: &ObjectRef) -> String {
     let mut written = String::new();
     for c in object.to_string().chars() {

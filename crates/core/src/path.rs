@@ -160,6 +160,47 @@ impl FieldPath {
     }
 }
 
+/// The name of a list that need not be the whole list: `{"$has": [...]}`.
+pub(crate) const HAS: &str = "$has";
+
+/// What a document says of a list of items.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Items<'v> {
+    /// The items.
+    pub(crate) list: &'v [Value],
+    /// These and no others; else these, whatever else is there.
+    pub(crate) whole: bool,
+}
+
+impl<'v> Items<'v> {
+    /// Reads `[...]` or `{"$has": [...]}`.
+    pub(crate) fn of(value: &'v Value) -> Option<Self> {
+        let (value, whole) = match value {
+            Value::Object(map) if map.len() == 1 => (map.get(HAS)?, false),
+            value => (value, true),
+        };
+        let list = value.as_array()?;
+        Some(Self { list, whole })
+    }
+
+    /// Returns the items, to change them where they are.
+    pub(crate) fn list_mut(value: &mut Value) -> Option<&mut Vec<Value>> {
+        match value {
+            Value::Array(list) => Some(list),
+            Value::Object(map) if map.len() == 1 => map.get_mut(HAS)?.as_array_mut(),
+            _ => None,
+        }
+    }
+
+    /// Says that a list has some items, whatever else it has.
+    pub(crate) fn at_least(items: Vec<Value>) -> Value {
+        Value::Object(serde_json::Map::from_iter([(
+            HAS.to_owned(),
+            Value::Array(items),
+        )]))
+    }
+}
+
 fn walk<'v>(value: &'v Value, path: &[Segment], visit: &mut dyn FnMut(&'v Value)) {
     let Some((segment, rest)) = path.split_first() else {
         return visit(value);
@@ -170,8 +211,9 @@ fn walk<'v>(value: &'v Value, path: &[Segment], visit: &mut dyn FnMut(&'v Value)
                 walk(value, rest, visit);
             }
         }
-        (Segment::Elements, Value::Array(list)) => {
-            list.iter().for_each(|value| walk(value, rest, visit));
+        (Segment::Elements, value) => {
+            let items = Items::of(value).into_iter().flat_map(|items| items.list);
+            items.for_each(|value| walk(value, rest, visit));
         }
         (Segment::Values, Value::Object(map)) => {
             map.values().for_each(|value| walk(value, rest, visit));
@@ -192,8 +234,10 @@ fn retain(value: &mut Value, path: &[Segment], visit: &mut dyn FnMut(&mut Value)
                 map.remove(&**name);
             }
         }
-        (Segment::Elements, Value::Array(list)) => {
-            list.retain_mut(|value| retain(value, rest, visit));
+        (Segment::Elements, value) => {
+            if let Some(list) = Items::list_mut(value) {
+                list.retain_mut(|value| retain(value, rest, visit));
+            }
         }
         (Segment::Values, Value::Object(map)) => {
             map.retain(|_, value| retain(value, rest, visit));

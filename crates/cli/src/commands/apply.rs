@@ -7,7 +7,7 @@ use orgsmith_core::plan::{FORMAT, Plan};
 use orgsmith_engine::collect;
 
 use super::{road, stale};
-use crate::args::{Carry, Selected};
+use crate::args::{Carry, People, Selected};
 use crate::error::{Exit, Failure};
 use crate::session::{Connected, Session};
 use crate::source::Source;
@@ -28,6 +28,8 @@ pub(crate) struct Apply {
     carry: Carry,
     #[command(flatten)]
     selected: Selected,
+    #[command(flatten)]
+    people: People,
 }
 
 impl Apply {
@@ -38,7 +40,15 @@ impl Apply {
         let (Some(source), Some(to)) = (&self.source, &self.to) else {
             return Err(Failure::Usage("name a source and --to ORG, or --plan FILE".into()).into());
         };
-        apply(session, source, to, &self.selected, &self.carry, false).await
+        apply(
+            session,
+            source,
+            to,
+            (&self.selected, &self.people),
+            &self.carry,
+            false,
+        )
+        .await
     }
 
     async fn saved(&self, session: &Session<'_>, path: &Path) -> anyhow::Result<Exit> {
@@ -64,13 +74,13 @@ pub(crate) async fn apply(
     session: &Session<'_>,
     source: &str,
     to: &str,
-    selected: &Selected,
+    (selected, people): (&Selected, &People),
     carry: &Carry,
     prune: bool,
 ) -> anyhow::Result<Exit> {
     let target = session.connect(to)?;
     let source = Source::parse(source, session)?;
-    let wanted = source.read(session, selected).await?;
+    let wanted = source.read_with(session, selected, people).await?;
     let planned = road::plan(session, &wanted, &target, prune).await?;
     road::advise(session.out, &planned.plan, selected);
     let finished = road::carry_out(session, &planned, &target, carry, false).await?;

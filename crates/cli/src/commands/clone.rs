@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::road;
-use crate::args::{Carry, Format, Selected};
+use crate::args::{Carry, Format, People, Selected};
 use crate::error::{Exit, count};
 use crate::output::{BOLD, GREEN, YELLOW, styled};
 use crate::session::{Connected, Session};
@@ -24,6 +24,8 @@ pub(crate) struct Clone {
     carry: Carry,
     #[command(flatten)]
     selected: Selected,
+    #[command(flatten)]
+    people: People,
 }
 
 impl Clone {
@@ -35,7 +37,9 @@ impl Clone {
             .map(|name| session.connect(name))
             .collect::<anyhow::Result<_>>()?;
         let source = Source::parse(&self.source, session)?;
-        let wanted = source.read(session, &self.selected).await?;
+        let wanted = source
+            .read_with(session, &self.selected, &self.people)
+            .await?;
         let mut worst = if wanted.failed_reads > 0 {
             Exit::Partial
         } else {

@@ -6,7 +6,7 @@ use clap::Args;
 use orgsmith_core::render::{plan_json, quoted};
 
 use super::road;
-use crate::args::Selected;
+use crate::args::{People, Selected};
 use crate::error::Exit;
 use crate::output::save;
 use crate::session::Session;
@@ -34,13 +34,17 @@ pub(crate) struct Plan {
     force: bool,
     #[command(flatten)]
     selected: Selected,
+    #[command(flatten)]
+    people: People,
 }
 
 impl Plan {
     pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
         let target = session.connect(&self.to)?;
         let source = Source::parse(&self.source, session)?;
-        let wanted = source.read(session, &self.selected).await?;
+        let wanted = source
+            .read_with(session, &self.selected, &self.people)
+            .await?;
         let planned = road::plan(session, &wanted, &target, self.prune).await?;
         if let Some(path) = &self.out {
             save(path, &plan_json(&planned.plan))?;
@@ -75,6 +79,12 @@ impl Plan {
             for term in terms {
                 command.push_str(&format!(" {flag} {}", quoted(term)));
             }
+        }
+        if let Some(people) = &self.people.people {
+            command.push_str(&format!(
+                " --people {}",
+                quoted(&people.display().to_string())
+            ));
         }
         for (flag, set) in [
             ("--with-dependencies", self.selected.with_dependencies),

@@ -1,11 +1,13 @@
 //! The road that plan, apply, sync and clone share: read, plan, check, approve, carry out, say.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use orgsmith_core::bundle::Bundle;
 use orgsmith_core::checks::{Approval, Brake, CheckedPlan, Rejected, check, foreign_ids};
 use orgsmith_core::id::{ObjectRef, RunId, SourceId};
 use orgsmith_core::journal::StepState;
-use orgsmith_core::plan::{Action, Options, Plan, Planner, Rate};
+use orgsmith_core::plan::{Action, Conflict, Finding, Options, Plan, Planner, Rate};
 use orgsmith_core::render::{Detail, Screen, Text, plan_json, plan_markdown, plan_screen};
 use orgsmith_engine::{Finished, Runner, Scope, Secrets, chain, collect};
 use serde_json::json;
@@ -60,10 +62,16 @@ pub(crate) async fn plan(
 ) -> anyhow::Result<Planned> {
     let catalogue = session.catalogue();
     let pins = session.pins(&target.org.name).await?;
+    let Wish {
+        bundle,
+        conflicts,
+        findings,
+        source_ids,
+    } = Wish::of(wanted, target);
     let scope = Scope {
-        kinds: kinds_of(catalogue, &wanted.bundle).into_keys().collect(),
+        kinds: kinds_of(catalogue, &bundle).into_keys().collect(),
         // What is pruned must be seen as a whole, so that a change in between is noticed.
-        in_full: (!prune).then(|| wanted.bundle.documents.keys().cloned().collect()),
+        in_full: (!prune).then(|| bundle.documents.keys().cloned().collect()),
         deleted: true,
         pins: pins.clone(),
         ..Scope::default()
@@ -75,15 +83,52 @@ pub(crate) async fn plan(
         prune,
         pins,
     };
-    let plan = Planner::new(catalogue, options).plan(&wanted.bundle, &snapshot);
+    let mut plan = Planner::new(catalogue, options).plan(&bundle, &snapshot);
+    plan.conflicts.extend(conflicts);
+    plan.conflicts.sort();
+    plan.findings.extend(findings);
+    plan.findings.sort();
     let ids = wanted.ids.iter().map(String::as_str);
     let foreign = foreign_ids(ids, &snapshot);
     Ok(Planned {
         plan,
         foreign: foreign.into_iter().map(str::to_owned).collect(),
-        source_ids: wanted.source_ids.clone(),
+        source_ids,
         calls: target.org.client.stats().sent - before,
     })
+}
+
+/// What is wanted of one target.
+struct Wish<'w> {
+    bundle: Cow<'w, Bundle>,
+    conflicts: Vec<Conflict>,
+    findings: Vec<Finding>,
+    source_ids: BTreeMap<ObjectRef, SourceId>,
+}
+
+impl<'w> Wish<'w> {
+    /// Rewrites what is to be different in the target.
+    fn of(wanted: &'w Wanted, target: &Connected) -> Self {
+        let mut wish = Self {
+            bundle: Cow::Borrowed(&wanted.bundle),
+            conflicts: wanted.conflicts.clone(),
+            findings: Vec::new(),
+            source_ids: wanted.source_ids.clone(),
+        };
+        let rewrites = &target.settings.rewrites;
+        if !rewrites.is_empty() {
+            let rewritten = rewrites.apply(wanted.bundle.clone());
+            wish.bundle = Cow::Owned(rewritten.bundle);
+            wish.conflicts.extend(rewritten.conflicts);
+            wish.findings = rewritten.findings;
+            for (old, new) in rewritten.renamed {
+                if let Some(id) = wish.source_ids.remove(&old) {
+                    wish.source_ids.insert(new, id);
+                }
+            }
+        }
+        wish
+    }
 }
 
 pub(crate) fn screen(out: &Out, plan: &Plan, rate: Rate, next: Option<&str>) -> Text {

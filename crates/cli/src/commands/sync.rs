@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::apply::apply;
-use crate::args::{Carry, Selected};
+use crate::args::{Carry, People, Selected};
 use crate::error::Exit;
 use crate::session::Session;
 
@@ -33,6 +33,7 @@ impl Sync {
             carry,
             selected,
         } = self;
-        apply(session, source, to, selected, carry, *prune).await
+        let people = People::default();
+        apply(session, source, to, (selected, &people), carry, *prune).await
     }
 }

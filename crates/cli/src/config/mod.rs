@@ -1,12 +1,14 @@
 //! The project file `orgsmith.yaml`: which orgs there are, and where their credentials come from.
 
 mod credential;
+mod rewrite;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use orgsmith_client::{Endpoint, Region};
 use orgsmith_core::catalogue::nearest;
+use orgsmith_core::people::Rewrites;
 use serde::Deserialize;
 
 pub(crate) use credential::{command_output, find, readable_by_others};
@@ -101,6 +103,9 @@ pub(crate) struct OrgEntry {
     /// Writing asks for the org's name.
     #[serde(default)]
     pub(crate) protected: bool,
+    /// What is different about people there.
+    #[serde(default)]
+    rewrite: rewrite::Rewrite,
 }
 
 /// Where a value comes from: exactly one of these.
@@ -132,6 +137,7 @@ pub(crate) struct OrgSettings {
     pub(crate) visibility_wait_s: Option<u64>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) protected: bool,
+    pub(crate) rewrites: Rewrites,
 }
 
 impl Config {
@@ -239,6 +245,10 @@ impl Config {
             visibility_wait_s: entry.visibility_wait_s.or(defaults.visibility_wait_s),
             labels: entry.labels,
             protected: entry.protected,
+            rewrites: entry
+                .rewrite
+                .rules()
+                .map_err(|message| wrong(format!("rewrite: {message}")))?,
         })
     }
 }
@@ -263,6 +273,9 @@ fn parse(path: &Path, text: &str) -> Result<Project, Error> {
                 format!("org {name}: give `region` or `base_url`, not both"),
             ));
         }
+        org.rewrite
+            .rules()
+            .map_err(|message| bad(None, format!("org {name}: rewrite: {message}")))?;
         if let Some(credential) = &org.credential {
             credential
                 .check()

@@ -170,6 +170,10 @@ pub struct Descriptor {
     /// What belongs to the object but has calls of its own.
     #[serde(default, rename = "part")]
     pub parts: Vec<Part>,
+    /// What an object belongs to, by what its document calls it: the queues of a user. Who belongs
+    /// there is written as items of the other object's part.
+    #[serde(default)]
+    pub member_of: BTreeMap<String, MemberOf>,
     /// Objects that every org has: mapped to their twin, never created.
     #[serde(default, rename = "builtin")]
     pub builtins: Vec<Builtin>,
@@ -562,6 +566,10 @@ pub struct Part {
     /// Values an item has when nothing is said.
     #[serde(default)]
     pub defaults: BTreeMap<String, serde_json::Value>,
+    /// Fields of an item that are written with a new item, and left alone afterwards: whether an
+    /// agent takes part in a queue is the agent's own choice.
+    #[serde(default)]
+    pub at_first: Vec<String>,
     /// Replaces the whole list, or the single object.
     pub replace: Option<ItemWrite>,
     /// Adds items.
@@ -575,6 +583,28 @@ pub struct Part {
     /// The calls send and raise the object's `version`.
     #[serde(default)]
     pub versioned: bool,
+    /// It says who belongs to the object, as the [`MemberOf`] of another kind tells: an object that
+    /// is only taken along with others comes without.
+    #[serde(skip)]
+    pub members: bool,
+}
+
+/// What objects of a kind belong to.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberOf {
+    /// The kind they belong to.
+    pub kind: Kind,
+    /// Its part that lists who belongs to it.
+    pub part: String,
+    /// The field of an object's own body that names what it belongs to: one `{id}`, or a list.
+    pub field: Option<String>,
+    /// Lists what an object belongs to, where its body does not say it.
+    #[serde(default)]
+    pub list: Vec<ListSpec>,
+    /// An object belongs to one at most.
+    #[serde(default)]
+    pub one: bool,
 }
 
 /// A list of the items of many objects, such as the grants in a division.

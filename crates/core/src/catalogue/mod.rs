@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 
 pub use descriptor::{
     Builtin, CallSpec, ClonePhase, DeleteSpec, Descriptor, DraftSpec, Driver, Gathered, Inverse,
-    ItemBody, ItemWrite, JobSpec, KeySpec, LeaveOut, ListSpec, Paging, Parent, Part, PublishSpec,
-    ReadSpec, Reference, WireField, WriteSpec,
+    ItemBody, ItemWrite, JobSpec, KeySpec, LeaveOut, ListSpec, MemberOf, Paging, Parent, Part,
+    PublishSpec, ReadSpec, Reference, WireField, WriteSpec,
 };
 
 use crate::id::Kind;
@@ -60,6 +60,7 @@ impl Catalogue {
     /// A file that is not TOML, has an unknown field, or names a kind that another names too.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, BadKindFile> {
         let mut kinds = BTreeMap::new();
+        let mut memberships = Vec::new();
         for (file, text) in files {
             let fail = |message: String| BadKindFile {
                 file: (*file).to_owned(),
@@ -67,9 +68,29 @@ impl Catalogue {
             };
             let descriptor: Descriptor = toml::from_str(text).map_err(|e| fail(e.to_string()))?;
             let descriptor = with_parent(descriptor).map_err(|e| fail(e.to_string()))?;
+            memberships.extend(descriptor.member_of.iter().map(|(name, belongs)| {
+                let MemberOf { kind, part, .. } = belongs;
+                (
+                    descriptor.kind.clone(),
+                    name.clone(),
+                    kind.clone(),
+                    part.clone(),
+                )
+            }));
             let kind = descriptor.kind.clone();
             if kinds.insert(kind.clone(), descriptor).is_some() {
                 return Err(fail(format!("the kind {kind} has another file")));
+            }
+        }
+        for (member, name, kind, part) in memberships {
+            let part = kinds
+                .get_mut(&kind)
+                .and_then(|kind| kind.parts.iter_mut().find(|p| p.field == part));
+            let Some(part) = part else { continue };
+            part.members = true;
+            let reference = belonging(&name, &kind, part);
+            if let Some(member) = kinds.get_mut(&member) {
+                member.references.push(reference);
             }
         }
         let mut looked_at: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
@@ -89,6 +110,7 @@ impl Catalogue {
             let lists = kind.parts.iter().filter_map(|part| part.list.as_ref());
             let fields = looked_at.entry(kind.kind.clone()).or_default();
             fields.extend(lists.filter_map(|list| list.version.clone()));
+            fields.extend(kind.member_of.values().filter_map(|of| of.field.clone()));
         }
         for (kind, fields) in looked_at {
             if let Some(descriptor) = kinds.get_mut(&kind) {
@@ -112,6 +134,24 @@ impl Catalogue {
     /// Returns every descriptor, by kind name.
     pub fn iter(&self) -> impl Iterator<Item = &Descriptor> {
         self.kinds.values()
+    }
+}
+
+/// The field of a document that says what the object belongs to.
+pub const MEMBER_OF: &str = "memberOf";
+
+/// Makes the reference from what says it belongs somewhere: `memberOf.queues[].id` where the items
+/// of the part say more than who it is, else `memberOf.groups[]`.
+fn belonging(name: &str, kind: &Kind, part: &Part) -> Reference {
+    let bare = !part.identity.is_empty();
+    let path = format!("{MEMBER_OF}.{name}[]{}", if bare { ".id" } else { "" });
+    Reference {
+        path: FieldPath::parse(&path).expect("a name of a kind file has no brackets"),
+        kind: Some(kind.clone()),
+        bare,
+        owns_element: true,
+        deferrable: true,
+        ..Reference::default()
     }
 }
 

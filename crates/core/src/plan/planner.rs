@@ -23,6 +23,7 @@ use crate::document::{
 use crate::file_refs;
 use crate::id::{Kind, ObjectRef};
 use crate::path::FieldPath;
+use crate::people;
 use crate::select::NUMBERS;
 use crate::snapshot::{Names, Snapshot, loose_ids, undeclared};
 
@@ -281,6 +282,16 @@ impl<'c> Planner<'c> {
                 continue;
             }
             let state = target.presence(object);
+            if !matches!(state, Presence::Live(_))
+                && people::is_members_only(descriptor, &document.body)
+            {
+                let reason = format!(
+                    "the target lacks it, and the source says no more of it than who belongs to it; take the {} along",
+                    descriptor.title
+                );
+                notes.conflict(object, reason);
+                continue;
+            }
             if matches!(state, Presence::Missing) && target.names.may_lack(&object.kind) {
                 notes.conflict(object, unread(&object.kind));
                 continue;

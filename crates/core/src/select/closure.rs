@@ -1,5 +1,6 @@
 //! What selected kinds and documents refer to, and what that refers to.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
@@ -78,7 +79,19 @@ fn referred(descriptor: &Descriptor) -> impl Iterator<Item = Kind> {
     declared.cloned().chain(named)
 }
 
-/// Adds to documents what they refer to, except what is excluded.
+/// Takes out of a document who belongs to the object: what is only taken along comes without.
+pub fn without_members(catalogue: &Catalogue, document: &mut Portable) {
+    let descriptor = catalogue.get(document.object.kind.as_str()).ok();
+    let parts = descriptor
+        .into_iter()
+        .flat_map(|descriptor| &descriptor.parts);
+    for part in parts.filter(|part| part.members) {
+        document.body.remove(&part.field);
+    }
+}
+
+/// Adds to documents what they refer to, except what is excluded; those that are added come without
+/// who belongs to them.
 pub(super) fn documents<'b>(
     catalogue: &Catalogue,
     bundle: &'b Bundle,
@@ -91,11 +104,16 @@ pub(super) fn documents<'b>(
         objects.map(|(object, d)| (object, d.body.get("name"))),
     );
     let mut open: Vec<&ObjectRef> = kept.iter().copied().collect();
+    let selected = kept.clone();
     while let Some(object) = open.pop() {
         let Some(document) = bundle.documents.get(object) else {
             continue;
         };
-        for other in dependencies.of(document) {
+        let mut document = Cow::Borrowed(document);
+        if !selected.contains(object) {
+            without_members(catalogue, document.to_mut());
+        }
+        for other in dependencies.of(&document) {
             if let Some((other, document)) = bundle.documents.get_key_value(&other)
                 && !excluded(document)
                 && kept.insert(other)

@@ -10,7 +10,7 @@ mod term;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use closure::Dependencies;
+pub use closure::{Dependencies, without_members};
 pub(crate) use closure::{NUMBERS, references};
 pub use one::{NoSuchObject, find_object, kind_of};
 pub use term::BadTerm;
@@ -29,6 +29,8 @@ pub struct Selection {
     select: Vec<Term>,
     exclude: Vec<Term>,
     with_dependencies: bool,
+    /// Objects that are meant besides, each by itself.
+    objects: BTreeSet<ObjectRef>,
 }
 
 /// How much of a kind must be read.
@@ -94,6 +96,7 @@ impl Selection {
             select: read(select)?,
             exclude: read(exclude)?,
             with_dependencies: false,
+            objects: BTreeSet::new(),
         })
     }
 
@@ -104,9 +107,16 @@ impl Selection {
         self
     }
 
+    /// Means some objects besides; without a `--select` these alone.
+    #[must_use]
+    pub fn and_objects(mut self, objects: impl IntoIterator<Item = ObjectRef>) -> Self {
+        self.objects.extend(objects);
+        self
+    }
+
     /// Tells whether everything is meant.
     pub fn is_everything(&self) -> bool {
-        self.select.is_empty() && self.exclude.is_empty()
+        self.select.is_empty() && self.exclude.is_empty() && self.objects.is_empty()
     }
 
     /// Returns the selection as it was written, for the manifest of a bundle.
@@ -154,7 +164,9 @@ impl Selection {
     /// Tells whether an object is meant; `division` is the name of its division, where it has one.
     pub fn matches(&self, object: &ObjectRef, division: Option<&str>) -> bool {
         let any = |terms: &[Term]| terms.iter().any(|term| term.matches(object, division));
-        (self.select.is_empty() || any(&self.select)) && !self.excludes(object, division)
+        let all = self.select.is_empty() && self.objects.is_empty();
+        (all || any(&self.select) || self.objects.contains(object))
+            && !self.excludes(object, division)
     }
 
     /// Returns the kinds that must be read, and how much of each.
@@ -246,6 +258,7 @@ impl Selection {
             return Ok(bundle);
         }
         self.check(&[&bundle])?;
+        let selected = self.selected(&bundle);
         let kept: BTreeSet<ObjectRef> =
             self.kept(&bundle, catalogue).into_iter().cloned().collect();
         let kinds: BTreeSet<&Kind> = kept.iter().map(|object| &object.kind).collect();
@@ -256,8 +269,23 @@ impl Selection {
             concerned && !gap.is_of_another(documents, |object| kept.contains(object))
         });
         bundle.documents.retain(|object, _| kept.contains(object));
+        for (object, document) in &mut bundle.documents {
+            if !selected.contains(object) {
+                closure::without_members(catalogue, document);
+            }
+        }
         bundle.selection = self.to_texts();
         Ok(bundle)
+    }
+
+    /// Returns the objects of a bundle that are meant, without what they need.
+    fn selected(&self, bundle: &Bundle) -> BTreeSet<ObjectRef> {
+        let divisions = Divisions::new(bundle);
+        let documents = bundle.documents.values();
+        documents
+            .filter(|document| self.matches(&document.object, divisions.of(document).as_deref()))
+            .map(|document| document.object.clone())
+            .collect()
     }
 
     /// Returns the objects of a bundle that are meant, with what they need where dependencies are
@@ -267,11 +295,11 @@ impl Selection {
         let excluded = |document: &Portable| {
             self.excludes(&document.object, divisions.of(document).as_deref())
         };
+        let selected = self.selected(bundle);
         let mut kept: BTreeSet<&ObjectRef> = bundle
             .documents
-            .values()
-            .filter(|document| self.matches(&document.object, divisions.of(document).as_deref()))
-            .map(|document| &document.object)
+            .keys()
+            .filter(|object| selected.contains(*object))
             .collect();
         if self.with_dependencies {
             closure::documents(catalogue, bundle, &mut kept, &excluded);

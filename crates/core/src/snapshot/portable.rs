@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 
 use super::{Names, undeclared};
 use crate::bundle::Gap;
-use crate::catalogue::{Descriptor, Driver, LeaveOut, Part, Reference};
+use crate::catalogue::{Descriptor, Driver, LeaveOut, MEMBER_OF, Part, Reference};
 use crate::document::{Captured, Files, Portable, Slot};
 use crate::file_refs;
 use crate::id::{Kind, ObjectRef};
-use crate::path::FieldPath;
+use crate::path::{FieldPath, Items};
 
 /// A reference that leads nowhere: it is left out of the document, never carried over as an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -346,6 +346,12 @@ fn managed(descriptor: &Descriptor, body: &Value) -> Value {
                 kept.insert(part.field.clone(), part_fields(part, value));
             }
         }
+        if let Some(places) = map
+            .get(MEMBER_OF)
+            .filter(|_| !descriptor.member_of.is_empty())
+        {
+            kept.insert(MEMBER_OF.to_owned(), places.clone());
+        }
     }
     let mut body = Value::Object(kept);
     drop_nulls(&mut body);
@@ -428,7 +434,7 @@ pub(crate) fn normalise(descriptor: &Descriptor, body: &mut Value) {
         sort_list(path, body);
     }
     for part in descriptor.parts.iter().filter(|part| !part.single) {
-        if let Some(Value::Array(items)) = body.get_mut(&part.field) {
+        if let Some(items) = body.get_mut(&part.field).and_then(Items::list_mut) {
             items.sort_by_cached_key(|item| (item_identity(part, item), item.to_string()));
         }
     }

@@ -8,6 +8,7 @@ use super::{Report, step};
 use crate::catalogue::{Descriptor, Part, nearest};
 use crate::document::{Portable, Slot};
 use crate::flow;
+use crate::path::{HAS, Items};
 use crate::plan::Severity;
 use crate::snapshot::item_identity;
 
@@ -18,8 +19,17 @@ pub(super) fn check(descriptor: &Descriptor, document: &Portable, report: &mut R
     for (field, value) in &document.body {
         let pointer = step("", field);
         if let Some(part) = descriptor.parts.iter().find(|part| part.field == *field) {
+            let (pointer, value) = match value.get(HAS) {
+                Some(list) if !part.single && Items::of(value).is_some() => {
+                    (step(&pointer, HAS), list)
+                }
+                _ => (pointer, value),
+            };
             check_part(part, value, &pointer, report);
-        } else if let Some(reason) = descriptor.unmanaged.get(field) {
+            check_value(value, &pointer, report);
+            continue;
+        }
+        if let Some(reason) = descriptor.unmanaged.get(field) {
             let message = format!("{field} is not carried: {reason}; take it out");
             report.error("unmanaged-field", &pointer, message);
         } else if !descriptor.fields.contains(field) {
@@ -129,6 +139,13 @@ fn check_value(value: &Value, pointer: &str, report: &mut Report<'_>) {
         Value::Object(map) => match Slot::of(value) {
             Some(Slot::Var(name)) => unset(&name, pointer, report),
             Some(Slot::Ref(_) | Slot::Secret(_)) => {}
+            None if map.contains_key(HAS) => {
+                let message = format!(
+                    "{HAS} says what a list has besides others; it stands alone, in place of the list of \
+                     a part that has calls of its own"
+                );
+                report.error("malformed-slot", pointer, message);
+            }
             None => {
                 if let Some(name) = SLOTS.into_iter().find(|name| map.contains_key(*name))
                     && !is_json_schema(map)

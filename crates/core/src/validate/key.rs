@@ -10,6 +10,7 @@ use crate::catalogue::{Catalogue, Descriptor};
 use crate::document::{Portable, Slot};
 use crate::id::{Key, ObjectRef};
 use crate::path::FieldPath;
+use crate::people::is_members_only;
 
 pub(super) fn check(descriptor: &Descriptor, document: &Portable, report: &mut Report<'_>) {
     let key = &document.object.key;
@@ -23,7 +24,7 @@ pub(super) fn check(descriptor: &Descriptor, document: &Portable, report: &mut R
         }
         return;
     }
-    if key.is_builtin() {
+    if key.is_builtin() || is_members_only(descriptor, &document.body) {
         return;
     }
     let body = Value::Object(document.body.clone());

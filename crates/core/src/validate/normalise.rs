@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::key::in_case;
 use crate::bundle::Bundle;
 use crate::catalogue::Catalogue;
-use crate::document::{Portable, Slot};
+use crate::document::{Portable, rename_refs};
 use crate::id::{Key, ObjectRef};
 
 /// Brings keys, references, numbers and lists into the form in which they are compared.
@@ -49,7 +49,7 @@ fn normalise_document(
     renamed: &dyn Fn(&ObjectRef) -> Option<ObjectRef>,
 ) {
     let mut body = Value::Object(std::mem::take(&mut document.body));
-    rename(&mut body, renamed);
+    rename_refs(&mut body, renamed);
     if let Ok(descriptor) = catalogue.get(document.object.kind.as_str()) {
         crate::snapshot::normalise(descriptor, &mut body);
     }
@@ -57,18 +57,4 @@ fn normalise_document(
         Value::Object(map) => map,
         _ => Map::new(),
     };
-}
-
-fn rename(value: &mut Value, renamed: &dyn Fn(&ObjectRef) -> Option<ObjectRef>) {
-    if let Some(Slot::Ref(object)) = Slot::of(value) {
-        if let Some(new) = renamed(&object) {
-            *value = Slot::Ref(new).to_value();
-        }
-        return;
-    }
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| rename(item, renamed)),
-        Value::Object(map) => map.values_mut().for_each(|value| rename(value, renamed)),
-        _ => {}
-    }
 }

@@ -10,7 +10,7 @@ use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Reference, nearest};
 use crate::document::{Portable, Slot};
 use crate::id::{Key, Kind, ObjectRef};
-use crate::path::FieldPath;
+use crate::path::{FieldPath, HAS};
 use crate::plan::Severity;
 
 /// What references may lead to.
@@ -277,6 +277,11 @@ fn walk(
         ("[]", Value::Array(items)) => {
             for (index, item) in items.iter().enumerate() {
                 walk(item, value, &step(pointer, &index.to_string()), rest, visit);
+            }
+        }
+        ("[]", Value::Object(map)) if map.len() == 1 => {
+            if let Some(items) = map.get(HAS) {
+                walk(items, value, &step(pointer, HAS), path, visit);
             }
         }
         ("{}", Value::Object(map)) => {

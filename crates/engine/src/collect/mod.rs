@@ -7,6 +7,7 @@
 pub(crate) mod details;
 mod gather;
 pub(crate) mod lists;
+mod members;
 mod selected;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,13 +10,14 @@ use futures::{StreamExt, stream};
 use orgsmith_core::catalogue::{Catalogue, ClonePhase, Descriptor};
 use orgsmith_core::document::{Captured, Stored};
 use orgsmith_core::id::{Kind, ObjectRef, SourceId};
-use orgsmith_core::select::{Dependencies, Selection};
+use orgsmith_core::select::{Dependencies, Selection, without_members};
 use orgsmith_core::snapshot::{Names, Snapshot, portable};
 use serde_json::Value;
 
 use super::details::{Inverse, fill, with_ids};
 use super::gather::{Gathering, Items};
 use super::lists::{self, Listed};
+use super::members::memberships;
 use super::{CONCURRENCY, CollectError, Collector, invert};
 use crate::events::{Event, Events};
 use crate::org::Org;
@@ -58,6 +59,7 @@ pub async fn collect_selected(
         asked: BTreeSet::new(),
         searched: BTreeSet::new(),
         whole: BTreeSet::new(),
+        chosen: BTreeSet::new(),
     };
     for descriptor in &kinds {
         match selection.exact_names(&descriptor.kind) {
@@ -94,6 +96,8 @@ struct Reader<'r> {
     searched: BTreeSet<(Kind, String)>,
     /// Objects that were read whole.
     whole: BTreeSet<Id>,
+    /// Those of them that the selection names; the others are taken along.
+    chosen: BTreeSet<Id>,
 }
 
 impl Reader<'_> {
@@ -137,6 +141,7 @@ impl Reader<'_> {
                 wanted.insert((object.kind.clone(), id.to_owned()));
             }
         }
+        let chosen: BTreeSet<Id> = self.chosen.union(&wanted).cloned().collect();
         for (kind, id) in &self.whole {
             let Ok(descriptor) = self.catalogue.get(kind.as_str()) else {
                 continue;
@@ -147,7 +152,10 @@ impl Reader<'_> {
             };
             let mut lost = Vec::new();
             let row = row.open();
-            let document = portable(descriptor, object.clone(), &row, &names, &mut lost);
+            let mut document = portable(descriptor, object.clone(), &row, &names, &mut lost);
+            if !chosen.contains(&(kind.clone(), id.clone())) {
+                without_members(self.catalogue, &mut document);
+            }
             missing.extend(
                 lost.into_iter()
                     .filter_map(|lost| Some((lost.kind?, lost.id))),
@@ -169,6 +177,7 @@ impl Reader<'_> {
             }
         }
         missing.retain(|id| !self.listed.contains(&id.0) && !self.asked.contains(id));
+        self.chosen = chosen;
         let wanted: BTreeSet<Id> = wanted.difference(&self.whole).cloned().collect();
         called.retain(|name| !self.listed.contains(&name.0) && !self.searched.contains(name));
         let goes_on = !(missing.is_empty() && called.is_empty() && wanted.is_empty());
@@ -372,6 +381,7 @@ impl Reader<'_> {
                     }
                 }
             }
+            let lean = lean(descriptor);
             let objects = self.snapshot.objects.remove(&kind).unwrap_or_default();
             let (wanted, mut rest): (Vec<_>, Vec<_>) = objects
                 .into_iter()
@@ -384,8 +394,17 @@ impl Reader<'_> {
             } else {
                 (Inverse::Asked, Items::default())
             };
+            let (chosen, along): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|object| {
+                let id = (kind.clone(), object.id.as_str().to_owned());
+                self.chosen.contains(&id)
+            });
             let collector = &mut self.collector;
-            rest.extend(fill(self.org, descriptor, wanted, inverse, &items, collector).await);
+            rest.extend(fill(self.org, &lean, along, inverse, &items, collector).await);
+            let chosen = fill(self.org, descriptor, chosen, inverse, &items, collector).await;
+            rest.extend(match self.selection.takes_dependencies() {
+                true => memberships(self.org, self.catalogue, descriptor, chosen, collector).await,
+                false => chosen,
+            });
             rest.sort_by(|a, b| a.id.cmp(&b.id));
             self.snapshot.objects.insert(kind, rest);
             if by_holders {
@@ -395,6 +414,13 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns a kind without who belongs to its objects: nobody asks for that of what is taken along.
+fn lean(descriptor: &Descriptor) -> Descriptor {
+    let mut lean = descriptor.clone();
+    lean.parts.retain(|part| !part.members);
+    lean
 }
 
 /// Returns the name of the division that an object is in.

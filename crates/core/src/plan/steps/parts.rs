@@ -10,9 +10,10 @@ use crate::catalogue::{Driver, ItemBody, ItemWrite, Part};
 use crate::diff::{Change, ItemChanges, changes, items_of};
 use crate::document::{Portable, Slot, Template, for_each_slot};
 use crate::id::ObjectRef;
+use crate::path::Items;
 use crate::plan::planner::Item;
 use crate::plan::{Action, Request, Write, digest_of, wire};
-use crate::snapshot::reduced_part;
+use crate::snapshot::{item_identity, reduced_part};
 
 /// Up to this many new rows, a call per row is cheaper than a job for all.
 const ROWS_BY_CALL: usize = 2;
@@ -69,8 +70,7 @@ impl StepMaker<'_, '_> {
         if part.single {
             return self.single_part(item, part, desired, live, raw, new);
         }
-        let (wanted, have) = (items_of(Some(desired)), items_of(live));
-        let found = ItemChanges::between(part, wanted, have);
+        let found = ItemChanges::between(part, Some(desired), live);
         if found.is_empty() {
             return;
         }
@@ -82,8 +82,15 @@ impl StepMaker<'_, '_> {
         } else {
             found.to_changes(part)
         };
-        if let Some(replace) = &part.replace {
-            let wanted = with_returned(part, wanted, raw);
+        let whole = Items::of(desired).is_some_and(|items| items.whole);
+        // What else is there stays only where it is not replaced.
+        if let Some(replace) = part
+            .replace
+            .as_ref()
+            .filter(|_| whole || part.add.is_none())
+        {
+            let wanted = with_others(part, desired, live);
+            let wanted = with_returned(part, &wanted, raw);
             let mut chunks = wanted.chunks(replace.cap.max(1));
             let whole = chunks.next().unwrap_or_default();
             let suffix = part.field.clone();
@@ -322,6 +329,20 @@ impl StepMaker<'_, '_> {
             );
         }
     }
+}
+
+/// Returns the whole list that is wanted: with what is there, where a document does not say it all.
+fn with_others<'w>(part: &Part, desired: &'w Value, live: Option<&Value>) -> Cow<'w, [Value]> {
+    let Some(Items { list, whole }) = Items::of(desired) else {
+        return Cow::Borrowed(&[]);
+    };
+    if whole {
+        return Cow::Borrowed(list);
+    }
+    let named: BTreeSet<String> = list.iter().map(|item| item_identity(part, item)).collect();
+    let others = items_of(live).iter();
+    let others = others.filter(|item| !named.contains(&item_identity(part, item)));
+    Cow::Owned(list.iter().chain(others).cloned().collect())
 }
 
 /// Adds to items what those of the same identity have in the target and must be sent back.

@@ -9,6 +9,7 @@ use crate::bundle::{Bundle, Gap};
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor};
 use crate::document::{Captured, Slot, Template, for_each_slot};
 use crate::id::{Kind, ObjectRef, StepId};
+use crate::people::is_members_only;
 use crate::plan::planner::count;
 use crate::plan::{Action, Finding, Request, Severity, Step, Write};
 use crate::select::Selection;
@@ -28,11 +29,13 @@ impl StepMaker<'_, '_> {
         desired: &Bundle,
         snapshot: &Snapshot,
     ) {
-        let kinds: BTreeSet<&Kind> = desired
-            .documents
-            .keys()
-            .map(|object| &object.kind)
-            .collect();
+        let held = desired.documents.iter();
+        // Of what says no more than who belongs to it, the bundle holds no kind.
+        let held = held.filter(|(object, document)| {
+            let descriptor = catalogue.get(object.kind.as_str());
+            !descriptor.is_ok_and(|descriptor| is_members_only(descriptor, &document.body))
+        });
+        let kinds: BTreeSet<&Kind> = held.map(|(object, _)| &object.kind).collect();
         let Ok(selection) = Selection::from_texts(catalogue, &desired.selection) else {
             return;
         };

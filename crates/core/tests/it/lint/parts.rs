@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use orgsmith_contract::{Location, Model, Operation, Type};
-use orgsmith_core::catalogue::{Gathered, ItemBody, ItemWrite, Part};
+use orgsmith_core::catalogue::{Gathered, ItemBody, ItemWrite, MemberOf, Part};
 
 use super::place::{part_type, spell};
 use super::{Lint, calls, facts};
@@ -11,6 +11,32 @@ use super::{Lint, calls, facts};
 pub fn check(lint: &mut Lint<'_>) {
     for part in &lint.kind.parts {
         check_part(lint, part);
+    }
+    for (name, belongs) in &lint.kind.member_of {
+        check_member_of(lint, &format!("member_of.{name}"), belongs);
+    }
+}
+
+/// Checks where it is said what an object belongs to.
+fn check_member_of(lint: &mut Lint<'_>, place: &str, belongs: &MemberOf) {
+    let holder = lint.catalogue.get(belongs.kind.as_str()).ok();
+    let part = holder.and_then(|kind| kind.parts.iter().find(|part| part.field == belongs.part));
+    if part.is_none() {
+        let message = format!("{} has no part {}", belongs.kind, belongs.part);
+        lint.find(place, message);
+    }
+    for list in &belongs.list {
+        calls::check_list(lint, &format!("{place}.list"), list, calls::own_ids(lint));
+    }
+    let model = lint.contract.model(&lint.kind.model);
+    let has = |field: &String| model.is_some_and(|model| model.field(field).is_some());
+    match &belongs.field {
+        Some(field) if !has(field) => {
+            let message = format!("{} has no field {field}", lint.kind.model);
+            lint.find(place, message);
+        }
+        None if belongs.list.is_empty() => lint.find(place, "nothing says it"),
+        _ => {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whether every path of a kind file leads somewhere in the model as it is read.
 
 use orgsmith_contract::{Field, Type};
-use orgsmith_core::catalogue::{Part, Reference};
+use orgsmith_core::catalogue::{MEMBER_OF, Part, Reference};
 use orgsmith_core::path::FieldPath;
 
 use super::{Lint, calls, facts};
@@ -66,7 +66,9 @@ pub fn check(lint: &mut Lint<'_>) {
             must_resolve(lint, &format!("builtin[{index}] {path}"), path);
         }
     }
-    for reference in &kind.references {
+    // What an object belongs to is no field of the API's.
+    let own = |reference: &&Reference| reference.path.root() != MEMBER_OF;
+    for reference in kind.references.iter().filter(own) {
         if Some(reference.path.root()) != parent.map(String::as_str) {
             check_reference(lint, reference);
         }
