@@ -1,10 +1,12 @@
 //! The road that plan, apply, sync and clone share: read, plan, check, approve, carry out, say.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orgsmith_core::bundle::Bundle;
+use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::checks::{Approval, Brake, CheckedPlan, Rejected, check, foreign_ids};
+use orgsmith_core::document::Portable;
 use orgsmith_core::id::{ObjectRef, RunId, SourceId};
 use orgsmith_core::journal::StepState;
 use orgsmith_core::plan::{Action, Conflict, Finding, Options, Plan, Planner, Rate};
@@ -72,6 +74,7 @@ pub(crate) async fn plan(
         kinds: kinds_of(catalogue, &bundle).into_keys().collect(),
         // What is pruned must be seen as a whole, so that a change in between is noticed.
         in_full: (!prune).then(|| bundle.documents.keys().cloned().collect()),
+        asked: asked(catalogue, &bundle),
         deleted: true,
         pins: pins.clone(),
         ..Scope::default()
@@ -96,6 +99,19 @@ pub(crate) async fn plan(
         source_ids,
         calls: target.org.client.stats().sent - before,
     })
+}
+
+/// Returns the objects of whose rarely read parts a bundle speaks.
+fn asked(catalogue: &Catalogue, bundle: &Bundle) -> BTreeSet<ObjectRef> {
+    let asked = |object: &ObjectRef, document: &Portable| {
+        let descriptor = catalogue.get(object.kind.as_str()).ok();
+        let parts = descriptor.into_iter().flat_map(|d| &d.parts);
+        let mut parts = parts.filter(|part| part.asked.is_some());
+        parts.any(|part| document.body.contains_key(&part.field))
+    };
+    let documents = bundle.documents.iter();
+    let documents = documents.filter(|(object, document)| asked(object, document));
+    documents.map(|(object, _)| object.clone()).collect()
 }
 
 /// What is wanted of one target.

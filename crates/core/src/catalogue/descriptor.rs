@@ -545,6 +545,10 @@ pub struct Part {
     pub list: Option<ListSpec>,
     /// The list is not asked for where this field of the object is zero or empty.
     pub when: Option<String>,
+    /// Asking costs a call for each object, and most have nothing of their own there: only objects
+    /// that a selection names with what they need are asked, and those of whose part a document
+    /// speaks.
+    pub asked: Option<Asked>,
     /// It is read off other objects where all of those are read: a group's members are known from
     /// the users. A list serves where only few objects are.
     pub inverse: Option<Inverse>,
@@ -587,6 +591,18 @@ pub struct Part {
     /// is only taken along with others comes without.
     #[serde(skip)]
     pub members: bool,
+}
+
+/// What a part needs that is not read of every object.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Permissions that reading it needs, besides those of the kind.
+    #[serde(default)]
+    pub read_permissions: Vec<String>,
+    /// Permissions that writing it needs, besides those of the kind.
+    #[serde(default)]
+    pub write_permissions: Vec<String>,
 }
 
 /// What objects of a kind belong to.

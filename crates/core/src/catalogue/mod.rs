@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 pub use descriptor::{
-    Builtin, CallSpec, ClonePhase, DeleteSpec, Descriptor, DraftSpec, Driver, Gathered, Inverse,
-    ItemBody, ItemWrite, JobSpec, KeySpec, LeaveOut, ListSpec, MemberOf, Paging, Parent, Part,
-    PublishSpec, ReadSpec, Reference, WireField, WriteSpec,
+    Asked, Builtin, CallSpec, ClonePhase, DeleteSpec, Descriptor, DraftSpec, Driver, Gathered,
+    Inverse, ItemBody, ItemWrite, JobSpec, KeySpec, LeaveOut, ListSpec, MemberOf, Paging, Parent,
+    Part, PublishSpec, ReadSpec, Reference, WireField, WriteSpec,
 };
 
 use crate::id::Kind;

@@ -15,7 +15,7 @@ use serde::Serialize;
 pub use held::{Comparison, Held, Policy};
 pub use role::markdown;
 
-use crate::catalogue::{Catalogue, ClonePhase, Descriptor, ListSpec};
+use crate::catalogue::{Catalogue, ClonePhase, Descriptor, ListSpec, Part};
 use crate::id::Kind;
 use crate::select::Read;
 use facts::{Asks, Facts};
@@ -104,9 +104,9 @@ impl Role {
         for (kind, read) in kinds {
             if let Ok(descriptor) = catalogue.get(kind.as_str()) {
                 // Where something is pruned, the target is read as a whole.
-                let own = *read == Read::Whole;
+                let own = *read >= Read::Whole;
                 let read = match purpose {
-                    Purpose::Sync => Read::Whole,
+                    Purpose::Sync => (*read).max(Read::Whole),
                     Purpose::Export | Purpose::Apply => *read,
                 };
                 building.add(descriptor, purpose, read, own);
@@ -154,19 +154,28 @@ impl Building {
             return;
         }
         self.all(kind, Use::Read, &kind.read_permissions);
+        let is_read = |part: &&Part| part.asked.is_none() || read == Read::Asked;
+        let parts: Vec<&Part> = kind.parts.iter().filter(is_read).collect();
+        let asked = || parts.iter().filter_map(|part| part.asked.as_ref());
+        for asked in asked() {
+            self.all(kind, Use::Read, &asked.read_permissions);
+        }
         if let Some(one) = &kind.read {
             self.call("GET", &one.path);
         }
-        for list in kind.parts.iter().filter_map(|part| part.list.as_ref()) {
+        for list in parts.iter().filter_map(|part| part.list.as_ref()) {
             self.call(list.method(), &list.path);
         }
-        for gathered in kind.parts.iter().filter_map(|part| part.gathered.as_ref()) {
+        for gathered in parts.iter().filter_map(|part| part.gathered.as_ref()) {
             self.call("GET", &gathered.path);
         }
         if purpose == Purpose::Export || kind.clone == ClonePhase::Mapped || !own {
             return;
         }
         self.all(kind, Use::Write, &kind.write_permissions);
+        for asked in asked() {
+            self.all(kind, Use::Write, &asked.write_permissions);
+        }
         let writes = [&kind.create, &kind.update, &kind.restore];
         for write in writes.into_iter().flatten() {
             self.call(&write.method, &write.path);
@@ -187,7 +196,7 @@ impl Building {
         if let Some(path) = &kind.go_live {
             self.call("POST", path);
         }
-        for part in &kind.parts {
+        for part in &parts {
             let writes = [&part.replace, &part.add, &part.change, &part.remove];
             for write in writes.into_iter().flatten() {
                 self.call(&write.method, &write.path);

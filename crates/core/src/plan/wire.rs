@@ -198,6 +198,20 @@ pub(super) fn item_id(part: &Part, item: &Value) -> Value {
     }
 }
 
+/// Returns what names an item in the path of a call, behind the object's own id: one id, or all
+/// that tells it from others.
+pub(super) fn item_ids(part: &Part, call: &ItemWrite, item: &Value) -> Vec<Value> {
+    let named = |field: &String| call.path.contains(&format!("{{{field}}}"));
+    match part.identity.len() > 1 && part.identity.iter().all(named) {
+        true => part
+            .identity
+            .iter()
+            .map(|field| item[field.as_str()].clone())
+            .collect(),
+        false => vec![item_id(part, item)],
+    }
+}
+
 /// Returns an item as a call sends it.
 pub(super) fn item_body(
     descriptor: &Descriptor,

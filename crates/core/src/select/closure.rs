@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Read;
 use crate::bundle::Bundle;
-use crate::catalogue::{Catalogue, Descriptor, Driver};
+use crate::catalogue::{Catalogue, Descriptor, Driver, MEMBER_OF};
 use crate::document::{Portable, Slot, text_refs};
 use crate::file_refs;
 use crate::flow::{self, FlowTarget, i3};
@@ -25,7 +25,12 @@ pub(super) fn kinds<'k>(
     with_dependencies: bool,
 ) -> BTreeMap<Kind, Read> {
     let mut found: BTreeMap<Kind, Read> = BTreeMap::new();
-    let mut open: Vec<(Kind, Read)> = selected.map(|kind| (kind.clone(), Read::Whole)).collect();
+    let own = if with_dependencies {
+        Read::Asked
+    } else {
+        Read::Whole
+    };
+    let mut open: Vec<(Kind, Read)> = selected.map(|kind| (kind.clone(), own)).collect();
     while let Some((kind, read)) = open.pop() {
         let Ok(descriptor) = catalogue.get(kind.as_str()) else {
             continue;
@@ -34,6 +39,10 @@ pub(super) fn kinds<'k>(
             continue;
         }
         found.insert(kind, read);
+        if read == Read::Asked {
+            let belongs = descriptor.member_of.values();
+            open.extend(belongs.map(|belongs| (belongs.kind.clone(), Read::Whole)));
+        }
         match read {
             Read::Names => {
                 let owners = descriptor.list.iter().filter_map(|list| list.each.as_ref());
@@ -41,7 +50,7 @@ pub(super) fn kinds<'k>(
                 let needed = of_key.chain(owners).chain(&descriptor.key.names);
                 open.extend(needed.map(|kind| (kind.clone(), Read::Names)));
             }
-            Read::Whole => {
+            Read::Whole | Read::Asked => {
                 let of_others = if with_dependencies {
                     Read::Whole
                 } else {
@@ -67,6 +76,7 @@ pub(super) fn kinds<'k>(
 
 fn referred(descriptor: &Descriptor) -> impl Iterator<Item = Kind> {
     let declared = descriptor.references.iter();
+    let declared = declared.filter(|reference| reference.path.root() != MEMBER_OF);
     let declared =
         declared.flat_map(|reference| reference.kind.iter().chain(reference.kinds.values()));
     let named: Vec<Kind> = if descriptor.driver == Driver::Flow {

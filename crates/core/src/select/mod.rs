@@ -38,8 +38,10 @@ pub struct Selection {
 pub enum Read {
     /// Only the rows of its lists, which tell the keys of its objects: others refer to them.
     Names,
-    /// Everything.
+    /// Everything but what is asked only of objects that are named.
     Whole,
+    /// Everything, and what its objects belong to.
+    Asked,
 }
 
 /// Returns the name by which a term of a selection means one object, and as little else as can be.

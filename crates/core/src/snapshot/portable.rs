@@ -433,6 +433,15 @@ pub(crate) fn normalise(descriptor: &Descriptor, body: &mut Value) {
     for path in &descriptor.unordered {
         sort_list(path, body);
     }
+    for places in body
+        .get_mut(MEMBER_OF)
+        .and_then(Value::as_object_mut)
+        .into_iter()
+    {
+        for list in places.values_mut().filter_map(Value::as_array_mut) {
+            list.sort_by_cached_key(Value::to_string);
+        }
+    }
     for part in descriptor.parts.iter().filter(|part| !part.single) {
         if let Some(items) = body.get_mut(&part.field).and_then(Items::list_mut) {
             items.sort_by_cached_key(|item| (item_identity(part, item), item.to_string()));

@@ -31,6 +31,13 @@ impl Inverse {
     }
 }
 
+/// Returns a kind without the parts for which something holds.
+pub(super) fn without(descriptor: &Descriptor, left_out: impl Fn(&Part) -> bool) -> Descriptor {
+    let mut lean = descriptor.clone();
+    lean.parts.retain(|part| !left_out(part));
+    lean
+}
+
 /// Fills in what the rows of a kind do not say.
 pub(super) async fn fill(
     org: &Org,
@@ -186,7 +193,12 @@ pub(crate) async fn read_part(
     if part.single {
         let call = get(path, &spec.query);
         let reply = org.client.send(call).await.map_err(Failure::Call)?;
-        return Ok(Some(reply.body));
+        let is = |(field, wanted): (&String, &Value)| reply.body.get(field) == Some(wanted);
+        // What holds for everybody is nothing of its own.
+        return Ok(Some(match spec.only.iter().all(is) {
+            true => reply.body,
+            false => json!({}),
+        }));
     }
     let empty = part
         .when

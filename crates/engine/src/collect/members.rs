@@ -108,7 +108,10 @@ async fn read(
         let Some(Value::Object(mut item)) = own else {
             continue;
         };
-        item.retain(|field, _| part.fields.contains(field) && !part.identity.contains(field));
+        item.retain(|field, value| {
+            let told = part.defaults.get(field) != Some(value);
+            told && part.fields.contains(field) && !part.identity.contains(field)
+        });
         item.insert("id".to_owned(), place.into());
         items.push(Value::Object(item));
     }

@@ -40,6 +40,8 @@ pub struct Scope {
     pub names: BTreeSet<Kind>,
     /// The objects to read in full; all when nothing is given.
     pub in_full: Option<BTreeSet<ObjectRef>>,
+    /// The objects of which also such parts are read as are asked of few.
+    pub asked: BTreeSet<ObjectRef>,
     /// Deleted objects that could be restored are read too.
     pub deleted: bool,
     /// Which of several objects with one key is meant, by its id.
@@ -130,7 +132,9 @@ pub async fn collect(
         collector.check()?;
     }
 
-    let wanted = wanted_ids(catalogue, &snapshot, scope);
+    let in_full = scope.in_full.as_ref();
+    let wanted = in_full.map(|objects| ids_of(catalogue, &snapshot, scope, objects));
+    let asked = ids_of(catalogue, &snapshot, scope, &scope.asked);
     let mut gathering = gather::Gathering::default();
     for descriptor in &descriptors {
         let objects = snapshot
@@ -150,8 +154,14 @@ pub async fn collect(
         let owners = &snapshot.objects;
         let items = gathering.gather(org, descriptor, owners, full.len()).await;
         let inverse = details::Inverse::OfHolders;
-        let mut objects =
-            details::fill(org, descriptor, full, inverse, &items, &mut collector).await;
+        let (asked, full): (Vec<_>, Vec<_>) = full.into_iter().partition(|object| {
+            let ids = asked.get(&descriptor.kind);
+            ids.is_some_and(|ids| ids.contains(object.id.as_str()))
+        });
+        let lean = details::without(descriptor, |part| part.asked.is_some());
+        let mut objects = details::fill(org, &lean, full, inverse, &items, &mut collector).await;
+        objects
+            .extend(details::fill(org, descriptor, asked, inverse, &items, &mut collector).await);
         collector.check()?;
         objects.extend(rows);
         objects.sort_by(|a, b| a.id.cmp(&b.id));
@@ -181,24 +191,27 @@ fn waves<'d>(descriptors: &[&'d Descriptor]) -> Vec<Vec<&'d Descriptor>> {
     waves
 }
 
-/// Returns the ids of the objects to read in full; nothing means all.
-fn wanted_ids(
+/// Returns the ids of some objects, by kind.
+fn ids_of(
     catalogue: &Catalogue,
     snapshot: &Snapshot,
     scope: &Scope,
-) -> Option<BTreeMap<Kind, BTreeSet<String>>> {
-    let in_full = scope.in_full.as_ref()?;
+    objects: &BTreeSet<ObjectRef>,
+) -> BTreeMap<Kind, BTreeSet<String>> {
+    if objects.is_empty() {
+        return BTreeMap::new();
+    }
     let names = Names::new(catalogue, snapshot, &scope.pins);
     let mut wanted: BTreeMap<Kind, BTreeSet<String>> = BTreeMap::new();
     for (id, object) in names.iter() {
-        if in_full.contains(object) {
+        if objects.contains(object) {
             wanted
                 .entry(object.kind.clone())
                 .or_default()
                 .insert(id.to_owned());
         }
     }
-    Some(wanted)
+    wanted
 }
 
 /// Gives each object the items that are known from other objects: a group its members.

@@ -14,7 +14,7 @@ use orgsmith_core::select::{Dependencies, Selection, without_members};
 use orgsmith_core::snapshot::{Names, Snapshot, portable};
 use serde_json::Value;
 
-use super::details::{Inverse, fill, with_ids};
+use super::details::{Inverse, fill, with_ids, without};
 use super::gather::{Gathering, Items};
 use super::lists::{self, Listed};
 use super::members::memberships;
@@ -381,7 +381,10 @@ impl Reader<'_> {
                     }
                 }
             }
-            let lean = lean(descriptor);
+            // Nobody asks who belongs to what is taken along, or what few have of their own.
+            let lean = without(descriptor, |part| part.members || part.asked.is_some());
+            let with = self.selection.takes_dependencies();
+            let own = without(descriptor, |part| part.asked.is_some() && !with);
             let objects = self.snapshot.objects.remove(&kind).unwrap_or_default();
             let (wanted, mut rest): (Vec<_>, Vec<_>) = objects
                 .into_iter()
@@ -400,8 +403,8 @@ impl Reader<'_> {
             });
             let collector = &mut self.collector;
             rest.extend(fill(self.org, &lean, along, inverse, &items, collector).await);
-            let chosen = fill(self.org, descriptor, chosen, inverse, &items, collector).await;
-            rest.extend(match self.selection.takes_dependencies() {
+            let chosen = fill(self.org, &own, chosen, inverse, &items, collector).await;
+            rest.extend(match with {
                 true => memberships(self.org, self.catalogue, descriptor, chosen, collector).await,
                 false => chosen,
             });
@@ -414,13 +417,6 @@ impl Reader<'_> {
         }
         Ok(())
     }
-}
-
-/// Returns a kind without who belongs to its objects: nobody asks for that of what is taken along.
-fn lean(descriptor: &Descriptor) -> Descriptor {
-    let mut lean = descriptor.clone();
-    lean.parts.retain(|part| !part.members);
-    lean
 }
 
 /// Returns the name of the division that an object is in.

@@ -182,11 +182,8 @@ impl StepMaker<'_, '_> {
     ) {
         let mut params = own_params(item, &call.path);
         if call.cap == 1 && call.path.matches('{').count() > 1 {
-            params.extend(
-                items
-                    .first()
-                    .map(|item| Template::new(wire::item_id(part, item))),
-            );
+            let ids = items.first().map(|item| wire::item_ids(part, call, item));
+            params.extend(ids.into_iter().flatten().map(Template::new));
         }
         let mut query: BTreeMap<String, Template> = call
             .query

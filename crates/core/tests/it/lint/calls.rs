@@ -247,7 +247,7 @@ fn check_only(lint: &mut Lint<'_>, place: &str, list: &ListSpec, operation: &Ope
     let row = operation
         .response
         .as_ref()
-        .and_then(|ty| rows_in(lint.contract, ty, list.rows.as_deref()))
+        .map(|ty| rows_in(lint.contract, ty, list.rows.as_deref()).unwrap_or(ty.clone()))
         .and_then(|row| lint.contract.model(row.model_name()?));
     for (name, value) in &list.only {
         let place = format!("{place}.only.{name}");

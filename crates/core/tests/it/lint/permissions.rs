@@ -45,7 +45,8 @@ pub fn calls(kind: &Descriptor) -> Calls {
     writes.extend(kind.go_live.iter().map(|p| ("POST".to_owned(), p.clone())));
     let newest = kind.references.iter().filter_map(|r| r.newest.as_ref());
     writes.extend(newest.map(|path| get(path)));
-    for part in &kind.parts {
+    // What is asked only of objects that are named says itself what that needs.
+    for part in kind.parts.iter().filter(|part| part.asked.is_none()) {
         reads.extend(part.list.iter().map(listed));
         reads.extend(part.gathered.iter().map(|gathered| get(&gathered.path)));
         for write in [&part.replace, &part.add, &part.change, &part.remove]
@@ -80,6 +81,31 @@ pub fn check(lint: &mut Lint<'_>) {
         ("delete_permissions", &deletes, &kind.delete_permissions),
     ] {
         compare(lint, place, calls, listed);
+    }
+    for part in &kind.parts {
+        let Some(asked) = &part.asked else { continue };
+        let list = part.list.iter();
+        let reads: Vec<_> = list
+            .map(|list| (list.method().to_owned(), list.path.clone()))
+            .collect();
+        let writes = [&part.replace, &part.add, &part.change, &part.remove];
+        let writes = writes.into_iter().flatten();
+        let writes: Vec<_> = writes
+            .map(|write| (write.method.clone(), write.path.clone()))
+            .collect();
+        let place = |what| format!("part[{}].asked.{what}", part.field);
+        compare(
+            lint,
+            &place("read_permissions"),
+            &reads,
+            &asked.read_permissions,
+        );
+        compare(
+            lint,
+            &place("write_permissions"),
+            &writes,
+            &asked.write_permissions,
+        );
     }
 }
 
