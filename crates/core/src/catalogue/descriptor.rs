@@ -675,6 +675,29 @@ pub struct ItemWrite {
     /// Fields of an item that the body has under another name, and perhaps as a bare id.
     #[serde(default)]
     pub rename: BTreeMap<String, WireField>,
+    /// A call that adds one item to many objects, for a body that is an `item_list`.
+    pub together: Option<Together>,
+}
+
+/// A call that adds the same item to many objects: a role to many users.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Together {
+    /// The HTTP method.
+    pub method: String,
+    /// The contract's path; its parameter is what an item says in `each`.
+    pub path: String,
+    /// Fixed query parameters.
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
+    /// The field of an item that is in the path: there is a call for each of its values.
+    pub each: String,
+    /// The other field of an item, and the name of the body's list of its values.
+    pub items: (String, String),
+    /// The name of the body's list of the objects' ids.
+    pub objects: String,
+    /// Most objects in one call.
+    pub cap: usize,
 }
 
 fn one() -> usize {

@@ -6,6 +6,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use orgsmith_core::id::{Kind, StepId};
 use orgsmith_core::journal::{Entry, StepState};
 
+use super::together::{self, Alike};
 use super::worker::{Ended, Worker};
 use super::{Execution, Outcome};
 
@@ -24,44 +25,58 @@ pub(super) async fn run(execution: Execution<'_>) -> Outcome {
     loop {
         let closing = outcome.error.is_some() || execution.stop.is_asked();
         while !closing && running.len() < execution.limits.parallelism.max(1) {
-            let Some(index) = board.next() else { break };
-            let step = &execution.plan.steps[index];
-            let state = outcome.states.get(&step.id).cloned().unwrap_or_default();
+            let next = board.next(running.is_empty());
+            if next.is_empty() {
+                break;
+            }
+            let states = next.iter().map(|index| {
+                let step = &execution.plan.steps[*index];
+                (
+                    step,
+                    outcome.states.get(&step.id).cloned().unwrap_or_default(),
+                )
+            });
+            let steps: Vec<_> = states.collect();
             let worker = &worker;
-            running.push(async move { (index, worker.perform(step, state).await) });
+            running.push(async move {
+                let ended = worker.perform_together(steps).await;
+                next.into_iter().zip(ended).collect::<Vec<_>>()
+            });
         }
-        let Some((index, ended)) = running.next().await else {
+        let Some(ended) = running.next().await else {
             break;
         };
-        let step = &execution.plan.steps[index];
-        let Ended {
-            state,
-            stale,
-            denied,
-            error,
-        } = ended;
-        if stale {
-            outcome.stale.insert(step.id.clone());
-        }
-        if denied {
-            outcome.denied.insert(step.id.clone());
-        }
-        if let Some(error) = error {
-            outcome.error.get_or_insert(error);
-        }
-        let done = state.is_done();
-        worker.tell_end(step, &state);
-        outcome.states.insert(step.id.clone(), state);
-        for skipped in board.ended(index, done) {
-            let step = &execution.plan.steps[skipped];
-            let reason = format!("{} was not done", execution.plan.steps[index].id);
-            match worker.skip(step, reason).await {
-                Ok(state) => {
-                    worker.tell_end(step, &state);
-                    outcome.states.insert(step.id.clone(), state);
-                }
-                Err(error) => {
-                    outcome.error.get_or_insert(error);
+        for (index, ended) in ended {
+            let step = &execution.plan.steps[index];
+            let Ended {
+                state,
+                stale,
+                denied,
+                error,
+            } = ended;
+            if stale {
+                outcome.stale.insert(step.id.clone());
+            }
+            if denied {
+                outcome.denied.insert(step.id.clone());
+            }
+            if let Some(error) = error {
+                outcome.error.get_or_insert(error);
+            }
+            let done = state.is_done();
+            worker.tell_end(step, &state);
+            outcome.states.insert(step.id.clone(), state);
+            for skipped in board.ended(index, done) {
+                let step = &execution.plan.steps[skipped];
+                let reason = format!("{} was not done", execution.plan.steps[index].id);
+                match worker.skip(step, reason).await {
+                    Ok(state) => {
+                        worker.tell_end(step, &state);
+                        outcome.states.insert(step.id.clone(), state);
+                    }
+                    Err(error) => {
+                        outcome.error.get_or_insert(error);
+                    }
                 }
             }
         }
@@ -84,6 +99,10 @@ struct Board {
     open: BTreeMap<u8, usize>,
     busy: BTreeSet<Kind>,
     over: Vec<bool>,
+    /// Steps that may be sent with others: what these have in common, and how many go together.
+    alike: BTreeMap<usize, (Alike, usize)>,
+    /// Those of them that may start.
+    gathering: BTreeMap<Alike, BTreeSet<usize>>,
 }
 
 impl Board {
@@ -110,7 +129,15 @@ impl Board {
             open: BTreeMap::new(),
             busy: BTreeSet::new(),
             over: (0..steps.len()).map(is_done).collect(),
+            alike: BTreeMap::new(),
+            gathering: BTreeMap::new(),
         };
+        for (index, step) in steps.iter().enumerate() {
+            if let Some(alike) = together::alike(execution.catalogue, step) {
+                let cap = together::cap(execution.catalogue, step);
+                board.alike.insert(index, (alike, cap));
+            }
+        }
         for (index, step) in steps.iter().enumerate() {
             if board.over[index] {
                 continue;
@@ -123,19 +150,62 @@ impl Board {
                 }
             }
             if board.waiting[index] == 0 {
-                board.ready.insert((step.phase, index));
+                board.may_start(index);
             }
         }
         board
     }
 
-    /// Returns the next step that may start.
-    fn next(&mut self) -> Option<usize> {
-        let phase = self
-            .open
-            .iter()
-            .find(|(_, open)| **open > 0)
-            .map(|(phase, _)| *phase)?;
+    fn may_start(&mut self, index: usize) {
+        match self.alike.get(&index) {
+            Some((alike, _)) => {
+                let alike = self.gathering.entry(alike.clone()).or_default();
+                alike.insert(index);
+            }
+            None => {
+                self.ready.insert((self.phase[index], index));
+            }
+        }
+    }
+
+    /// Returns the next step that may start, or several that go together; none where all wait.
+    ///
+    /// Those that go together gather until they are as many as a call takes, or nothing else is to
+    /// be done: `idle` says that nothing is under way.
+    fn next(&mut self, idle: bool) -> Vec<usize> {
+        if let Some(index) = self.next_alone() {
+            return vec![index];
+        }
+        let full = |steps: &BTreeSet<usize>| {
+            let first = steps.first().and_then(|first| self.alike.get(first));
+            first.is_some_and(|(_, cap)| steps.len() >= *cap)
+        };
+        let now = self.phase_now();
+        let mut gathered = self.gathering.iter();
+        let found = gathered.find(|(_, steps)| {
+            let phase = steps.first().map(|first| self.phase[*first]);
+            phase == now && (idle || full(steps))
+        });
+        let Some(alike) = found.map(|(alike, _)| alike.clone()) else {
+            return Vec::new();
+        };
+        let mut steps = self.gathering.remove(&alike).unwrap_or_default();
+        let first = steps.first().and_then(|first| self.alike.get(first));
+        let cap = first.map_or(1, |(_, cap)| *cap);
+        if let Some(rest) = steps.iter().nth(cap).copied() {
+            self.gathering.insert(alike, steps.split_off(&rest));
+        }
+        steps.into_iter().collect()
+    }
+
+    /// Returns the phase whose steps may start.
+    fn phase_now(&self) -> Option<u8> {
+        let mut open = self.open.iter().filter(|(_, open)| **open > 0);
+        open.next().map(|(phase, _)| *phase)
+    }
+
+    fn next_alone(&mut self) -> Option<usize> {
+        let phase = self.phase_now()?;
         let found = self
             .ready
             .iter()
@@ -157,7 +227,7 @@ impl Board {
             for follower in std::mem::take(&mut self.followers[index]) {
                 self.waiting[follower] = self.waiting[follower].saturating_sub(1);
                 if self.waiting[follower] == 0 && !self.over[follower] {
-                    self.ready.insert((self.phase[follower], follower));
+                    self.may_start(follower);
                 }
             }
             return Vec::new();

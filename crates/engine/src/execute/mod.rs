@@ -8,6 +8,7 @@
 mod dispatcher;
 mod recover;
 mod send;
+mod together;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};

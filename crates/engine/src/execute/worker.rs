@@ -180,6 +180,55 @@ impl<'e> Worker<'e> {
             .map_or(says, |most| most.min(says))
     }
 
+    /// Announces a step that is sent with others.
+    pub(super) async fn announce(
+        &self,
+        step: &Step,
+        state: StepState,
+        intent: Entry,
+    ) -> Result<StepState, Ended> {
+        self.execution.events.tell(Event::StepStarted {
+            step: step.id.clone(),
+            object: step.object.clone(),
+            action: step.action,
+        });
+        let before = state.clone();
+        let announced = self.write(&step.id, state, intent).await;
+        announced.map_err(|error| Ended {
+            error: Some(error),
+            ..Ended::at(before)
+        })
+    }
+
+    /// Notes that a step was done with others.
+    pub(super) async fn end(&self, step: &Step, state: StepState) -> Ended {
+        let id = self.id(&step.object);
+        self.learn(step, id.clone(), None);
+        let before = state.clone();
+        match self
+            .write(&step.id, state, Entry::Done { id, version: None })
+            .await
+        {
+            Ok(state) => Ended::at(state),
+            Err(error) => Ended {
+                error: Some(error),
+                ..Ended::at(before)
+            },
+        }
+    }
+
+    /// Goes on with a step alone, whose sending with others did not end well.
+    pub(super) async fn go_on_alone(&self, step: &Step, state: StepState, reason: String) -> Ended {
+        let before = state.clone();
+        match self.write(&step.id, state, Entry::Unknown { reason }).await {
+            Ok(state) => self.perform(step, state).await,
+            Err(error) => Ended {
+                error: Some(error),
+                ..Ended::at(before)
+            },
+        }
+    }
+
     /// Performs a step from wherever it stands.
     pub(super) async fn perform(&self, step: &Step, state: StepState) -> Ended {
         let mut state = state;

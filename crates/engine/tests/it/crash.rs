@@ -100,7 +100,7 @@ async fn killed_after_any_journal_entry_and_resumed_the_world_is_the_same() {
 }
 
 /// Kills a run after its k-th journal entry, resumes it, and compares the worlds.
-async fn survives(bundle: &Bundle, wanted: &Bundle, k: i64, entries: i64) {
+pub async fn survives(bundle: &Bundle, wanted: &Bundle, k: i64, entries: i64) {
     let lab = Lab::with_orgs(["gold"]).await;
     let plan = lab.plan(bundle, "gold").await;
     let run = killed(&lab, &plan, k, entries).await;

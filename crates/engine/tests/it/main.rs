@@ -9,6 +9,7 @@ mod fixtures;
 mod kinds;
 mod lab;
 mod odd;
+mod people;
 mod permissions;
 mod publish;
 mod selected;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use orgsmith_contract::{Location, Model, Operation, Type};
-use orgsmith_core::catalogue::{Gathered, ItemBody, ItemWrite, MemberOf, Part};
+use orgsmith_core::catalogue::{Gathered, ItemBody, ItemWrite, MemberOf, Part, Together};
 
 use super::place::{part_type, spell};
 use super::{Lint, calls, facts};
@@ -245,6 +245,9 @@ fn check_write(
         params,
     );
     many(lint, place, write, names_item);
+    if let Some(together) = &write.together {
+        check_together(lint, &format!("{place}.together"), write, together);
+    }
     let wants_name = matches!(
         write.body,
         ItemBody::IdList | ItemBody::ItemList | ItemBody::Query
@@ -256,6 +259,38 @@ fn check_write(
         );
     }
     body(lint, place, part, write, operation)
+}
+
+/// Checks the call that adds an item to many objects.
+fn check_together(lint: &mut Lint<'_>, place: &str, write: &ItemWrite, together: &Together) {
+    let Together {
+        method,
+        path,
+        query,
+        each,
+        items,
+        objects,
+        cap,
+    } = together;
+    if write.body != ItemBody::ItemList || *cap < 2 {
+        lint.find(place, "is of a list of items, and for many objects");
+    }
+    calls::check_call(lint, place, method, path, query, 1);
+    for field in [each, &items.0] {
+        if !write
+            .rename
+            .values()
+            .any(|wire| wire.name.as_ref() == Some(field))
+        {
+            lint.find(place, format!("an item is not sent with {field}"));
+        }
+    }
+    let model = super::body::body_model(lint, method, path);
+    for field in [objects, &items.1] {
+        if model.is_none_or(|model| model.field(field).is_none()) {
+            lint.find(place, format!("the body has no {field}"));
+        }
+    }
 }
 
 fn in_path(operation: &Operation) -> usize {

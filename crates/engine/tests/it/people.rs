@@ -1,0 +1,141 @@
+//! People: what many have in common costs little, and one of them costs the others nothing.
+
+use futures::{StreamExt, stream};
+use orgsmith_core::bundle::Bundle;
+use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::document::Portable;
+use orgsmith_core::validate::normalise;
+use orgsmith_sim::{FaultAction, FaultRule};
+use serde_json::{Value, json};
+
+use crate::crash::survives;
+use crate::lab::{Lab, told};
+
+/// Users who all have two roles, one of them in two divisions.
+fn crew(people: usize) -> Bundle {
+    let mut bundle = Bundle::default();
+    bundle.source.org_name = "crew".to_owned();
+    let mut add = |object: &str, body: Value| {
+        let Value::Object(body) = body else {
+            panic!("{object} is no object")
+        };
+        let object: orgsmith_core::id::ObjectRef = object.parse().expect("kind/key");
+        let document = Portable {
+            object: object.clone(),
+            body,
+            files: Default::default(),
+        };
+        bundle.documents.insert(object, document);
+    };
+    let home = json!({"$ref": "auth_division/~home"});
+    let claims = json!({"$ref": "auth_division/Claims"});
+    add(
+        "auth_division/Claims",
+        json!({"name": "Claims", "description": "claims"}),
+    );
+    for role in ["Agent", "Coach"] {
+        let policy = json!({"domain": "routing", "entityName": "queue", "actionSet": ["view"]});
+        let body = json!({"name": role, "description": role, "permissionPolicies": [policy]});
+        add(&format!("auth_role/{role}"), body);
+    }
+    let grant = |role: &str, division: &Value| json!({"role": {"$ref": format!("auth_role/{role}")}, "division": division});
+    for number in 0..people {
+        let email = format!("p{number}@crew.example");
+        let body = json!({"name": format!("P {number}"), "email": email, "state": "active", "division": home,
+            "grants": [grant("Agent", &home), grant("Agent", &claims), grant("Coach", &home)]});
+        add(&format!("user/{email}"), body);
+    }
+    normalise(Catalogue::builtin(), &mut bundle);
+    bundle
+}
+
+/// Counts successful requests whose path ends, or begins, so.
+fn sent(lab: &Lab, is: impl Fn(&str) -> bool) -> usize {
+    let writes = lab.writes("gold").into_iter();
+    writes
+        .filter(|entry| entry.method == "POST" && is(&entry.path))
+        .count()
+}
+
+fn for_role(path: &str) -> bool {
+    path.starts_with("/api/v2/authorization/roles/")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_with_the_same_roles_cost_a_call_for_each_role() {
+    let lab = Lab::with_orgs(["gold"]).await;
+    let bundle = crew(60);
+    lab.apply(&bundle, "gold").await;
+    // A call takes fifty people.
+    assert_eq!(sent(&lab, for_role), 4);
+    assert_eq!(sent(&lab, |path| path.ends_with("/bulkadd")), 0);
+    let left = lab.plan(&bundle, "gold").await;
+    assert!(left.is_empty(), "{:#?}", left.steps);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_it_is_refused_for_all_each_is_sent_alone() {
+    let lab = Lab::with_orgs(["gold"]).await;
+    let bundle = crew(8);
+    let plan = lab.plan(&bundle, "gold").await;
+    let refuse = FaultAction::Status {
+        status: 400,
+        retry_after_s: None,
+    };
+    lab.sim
+        .add_fault(FaultRule::new(refuse).on("POST", "/api/v2/authorization/roles/*"));
+    let finished = lab.run(&plan, "gold").await;
+    lab.sim.clear_faults();
+    assert!(finished.outcome.is_complete(), "{}", told(&plan, &finished));
+    assert_eq!(sent(&lab, |path| path.ends_with("/bulkadd")), 8);
+    let left = lab.plan(&bundle, "gold").await;
+    assert!(left.is_empty(), "{:#?}", left.steps);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_be_created_costs_the_others_nothing() {
+    let lab = Lab::with_orgs(["gold"]).await;
+    let bundle = crew(8);
+    let plan = lab.plan(&bundle, "gold").await;
+    let refuse = FaultAction::Status {
+        status: 400,
+        retry_after_s: None,
+    };
+    lab.sim
+        .add_fault(FaultRule::new(refuse).on("POST", "/api/v2/users").times(1));
+    let finished = lab.run(&plan, "gold").await;
+    lab.sim.clear_faults();
+    let open = plan.steps.len() - finished.outcome.done();
+    assert_eq!(open, 2, "{}", told(&plan, &finished));
+    let again = lab.resume(&finished.run, "gold").await;
+    assert!(again.outcome.is_complete(), "{}", told(&plan, &again));
+    let left = lab.plan(&bundle, "gold").await;
+    assert!(left.is_empty(), "{:#?}", left.steps);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_for_many_that_is_lost_is_looked_into() {
+    for action in [FaultAction::ResetAfter, FaultAction::ResetBefore] {
+        let lab = Lab::with_orgs(["gold"]).await;
+        let bundle = crew(5);
+        let plan = lab.plan(&bundle, "gold").await;
+        let rule = FaultRule::new(action).on("POST", "/api/v2/authorization/roles/*");
+        lab.sim.add_fault(rule.times(3));
+        let finished = lab.run(&plan, "gold").await;
+        assert!(finished.outcome.is_complete(), "{}", told(&plan, &finished));
+        let left = lab.plan(&bundle, "gold").await;
+        assert!(left.is_empty(), "{:#?}", left.steps);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_after_any_journal_entry_everybody_has_every_role() {
+    let bundle = crew(4);
+    let whole = Lab::with_orgs(["gold"]).await;
+    let plan = whole.apply(&bundle, "gold").await;
+    let wanted = whole.export("gold").await;
+    let entries = i64::try_from(plan.steps.len() * 2).expect("few steps");
+    stream::iter(0..entries)
+        .for_each_concurrent(8, |k| survives(&bundle, &wanted, k, entries))
+        .await;
+}
