@@ -101,7 +101,7 @@ type Rows = Vec<(Option<u64>, Person)>;
 
 fn of_yaml(text: &str) -> Result<Rows, BadList> {
     let people: Vec<Person> = serde_saphyr::from_str(text).map_err(|error| BadList {
-        line: error.location().map(|place| place.line() as u64),
+        line: error.location().map(|place| place.line()),
         message: error
             .without_snippet()
             .to_string()
