@@ -85,6 +85,9 @@ pub struct Descriptor {
     /// Every call that returns objects of the kind; empty for a singleton.
     #[serde(default)]
     pub list: Vec<ListSpec>,
+    /// Finds the objects of a name: `{id}` in its body stands for the name. Its index may lag
+    /// and it may ask for more permissions: what it does not find, the lists may have.
+    pub search: Option<ListSpec>,
     /// Returns one object; needed where a list row is not the whole object.
     pub read: Option<ReadSpec>,
     /// Creates one object; absent where the API cannot or orgsmith must not.

@@ -110,18 +110,23 @@ pub(crate) async fn list(
 
 /// Lists the objects of a kind that have a name; nothing where the kind has no such list.
 pub(crate) async fn list_named(org: &Org, descriptor: &Descriptor, name: &str) -> Option<Listed> {
-    let [spec] = &descriptor.list[..] else {
-        return None;
-    };
-    let by_name = spec.by_name.as_ref().filter(|_| spec.each.is_none())?;
     let mut listed = Listed::default();
-    let listing = listing(spec, &spec.path, "").query(by_name, name);
+    let (spec, listing) = match (&descriptor.search, &descriptor.list[..]) {
+        (Some(search), _) => (search, listing(search, &search.path, name)),
+        (None, [spec]) => {
+            let by_name = spec.by_name.as_ref().filter(|_| spec.each.is_none())?;
+            (spec, listing(spec, &spec.path, "").query(by_name, name))
+        }
+        (None, _) => return None,
+    };
     listed.take(
         rows(org, descriptor, spec, None, &listing).await,
         spec,
         None,
     );
-    Some(listed)
+    // A search may ask for more permissions than the lists.
+    let refused = descriptor.search.is_some() && !listed.failures.is_empty();
+    (!refused).then_some(listed)
 }
 
 /// The rows of one list.

@@ -11,6 +11,9 @@ pub fn check(lint: &mut Lint<'_>) {
     let kind = lint.kind;
     let above = ids_above(lint, kind);
     let own = own_ids(lint);
+    if let Some(search) = &kind.search {
+        check_list(lint, "search", search, 0);
+    }
     for (index, list) in kind.list.iter().enumerate() {
         let place = format!("list[{index}]");
         let owner = list
