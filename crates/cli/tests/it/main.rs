@@ -10,6 +10,7 @@ mod killed;
 mod kinds_page;
 mod lab;
 mod orgs;
+mod people;
 mod road;
 mod stopping;
 mod walls;

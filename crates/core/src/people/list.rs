@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{BOUND_TO, LIKE, PROFILE};
+use super::{BOUND_TO, LIKE, PROFILE, home};
 use crate::bundle::Bundle;
 use crate::catalogue::nearest;
 use crate::document::{Portable, Slot};
@@ -264,10 +264,11 @@ fn body(bundle: &Bundle, person: &Person) -> Map<String, Value> {
     put(BOUND_TO, bound);
     put(LIKE, like.as_ref().map(|email| refer(user(email))));
     put("manager", manager.as_ref().map(|email| refer(user(email))));
-    let division = division
-        .as_ref()
-        .map(|name| refer(division_of(bundle, name)));
-    put("division", division);
+    let division = match division {
+        Some(name) => Some(division_of(bundle, name)),
+        None => (profile.is_none() && like.is_none()).then(home),
+    };
+    put("division", division.map(refer));
     let address = |field: &str, number: &String| {
         let mut address = json!({"mediaType": "PHONE", "type": "WORK"});
         address[field] = number.as_str().into();
@@ -294,7 +295,7 @@ fn body(bundle: &Bundle, person: &Person) -> Map<String, Value> {
 /// Returns the division of a name; the home division has a name of its own in every org.
 fn division_of(bundle: &Bundle, name: &str) -> ObjectRef {
     let division = |key| ObjectRef::new(Kind::new("auth_division"), key);
-    let home = division(Key::builtin("home"));
+    let home = home();
     let called = bundle
         .documents
         .get(&home)

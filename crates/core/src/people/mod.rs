@@ -20,7 +20,7 @@ pub use rewrite::{BadRule, EmailRule, NameRule, Rewrites, Rewritten};
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Descriptor, MEMBER_OF, Part, nearest};
 use crate::document::{Portable, Slot, for_each_slot_in};
-use crate::id::ObjectRef;
+use crate::id::{Key, Kind, ObjectRef};
 use crate::path::Items;
 use crate::plan::Conflict;
 use crate::snapshot::item_identity;
@@ -171,6 +171,7 @@ fn expand_one(
     profiles: &Profiles,
 ) -> Result<(Portable, Belongs), String> {
     let mut document = bundle.documents[object].clone();
+    let bound = document.body.contains_key(LIKE) || document.body.contains_key(BOUND_TO);
     if let Some(other) = refers(&mut document.body, LIKE, "user")? {
         let twin = bundle.documents.get(&other).filter(|_| other != *object);
         let twin = twin.ok_or_else(|| {
@@ -196,12 +197,23 @@ fn expand_one(
         };
         take_over(descriptor, &mut document.body, common);
     }
+    if bound && !document.body.contains_key("division") {
+        // Nobody is created without one.
+        document
+            .body
+            .insert("division".to_owned(), Slot::Ref(home()).to_value());
+    }
     let belongs = match document.body.remove(MEMBER_OF) {
         Some(Value::Object(places)) => belongs(catalogue, descriptor, object, &places)?,
         Some(_) => return Err(format!("{MEMBER_OF} holds lists by name, such as queues")),
         None => Belongs::new(),
     };
     Ok((document, belongs))
+}
+
+/// Names the home division.
+fn home() -> ObjectRef {
+    ObjectRef::new(Kind::new("auth_division"), Key::builtin("home"))
 }
 
 /// Takes a reference out of a document.

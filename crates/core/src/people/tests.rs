@@ -60,7 +60,8 @@ fn a_profile_gives_what_a_person_does_not_say() {
     assert_eq!(told, Vec::<String>::new());
     assert_eq!(
         body(&bundle, "user/a@x.example"),
-        json!({"name": "A", "email": "a@x.example", "skills": [skill("Billing", 5), skill("Claims", 4)]})
+        json!({"name": "A", "email": "a@x.example", "division": {"$ref": "auth_division/~home"},
+            "skills": [skill("Billing", 5), skill("Claims", 4)]})
     );
     assert_eq!(
         body(&bundle, "routing_queue/Sales"),
@@ -96,7 +97,7 @@ fn who_is_like_another_gets_what_is_not_personal() {
     assert_eq!(
         body(&bundle, "user/new@x.example"),
         json!({"name": "New", "email": "new@x.example", "state": "active", "department": "Claims",
-            "skills": [skill("Billing", 2)]})
+            "division": {"$ref": "auth_division/~home"}, "skills": [skill("Billing", 2)]})
     );
     let members = body(&bundle, "team/One")["members"]["$has"].clone();
     assert_eq!(members, json!([{"$ref": "user/new@x.example"}]));

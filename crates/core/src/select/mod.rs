@@ -19,6 +19,7 @@ use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, nearest};
 use crate::document::{Portable, Slot};
 use crate::id::{Kind, ObjectRef};
+use crate::people::PROFILE;
 use pattern::last;
 pub(crate) use pattern::readable;
 use term::Term;
@@ -270,7 +271,10 @@ impl Selection {
                 kinds.contains(&gap.kind) || self.select.iter().any(|term| term.may_be(&gap.kind));
             concerned && !gap.is_of_another(documents, |object| kept.contains(object))
         });
-        bundle.documents.retain(|object, _| kept.contains(object));
+        // Profiles are no objects of an org; what is there tells what may have been meant.
+        let is_profile = |object: &ObjectRef| object.kind.as_str() == PROFILE;
+        let documents = &mut bundle.documents;
+        documents.retain(|object, _| kept.contains(object) || is_profile(object));
         for (object, document) in &mut bundle.documents {
             if !selected.contains(object) {
                 closure::without_members(catalogue, document);

@@ -40,6 +40,7 @@ mod organizations;
 mod outbound;
 mod outcomes;
 mod performance;
+mod person;
 mod presence;
 mod prompts;
 mod quality;
@@ -109,6 +110,7 @@ pub(crate) fn register(registry: &mut Registry) {
     telephony::register(registry);
     triggers::register(registry);
     users::register(registry);
+    person::register(registry);
     webdeployments::register(registry);
     workforce::register(registry);
 }

@@ -50,7 +50,7 @@ const KINDS: &[Kind] = &[Kind {
 }];
 
 /// What is shown of a user only when it is asked for.
-const EXPANDS: [&str; 9] = [
+const EXPANDS: [&str; 10] = [
     "skills",
     "languages",
     "groups",
@@ -60,6 +60,7 @@ const EXPANDS: [&str; 9] = [
     "employerInfo",
     "biography",
     "authorization",
+    "team",
 ];
 
 /// Users that lists of the inactive can reach.
@@ -249,16 +250,29 @@ fn view(_: &Org, _: &str, shown: &mut Fields) {
 
 /// The groups that users are in: gathered once for a page, as a look into every group for each
 /// user would cost more than all the rest.
-fn memberships<'c>(cx: &'c Cx<'_>, wanted: bool) -> HashMap<&'c str, Vec<&'c str>> {
-    let mut of_users: HashMap<&str, Vec<&str>> = HashMap::new();
+fn memberships<'c>(cx: &'c Cx<'_>, expands: &dyn Fn(&str) -> bool) -> Memberships<'c> {
+    let mut of_users = Memberships::default();
     let groups = cx.org.store.all("group");
-    for group in groups.filter(|group| wanted && group.text("state") != "deleted") {
+    for group in groups.filter(|group| expands("groups") && group.text("state") != "deleted") {
         let members = group.fields.get("$members").and_then(Value::as_object);
         for user in members.into_iter().flat_map(Map::keys) {
-            of_users.entry(user).or_default().push(&group.id);
+            of_users.groups.entry(user).or_default().push(&group.id);
+        }
+    }
+    for team in cx.org.store.all("team").filter(|_| expands("team")) {
+        let members = team.fields.get("$members").and_then(Value::as_array);
+        for user in members.into_iter().flatten().filter_map(Value::as_str) {
+            of_users.team.insert(user, &team.id);
         }
     }
     of_users
+}
+
+/// What users belong to, by the user's id.
+#[derive(Default)]
+struct Memberships<'c> {
+    groups: HashMap<&'c str, Vec<&'c str>>,
+    team: HashMap<&'c str, &'c str>,
 }
 
 /// Shows a user with what the request expands.
@@ -267,7 +281,7 @@ fn show(
     id: &str,
     fields: &Fields,
     expands: &dyn Fn(&str) -> bool,
-    groups: &HashMap<&str, Vec<&str>>,
+    of_users: &Memberships<'_>,
 ) -> Value {
     let mut shown = cx.org.view(kind(), id, fields);
     for name in EXPANDS.iter().filter(|name| !expands(name)) {
@@ -291,9 +305,12 @@ fn show(
         }
     }
     if expands("groups") {
-        let groups = groups.get(id).into_iter().flatten();
+        let groups = of_users.groups.get(id).into_iter().flatten();
         let groups = groups.map(|group| cx.org.reference("group", group));
         shown.insert("groups".into(), groups.collect());
+    }
+    if let Some(team) = of_users.team.get(id) {
+        shown.insert("team".into(), cx.org.reference("team", team));
     }
     if expands("authorization") {
         let roles: BTreeSet<&str> = cx
@@ -328,9 +345,9 @@ fn list(cx: &mut Cx<'_>, req: &Req) -> Answer {
         ));
     }
     let expands = |name: &str| req.expands(name);
-    let groups = memberships(cx, expands("groups"));
+    let of_users = memberships(cx, &expands);
     let shown =
-        |(object, fields): &(&Object, &Fields)| show(cx, &object.id, fields, &expands, &groups);
+        |(object, fields): &(&Object, &Fields)| show(cx, &object.id, fields, &expands, &of_users);
     cut(
         req,
         Style::Offset,
@@ -345,9 +362,9 @@ fn list(cx: &mut Cx<'_>, req: &Req) -> Answer {
 fn find(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let wanted = req.body["expand"].as_array().cloned().unwrap_or_default();
     let expands = |name: &str| wanted.iter().any(|word| word == name);
-    let groups = memberships(cx, expands("groups"));
+    let of_users = memberships(cx, &expands);
     search::search(cx, req, kind(), |object, fields| {
-        show(cx, &object.id, fields, &expands, &groups)
+        show(cx, &object.id, fields, &expands, &of_users)
     })
 }
 
@@ -359,8 +376,8 @@ fn read(cx: &mut Cx<'_>, req: &Req) -> Answer {
         return Err(Refusal::not_found("user", req.id()));
     }
     let expands = |name: &str| req.expands(name);
-    let groups = memberships(cx, expands("groups"));
-    let shown = show(cx, &user.id, &user.fields, &expands, &groups);
+    let of_users = memberships(cx, &expands);
+    let shown = show(cx, &user.id, &user.fields, &expands, &of_users);
     Ok(Reply::ok(shown))
 }
 

@@ -1,0 +1,311 @@
+//! People: a reference user, people of a list, and what is different about them elsewhere.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use crate::lab::{Lab, Shown};
+
+/// Three people of two queues, a group and a team.
+const CENTRE: [(&str, &str); 9] = [
+    (
+        "auth_division/Claims.yaml",
+        "name: Claims\ndescription: claims\n",
+    ),
+    ("routing_skill/Billing.yaml", "name: Billing\n"),
+    (
+        "auth_role/Agent.yaml",
+        "name: Agent\ndescription: answers\npermissionPolicies:\n- {domain: routing, entityName: queue, actionSet: [view]}\n",
+    ),
+    (
+        "user/jane@gold.example.yaml",
+        "name: Jane\nemail: jane@gold.example\nstate: active\ntitle: Agent\n\
+         division: {$ref: auth_division/Claims}\n\
+         manager: {$ref: user/tom@gold.example}\n\
+         skills:\n- {id: {$ref: routing_skill/Billing}, proficiency: 4}\n\
+         grants:\n- {role: {$ref: auth_role/Agent}, division: {$ref: auth_division/Claims}}\n",
+    ),
+    (
+        "user/tom@gold.example.yaml",
+        "name: Tom\nemail: tom@gold.example\nstate: active\ndivision: {$ref: auth_division/~home}\n",
+    ),
+    (
+        "user/zoe@gold.example.yaml",
+        "name: Zoe\nemail: zoe@gold.example\nstate: active\ndivision: {$ref: auth_division/~home}\n",
+    ),
+    (
+        "routing_queue/Sales.yaml",
+        "name: Sales\nbullseye: {rings: [{expansionCriteria: [{type: TIMEOUT_SECONDS, threshold: 10}]}, \
+         {expansionCriteria: [{type: TIMEOUT_SECONDS, threshold: 10}]}]}\nmembers:\n\
+         - {user: {$ref: user/jane@gold.example}, ringNumber: 2, joined: false}\n\
+         - {user: {$ref: user/tom@gold.example}}\n\
+         - {user: {$ref: user/zoe@gold.example}}\n",
+    ),
+    (
+        "group/Backup.yaml",
+        "name: Backup\ntype: official\nvisibility: public\nrulesVisible: true\nmembers:\n\
+         - {$ref: user/jane@gold.example}\n- {$ref: user/zoe@gold.example}\n",
+    ),
+    (
+        "team/North.yaml",
+        "name: North\nmembers:\n- {$ref: user/jane@gold.example}\n- {$ref: user/zoe@gold.example}\n",
+    ),
+];
+
+const ALONE: [&str; 6] = [
+    "--select",
+    "user=jane@gold.example",
+    "--with-dependencies",
+    "--yes",
+    "-o",
+    "json",
+];
+
+/// Two orgs, of which `gold` has the people.
+fn lab() -> Lab {
+    let lab = Lab::new();
+    for (file, text) in CENTRE {
+        lab.write(&format!("centre/{file}"), text);
+    }
+    lab.run(&["apply", "centre", "--to", "gold", "--yes"])
+        .ends(0);
+    lab
+}
+
+/// Returns who is a member of what in an org: the names, by the object's name.
+fn members(lab: &Lab, org: &str, kind: &str) -> BTreeMap<String, Vec<String>> {
+    let out = lab.path(&format!("{org}-{kind}"));
+    lab.run(&[
+        "export",
+        org,
+        "--select",
+        kind,
+        "--out",
+        &out.display().to_string(),
+    ])
+    .ends(0);
+    let mut found = BTreeMap::new();
+    for file in fs::read_dir(out.join(kind)).into_iter().flatten().flatten() {
+        let text = fs::read_to_string(file.path()).expect("a document");
+        let who = text.lines().filter_map(|line| {
+            let (_, rest) = line.split_once("user/")?;
+            Some(rest.trim_end_matches(['"', '}']).to_owned())
+        });
+        let name = file
+            .path()
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned());
+        found.insert(name.unwrap_or_default(), who.collect());
+    }
+    found
+}
+
+fn emails(lab: &Lab, org: &str) -> Vec<String> {
+    let users = lab.sim.objects(org, "user");
+    let mut emails: Vec<String> = users
+        .iter()
+        .filter_map(|user| user["email"].as_str().map(str::to_owned))
+        .collect();
+    emails.sort();
+    emails
+}
+
+fn clone(lab: &Lab, more: &[&str]) -> Shown {
+    lab.run(&[&["clone", "gold", "tenant"], more].concat())
+}
+
+#[test]
+fn a_reference_user_brings_what_it_needs_and_nobody_else() {
+    let lab = lab();
+    // Somebody who is in the queue there already stays.
+    for (file, text) in [
+        (
+            "user/old@tenant.example.yaml",
+            "name: Old\nemail: old@tenant.example\nstate: active\ndivision: {$ref: auth_division/~home}\n",
+        ),
+        (
+            "routing_queue/Sales.yaml",
+            "name: Sales\nmembers:\n- {user: {$ref: user/old@tenant.example}}\n",
+        ),
+    ] {
+        lab.write(&format!("tenants/{file}"), text);
+    }
+    lab.run(&["apply", "tenants", "--to", "tenant", "--yes"])
+        .ends(0);
+    clone(&lab, &ALONE).ends(0);
+    assert_eq!(
+        emails(&lab, "tenant"),
+        [
+            "jane@gold.example",
+            "old@tenant.example",
+            "tom@gold.example"
+        ],
+        "her manager comes along, her colleague does not"
+    );
+    for (kind, name, who) in [
+        (
+            "routing_queue",
+            "Sales",
+            &["jane@gold.example", "old@tenant.example"][..],
+        ),
+        ("group", "Backup", &["jane@gold.example"]),
+        ("team", "North", &["jane@gold.example"]),
+    ] {
+        assert_eq!(members(&lab, "tenant", kind)[name], who, "{kind}");
+    }
+    let jane = lab.run(&[
+        "export",
+        "tenant",
+        "--select",
+        "user=jane@gold.example",
+        "--with-dependencies",
+        "--out",
+        "jane",
+    ]);
+    jane.ends(0);
+    let text = fs::read_to_string(lab.path("jane/user/jane@gold.example.yaml")).expect("Jane");
+    for says in [
+        "ringNumber: 2",
+        "joined: false",
+        "proficiency: 4",
+        "auth_role/Agent",
+        "team/North",
+    ] {
+        assert!(text.contains(says), "{says} is not in\n{text}");
+    }
+    let before = lab.writes("tenant");
+    clone(&lab, &ALONE).ends(0);
+    assert_eq!(
+        lab.writes("tenant"),
+        before,
+        "a second clone writes nothing"
+    );
+}
+
+#[test]
+fn people_of_a_list_are_like_somebody() {
+    let lab = lab();
+    let list = "email,name,like,division,department\n\
+                ada@tenant.example,Ada,jane@gold.example,,Claims\n\
+                bo@tenant.example,Bo,jane@gold.example,~home,\n\
+                cy@tenant.example,Cy,nobody@gold.example,,\n";
+    lab.write("people.csv", list);
+    let shown = clone(&lab, &["--people", "people.csv", "--yes"]).ends(3);
+    assert!(
+        shown
+            .stderr
+            .contains("user/nobody@gold.example, who is not in the source"),
+        "{shown}"
+    );
+    assert_eq!(
+        emails(&lab, "tenant"),
+        [
+            "ada@tenant.example",
+            "bo@tenant.example",
+            "tom@gold.example"
+        ]
+    );
+    assert_eq!(
+        members(&lab, "tenant", "routing_queue")["Sales"],
+        ["ada@tenant.example", "bo@tenant.example"]
+    );
+    let again = lab.run(&[
+        "plan",
+        "gold",
+        "--to",
+        "tenant",
+        "--people",
+        "people.csv",
+        "--detailed-exitcode",
+    ]);
+    again.ends(0);
+}
+
+#[test]
+fn people_of_a_list_are_bound_to_a_profile() {
+    let lab = lab();
+    lab.write(
+        "centre/routing_profile/Agents.yaml",
+        "skills:\n- {id: {$ref: routing_skill/Billing}, proficiency: 2}\n\
+         grants:\n- {role: {$ref: auth_role/Agent}, division: {$ref: auth_division/Claims}}\n\
+         memberOf: {queues: [{$ref: routing_queue/Sales}]}\n\
+         utilization: {utilization: {call: {maximumCapacity: 2, interruptableMediaTypes: [], includeNonAcd: false}}}\n",
+    );
+    let list = "- {email: ada@tenant.example, name: Ada, profile: Agents, division: Claims}\n\
+                - {email: bo@tenant.example, name: Bo, profile: Agnets}\n\
+                - {email: ADA@tenant.example, name: Ada again, profile: Agents}\n";
+    lab.write("people.yaml", list);
+    let clone = [
+        "clone",
+        "centre",
+        "tenant",
+        "--people",
+        "people.yaml",
+        "--yes",
+    ];
+    let shown = lab.run(&clone).ends(3);
+    for says in ["did you mean \"Agents\"?", "names this address 2 times"] {
+        assert!(shown.stderr.contains(says), "{says}: {shown}");
+    }
+    // Both spellings are one person, and which is right nobody knows.
+    lab.write("people.yaml", list.lines().next().expect("a line"));
+    lab.run(&clone).ends(0);
+    assert_eq!(emails(&lab, "tenant"), ["ada@tenant.example"]);
+    assert_eq!(
+        members(&lab, "tenant", "routing_queue")["Sales"],
+        ["ada@tenant.example"]
+    );
+    lab.run(&[
+        "plan",
+        "centre",
+        "--to",
+        "tenant",
+        "--people",
+        "people.yaml",
+        "--detailed-exitcode",
+    ])
+    .ends(0);
+}
+
+#[test]
+fn people_are_called_otherwise_in_another_org() {
+    let lab = lab();
+    let project = fs::read_to_string(lab.path("orgsmith.yaml")).expect("a project");
+    let rewrite = "    rewrite:\n      emails:\n      - {domain: gold.example, to: tenant.example}\n      \
+                   - {from: jane@gold.example, to: joana@tenant.example}\n      names:\n      \
+                   - {pattern: '^(.+)$', to: '$1 (T)'}\n  tenant:\n";
+    assert!(project.contains("  tenant:\n"));
+    let (before, after) = project.split_once("  tenant:\n").expect("the tenant");
+    let rules = rewrite.trim_end_matches("  tenant:\n");
+    lab.write(
+        "orgsmith.yaml",
+        format!("{before}  tenant:\n{rules}{after}"),
+    );
+    clone(&lab, &ALONE).ends(0);
+    assert_eq!(
+        emails(&lab, "tenant"),
+        ["joana@tenant.example", "tom@tenant.example"]
+    );
+    assert_eq!(
+        members(&lab, "tenant", "routing_queue")["Sales"],
+        ["joana@tenant.example"]
+    );
+    let map = lab.run(&["map", "list", "-o", "json"]);
+    assert!(map.stdout.contains("user/joana@tenant.example"), "{map}");
+    let before = lab.writes("tenant");
+    clone(&lab, &ALONE).ends(0);
+    assert_eq!(lab.writes("tenant"), before);
+}
+
+#[test]
+fn a_list_with_a_slip_is_refused_with_its_line() {
+    let lab = Lab::new();
+    lab.write("people.csv", "email,name\nada@x.example,Ada\nbo,Bo\n");
+    let shown = clone(&lab, &["--people", "people.csv"]).ends(64);
+    assert!(
+        shown
+            .stderr
+            .contains("people.csv: line 3: \"bo\" is no e-mail address"),
+        "{shown}"
+    );
+    assert_eq!(lab.writes("tenant"), 0);
+}
