@@ -190,6 +190,13 @@ async fn send_request(
     let result = worker.execution.org.client.send(call).await;
     match result {
         Ok(reply) => {
+            if let Some(reason) = refused_in_part(&reply.body) {
+                return Err(Failure::Refused {
+                    reason,
+                    stale: false,
+                    denied: false,
+                });
+            }
             let id = new_id(worker, request, descriptor, &reply.body);
             let id = id.filter(|_| request.creates);
             if request.creates && id.is_none() {
@@ -218,6 +225,22 @@ async fn send_request(
         }),
         Err(error) => Err(failure(error, carries_version(request))),
     }
+}
+
+/// Says what a call for many did not do, which some answer with a success: who is in another team.
+fn refused_in_part(answer: &Value) -> Option<Refusal> {
+    let failures = answer
+        .get("failures")?
+        .as_array()
+        .filter(|list| !list.is_empty())?;
+    let told = failures.iter().map(|failure| {
+        let text = |field: &str| failure.get(field).and_then(Value::as_str).unwrap_or("?");
+        format!("{}: {}", text("id"), text("reason"))
+    });
+    Some(Refusal {
+        status: None,
+        text: format!("not done for {}", told.collect::<Vec<_>>().join(", ")),
+    })
 }
 
 /// Writes the draft of an object and publishes it; the published version has an id of its own.

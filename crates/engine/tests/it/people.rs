@@ -139,3 +139,45 @@ async fn killed_after_any_journal_entry_everybody_has_every_role() {
         .for_each_concurrent(8, |k| survives(&bundle, &wanted, k, entries))
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_in_another_team_is_named() {
+    let lab = Lab::with_orgs(["gold"]).await;
+    let bundle = crew(2);
+    lab.apply(&bundle, "gold").await;
+    let ids: Vec<String> = (0..2)
+        .map(|number| lab.id_of("gold", "user", "email", &format!("p{number}@crew.example")))
+        .collect();
+    let team = lab
+        .sim
+        .seed("gold", "POST", "/api/v2/teams", json!({"name": "One"}));
+    let team = team.expect("a team")["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let members = format!("/api/v2/teams/{team}/members");
+    let body = json!({ "memberIds": [ids[0]] });
+    lab.sim
+        .seed("gold", "POST", &members, body)
+        .expect("a member");
+    let mut other = Bundle::default();
+    let object: orgsmith_core::id::ObjectRef = "team/Two".parse().expect("kind/key");
+    let who = |n: usize| json!({"$ref": format!("user/p{n}@crew.example")});
+    let Value::Object(body) = json!({"name": "Two", "members": [who(0), who(1)]}) else {
+        panic!("no object")
+    };
+    let document = Portable {
+        object: object.clone(),
+        body,
+        files: Default::default(),
+    };
+    other.documents.insert(object, document);
+    let plan = lab.plan(&other, "gold").await;
+    let finished = lab.run(&plan, "gold").await;
+    let told = told(&plan, &finished);
+    assert!(
+        told.contains(&format!("{}: UserGroupLimitExceeded", ids[0])),
+        "{told}"
+    );
+    assert!(!told.contains(&ids[1]), "{told}");
+}
