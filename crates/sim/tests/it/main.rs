@@ -9,6 +9,7 @@ mod fixtures;
 mod flows;
 mod generated;
 mod people;
+mod person;
 mod prompts;
 mod protocol;
 mod quality;

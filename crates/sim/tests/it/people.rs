@@ -18,14 +18,14 @@ impl World {
             .await
     }
 
-    async fn home(&self) -> String {
+    pub async fn home(&self) -> String {
         text(
             &self.api.get(&format!("{DIVISIONS}/home")).await.ok(),
             "/id",
         )
     }
 
-    async fn user(&self, name: &str) -> String {
+    pub async fn user(&self, name: &str) -> String {
         let email = format!("{}@example.com", name.to_lowercase());
         let body = json!({"name": name, "email": email, "divisionId": self.home().await, "state": "active"});
         self.api.make(USERS, body).await
