@@ -83,12 +83,16 @@ pub struct OrgSpec {
     /// Its own rates.
     #[serde(default)]
     pub limits: Option<Limits>,
-    /// The most objects per kind of the simulator, such as `division: 50`.
+    /// The most objects per kind of the simulator, such as `division: 50`; `queue_member` is per
+    /// queue and `user_skill` per user.
     #[serde(default)]
     pub max_objects: BTreeMap<String, usize>,
     /// Permission domains that the org has no product for: roles lose them silently.
     #[serde(default)]
     pub missing_products: Vec<String>,
+    /// What it pays for.
+    #[serde(default)]
+    pub seats: Seats,
     /// How long its asynchronous jobs take.
     #[serde(default)]
     pub jobs: Jobs,
@@ -106,6 +110,7 @@ impl OrgSpec {
             limits: None,
             max_objects: BTreeMap::new(),
             missing_products: Vec::new(),
+            seats: Seats::default(),
             jobs: Jobs::default(),
         }
     }
@@ -241,6 +246,44 @@ pub struct ServiceLimit {
 pub struct Relax {
     /// Read-only fields in a request are ignored, as the real API mostly does.
     pub read_only: bool,
+}
+
+/// Says what an org pays for, and what happens beyond.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Seats {
+    /// Seats that are paid for, by licence; a million of each that is not named.
+    pub paid: BTreeMap<String, u64>,
+    /// Licences that the org does not have.
+    pub missing: Vec<String>,
+    /// What happens beyond the seats.
+    pub beyond: Beyond,
+    /// Who is told of contracts.
+    pub billing: Billing,
+}
+
+/// Says what happens when more users hold a licence than there are seats.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Beyond {
+    /// It is counted, and costs more.
+    #[default]
+    Bill,
+    /// Whatever would take one more seat is refused.
+    Block,
+}
+
+/// Says who is told of an org's contracts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Billing {
+    /// Whoever has the permission.
+    #[default]
+    Shown,
+    /// Nobody: 403.
+    Forbidden,
+    /// Nobody, as if there were none: 404.
+    Absent,
 }
 
 /// Says how long asynchronous jobs take: flows, data tables, prompt audio.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::api::check_limit;
 use crate::cx::{Caller, Cx};
 use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{AT, Division, Kind, Version};
@@ -107,16 +108,16 @@ pub(crate) fn insert(
     }
     cx.org.check_refs(kind, &fields)?;
     check_key(cx, kind, None, &fields)?;
-    let most = cx.org.spec.max_objects.get(kind.name);
-    if most.is_some_and(|most| cx.org.store.count(kind.name) >= *most) {
-        return Err(Refusal::new(
-            400,
-            "max.entity.count.reached",
-            format!(
-                "The maximum number of {} objects has been reached.",
-                kind.name
-            ),
-        ));
+    if cx.org.spec.max_objects.contains_key(kind.name) {
+        let count = match kind.deletion.soft {
+            false => cx.org.store.count(kind.name),
+            true => {
+                let all = cx.org.store.all(kind.name);
+                all.filter(|object| object.text("state") != "deleted")
+                    .count()
+            }
+        };
+        check_limit(cx, kind.name, count + 1, "max.entity.count.reached")?;
     }
     let given = match cx.caller {
         Caller::Seed => fields

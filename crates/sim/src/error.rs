@@ -61,6 +61,8 @@ pub(crate) struct More {
     pub(crate) params: Vec<(String, String)>,
     pub(crate) retry_after_s: Option<u64>,
     pub(crate) allow: Vec<String>,
+    /// The limit that was hit: namespace, key, value.
+    pub(crate) limit: Option<(&'static str, &'static str, usize)>,
 }
 
 impl Refusal {
@@ -126,6 +128,10 @@ impl Refusal {
         body.insert("errors".into(), json!([]));
         if let Some(id) = &self.more.entity_id {
             body.insert("entityId".into(), id.clone().into());
+        }
+        if let Some((namespace, key, value)) = self.more.limit {
+            let limit = json!({"namespace": namespace, "key": key, "value": value});
+            body.insert("limit".into(), limit);
         }
         if !self.more.params.is_empty() {
             let params = self.more.params.iter().cloned();

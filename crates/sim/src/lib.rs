@@ -10,6 +10,7 @@
 //! - `sim`, `server`, `admin`: the value, the network, the controls below `/sim/`
 //! - `state`: a request on its way through auth, limits, contract and handlers
 //! - `kind`, `crud`, `page`, `refs`: plain objects by table; `api`: families with behaviour
+//! - `seats`: who holds which licence, and how many there are
 //! - `faults`, `ledger`, `clock`, `audit`, `storage`: what tests hold on to
 //!
 //! To add a family, write `api/<family>.rs` with rows of kinds and handlers, and name it in
@@ -35,6 +36,7 @@ mod page;
 mod refs;
 mod routes;
 mod search;
+mod seats;
 mod server;
 mod sim;
 mod single;
@@ -46,7 +48,9 @@ mod world;
 mod worldfile;
 
 pub use clock::ClockMode;
-pub use config::{ClientSpec, Config, Jobs, Lag, Limits, OrgSpec, Relax, ServiceLimit};
+pub use config::{
+    Beyond, Billing, ClientSpec, Config, Jobs, Lag, Limits, OrgSpec, Relax, Seats, ServiceLimit,
+};
 pub use faults::{FaultAction, FaultRule};
 pub use generate::{Generate, GenerateError, Oddity};
 pub use ledger::Entry;

@@ -15,6 +15,7 @@ use crate::kind::{Deletion, Filter, Kind, Oversize, Style};
 use crate::page::{self, cut, hundreds};
 use crate::refs::Ref;
 use crate::routes::{Registry, Req, registry, the_kind};
+use crate::seats;
 use crate::store::Fields;
 use crate::world::{Grant, Org};
 
@@ -137,6 +138,7 @@ const MOVABLE: &[(&str, &str)] = &[
 pub(crate) fn register(registry: &mut Registry) {
     registry.kinds_of(KINDS);
     let root = "/api/v2/authorization";
+    registry.on("GET", &format!("{root}/products"), products);
     registry.on("GET", &format!("{root}/divisions/home"), home);
     registry.on("GET", &format!("{root}/divisions/limit"), limit);
     registry.on("GET", &format!("{root}/divisions/query"), query_divisions);
@@ -179,10 +181,6 @@ pub(crate) fn register(registry: &mut Registry) {
 }
 
 pub(crate) fn furnish(org: &mut Org, now: Timestamp) {
-    org.spec
-        .max_objects
-        .entry("division".to_owned())
-        .or_insert(50);
     let id = org.new_id();
     let name = org.spec.home_division_name.clone();
     org.place(
@@ -235,6 +233,24 @@ fn home(cx: &mut Cx<'_>, _: &Req) -> Answer {
 fn limit(cx: &mut Cx<'_>, _: &Req) -> Answer {
     let most = cx.org.spec.max_objects.get("division").copied();
     Ok(Reply::ok(most.unwrap_or_default().into()))
+}
+
+/// Lists the products of the org: one for each domain of permissions that it has.
+fn products(cx: &mut Cx<'_>, req: &Req) -> Answer {
+    let missing = &cx.org.spec.missing_products;
+    let domains = catalogue().keys();
+    let found: Vec<Value> = domains
+        .filter(|domain| !missing.contains(domain))
+        .map(|domain| json!({ "id": domain }))
+        .collect();
+    let count = found.len();
+    Ok(Reply::ok(page::offset_page(
+        req,
+        found,
+        count,
+        count.max(1),
+        1,
+    )))
 }
 
 fn query_divisions(cx: &mut Cx<'_>, req: &Req) -> Answer {
@@ -362,6 +378,18 @@ fn catalogue() -> &'static BTreeMap<String, BTreeMap<String, BTreeSet<String>>> 
     &CATALOGUE
 }
 
+/// Lists the permissions of a domain.
+pub(crate) fn permissions_of(domain: &str) -> Vec<String> {
+    let entities = catalogue().get(domain).into_iter().flatten();
+    entities
+        .flat_map(|(entity, actions)| {
+            actions
+                .iter()
+                .map(move |action| format!("{domain}:{entity}:{action}"))
+        })
+        .collect()
+}
+
 fn is_not_default(_: &Cx<'_>, _: &Req, fields: &Fields) -> Result<(), Refusal> {
     match fields.get("default") {
         Some(Value::Bool(true)) => Err(Refusal::bad_request("Default roles cannot be deleted.")),
@@ -455,10 +483,20 @@ fn add(cx: &mut Cx<'_>, grants: Vec<Grant>) -> Result<(), Refusal> {
         check_subject(cx, &grant.subject)?;
         check_grant(cx, grant)?;
     }
+    let now = cx.now;
+    let is_new = |grant: &&Grant| !cx.org.grants.contains_key(*grant);
+    let new: Vec<Grant> = grants.iter().filter(is_new).cloned().collect();
+    seats::taking(
+        cx.org,
+        &cx.caller,
+        |org| {
+            org.grants
+                .extend(new.iter().map(|grant| (grant.clone(), now)))
+        },
+        |org| org.grants.retain(|grant, _| !new.contains(grant)),
+    )?;
     for grant in grants {
         changed(cx, &grant.subject);
-        let now = cx.now;
-        cx.org.grants.entry(grant).or_insert(now);
     }
     Ok(())
 }
@@ -528,10 +566,14 @@ fn bulk_replace(cx: &mut Cx<'_>, req: &Req) -> Answer {
     for grant in &wanted {
         check_grant(cx, grant)?;
     }
+    let before = cx.org.grants.clone();
     cx.org
         .grants
         .retain(|grant, _| grant.subject != subject || wanted.contains(grant));
-    add(cx, wanted)?;
+    if let Err(refusal) = add(cx, wanted) {
+        cx.org.grants = before;
+        return Err(refusal);
+    }
     changed(cx, subject);
     Ok(Reply::empty(204))
 }

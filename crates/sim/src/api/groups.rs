@@ -12,6 +12,7 @@ use crate::page::{cut, hundreds};
 use crate::refs::Ref;
 use crate::routes::{Registry, Req, the_kind};
 use crate::search;
+use crate::seats;
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
 
@@ -153,6 +154,31 @@ fn add(cx: &mut Cx<'_>, req: &Req) -> Answer {
             )));
         }
     }
+    let joining = users.iter().filter(|user| {
+        let mut members = cx
+            .org
+            .store
+            .get("group", &id)
+            .into_iter()
+            .flat_map(member_ids);
+        members.all(|member| member != **user)
+    });
+    let joining: Vec<&str> = joining.copied().collect();
+    // Roles of a group give licences to its members.
+    seats::taking(
+        cx.org,
+        &cx.caller,
+        |org| {
+            each_member(org, &id, &joining, |members, user| {
+                members.insert(user.to_owned(), json!({}));
+            })
+        },
+        |org| {
+            each_member(org, &id, &joining, |members, user| {
+                members.remove(user);
+            })
+        },
+    )?;
     change(cx, &id, &users, "MemberAdd", |members, user| {
         members.insert(user.to_owned(), json!({}));
     })
@@ -168,6 +194,19 @@ fn remove(cx: &mut Cx<'_>, req: &Req) -> Answer {
     })
 }
 
+fn each_member(
+    org: &mut Org,
+    id: &str,
+    users: &[&str],
+    each: impl Fn(&mut Map<String, Value>, &str),
+) {
+    let fields = org.store.fields_mut("group", id);
+    let members = fields.map(|fields| fields.entry("$members").or_insert_with(|| json!({})));
+    if let Some(Value::Object(members)) = members {
+        users.iter().for_each(|user| each(members, user));
+    }
+}
+
 fn change(
     cx: &mut Cx<'_>,
     id: &str,
@@ -180,13 +219,10 @@ fn change(
             "At most {MEMBERS_PER_CALL} members at a time."
         )));
     }
+    each_member(cx.org, id, users, each);
     let Some(fields) = cx.org.store.fields_mut("group", id) else {
         return Err(Refusal::not_found("group", id));
     };
-    let members = fields.entry("$members").or_insert_with(|| json!({}));
-    if let Value::Object(members) = members {
-        users.iter().for_each(|user| each(members, user));
-    }
     let old = fields.clone();
     crud::bump(kind(), &old, fields);
     cx.touched = Some(id.to_owned());

@@ -14,6 +14,7 @@ mod ai_studio;
 mod architect;
 mod audits;
 mod authorization;
+mod billing;
 mod business_rules;
 mod cases;
 mod clients;
@@ -33,6 +34,8 @@ mod journey;
 mod journey_views;
 mod knowledge;
 mod learning;
+mod license;
+mod limits;
 mod locations;
 mod loglevels;
 mod messaging;
@@ -60,6 +63,7 @@ mod workforce;
 
 pub(crate) use flows::publish;
 pub(crate) use groups::member_ids;
+pub(crate) use limits::check as check_limit;
 pub(crate) use prompts::set_audio;
 pub(crate) use scripts::{UPLOAD as SCRIPT_UPLOAD, upload as upload_script};
 
@@ -70,6 +74,7 @@ pub(crate) fn register(registry: &mut Registry) {
     architect::register(registry);
     audits::register(registry);
     authorization::register(registry);
+    billing::register(registry);
     business_rules::register(registry);
     cases::register(registry);
     clients::register(registry);
@@ -89,6 +94,8 @@ pub(crate) fn register(registry: &mut Registry) {
     journey_views::register(registry);
     knowledge::register(registry);
     learning::register(registry);
+    license::register(registry);
+    limits::register(registry);
     locations::register(registry);
     loglevels::register(registry);
     messaging::register(registry);
@@ -127,7 +134,7 @@ pub(crate) fn work_of(family: &str) -> Option<Work> {
 /// Gives a new org what every org is born with.
 pub(crate) fn furnish(org: &mut Org, now: Timestamp) {
     authorization::furnish(org, now);
-    datatables::furnish(org, now);
+    limits::furnish(org, now);
     actions::furnish(org, now);
     presence::furnish(org, now);
     scripts::furnish(org, now);

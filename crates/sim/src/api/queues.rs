@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::api::groups::member_ids;
+use crate::api::limits;
 use crate::api::routing::belongs;
 use crate::audit;
 use crate::cx::Cx;
@@ -103,7 +104,7 @@ const KINDS: &[Kind] = &[Kind {
 /// Members and wrap-up codes that one call may add or remove.
 const PER_CALL: usize = 100;
 /// Members of one queue.
-const QUEUE_SIZE: usize = 5_000;
+pub(crate) const QUEUE_SIZE: usize = 5_000;
 
 pub(crate) fn register(registry: &mut Registry) {
     registry.kinds_of(KINDS);
@@ -426,12 +427,8 @@ fn change_members(cx: &mut Cx<'_>, req: &Req) -> Answer {
             .entry(user)
             .or_insert_with(|| json!({"ring": 1, "joined": true}));
     }
-    if members.len() > QUEUE_SIZE {
-        return Err(Refusal::new(
-            400,
-            "queue.size.limit",
-            "The queue has too many members.",
-        ));
+    if !removes {
+        limits::check(cx, limits::QUEUE_MEMBER, members.len(), "queue.size.limit")?;
     }
     let action = if removes { "MemberRemove" } else { "MemberAdd" };
     keep_members(cx, &queue, members, action);

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::{Map, Value, json};
 
 use crate::api::authorization::forget_grants;
+use crate::api::limits;
 use crate::crud;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
@@ -13,6 +14,7 @@ use crate::page::{self, cut, hundreds};
 use crate::refs::Ref;
 use crate::routes::{Registry, Req, the_kind};
 use crate::search;
+use crate::seats;
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
 
@@ -150,6 +152,9 @@ fn check(
             "state",
             "A user cannot be created deleted.",
         ));
+    }
+    if old.is_none() && text(fields, "state") == "active" {
+        seats::check_one_more(cx.org, &cx.caller)?;
     }
     let own = fields.get("manager").and_then(crate::refs::id_of);
     if old.is_some() && own == Some(req.param("userId")) {
@@ -393,11 +398,25 @@ fn patch(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let mut fields = user.clone();
     fields.insert("state".into(), state.into());
     crud::bump(kind(), &user, &mut fields);
+    let taken = state.to_owned();
+    let (own, held) = (id.as_str(), text(&user, "state").to_owned());
+    seats::taking(
+        cx.org,
+        &cx.caller,
+        |org| set_state(org, own, &taken),
+        |org| set_state(org, own, &held),
+    )?;
     cx.replace(kind(), &id, fields);
     if state == "deleted" {
         leave_everything(cx.org, &id);
     }
     Ok(Reply::ok(cx.show("user", &id)))
+}
+
+fn set_state(org: &mut Org, id: &str, state: &str) {
+    if let Some(fields) = org.store.fields_mut("user", id) {
+        fields.insert("state".into(), state.into());
+    }
 }
 
 /// Takes a deleted user out of queues, groups and roles.
@@ -463,7 +482,15 @@ fn held(cx: &Cx<'_>, req: &Req) -> Result<Map<String, Value>, Refusal> {
 }
 
 fn keep(cx: &mut Cx<'_>, req: &Req, skills: Map<String, Value>) -> Result<(), Refusal> {
-    let (field, ..) = slot(sort_of(req));
+    let (field, kind, _) = slot(sort_of(req));
+    if kind == "skill" {
+        limits::check(
+            cx,
+            limits::USER_SKILL,
+            skills.len(),
+            "max.entity.count.reached",
+        )?;
+    }
     let id = req.param("userId").to_owned();
     if let Some(fields) = cx.org.store.fields_mut("user", &id) {
         fields.insert(field.into(), skills.into());

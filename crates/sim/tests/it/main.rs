@@ -14,6 +14,7 @@ mod prompts;
 mod protocol;
 mod quality;
 mod routing;
+mod seats;
 mod services;
 mod settings;
 mod support;

@@ -1,6 +1,5 @@
 //! Data tables: schemas here, `rows` one by one, `files` many at once.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::crud::{self, Verb};
@@ -18,7 +17,7 @@ mod files;
 mod rows;
 
 const TABLES: &str = "/api/v2/flows/datatables";
-const MAX_TABLES: usize = 200;
+pub(crate) const MAX_TABLES: usize = 200;
 const MAX_FIELDS: usize = 50;
 const MAX_ROWS: usize = 5000;
 /// The longest name and the longest key.
@@ -56,11 +55,6 @@ pub(crate) fn work_of(family: &str) -> Option<Work> {
         files::EXPORT => Some(files::export),
         _ => None,
     }
-}
-
-pub(crate) fn furnish(org: &mut Org, _: Timestamp) {
-    let most = &mut org.spec.max_objects;
-    most.entry("datatable".to_owned()).or_insert(MAX_TABLES);
 }
 
 fn kind() -> &'static Kind {
