@@ -109,6 +109,7 @@ pub(crate) enum Command {
     Compare(commands::compare::Compare),
     Graph(commands::graph::Graph),
     Plan(commands::plan::Plan),
+    Preflight(commands::preflight::Preflight),
     Apply(commands::apply::Apply),
     Clone(commands::clone::Clone),
     Sync(commands::sync::Sync),

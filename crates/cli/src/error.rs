@@ -128,6 +128,14 @@ pub(crate) enum Failure {
     /// Checks found errors; they have been shown.
     #[error("the plan is refused: {0}")]
     Checks(String),
+    /// The org has no room for the plan.
+    #[error("{org} is short of {what}; nothing was changed")]
+    Shortfall {
+        /// The org.
+        org: String,
+        /// What is short.
+        what: String,
+    },
     /// More would change than is safe.
     #[error("{0}")]
     Brake(String),
@@ -236,6 +244,10 @@ fn of_failure(failure: &Failure) -> Judged {
             format!("add {flag}, or save a plan with `orgsmith plan … --out` and apply that"),
         ),
         Failure::Checks(_) => says(Exit::Refused, "nothing was changed"),
+        Failure::Shortfall { .. } => says(
+            Exit::Refused,
+            "the table says what to do; `clone --ignore-shortfall` goes on all the same",
+        ),
         Failure::Brake(_) => says(Exit::Brake, "look at the plan; --force lifts the brake"),
         Failure::MissingSecrets(_) => says(
             Exit::Refused,

@@ -13,7 +13,7 @@ use orgsmith_core::plan::{Conflict, Severity};
 use orgsmith_core::select::{self, Selection, term_name};
 use orgsmith_core::snapshot::Snapshot;
 use orgsmith_core::validate::{Problem, normalise, validate};
-use orgsmith_engine::{Scope, collect, collect_selected};
+use orgsmith_engine::{Org, Scope, collect, collect_selected};
 use orgsmith_store::bundle::{self, Loaded};
 
 use crate::args::{People, Selected};
@@ -43,6 +43,8 @@ pub(crate) struct Wanted {
     pub(crate) failed_reads: usize,
     /// API calls it took.
     pub(crate) calls: u64,
+    /// The org that it was read from, if it was one.
+    pub(crate) org: Option<Org>,
 }
 
 impl Source {
@@ -157,7 +159,10 @@ impl Source {
             Self::Org(name) => {
                 let connected = session.connect(name)?;
                 let read = read(session, &connected, selection, extent).await?;
-                Ok(read.into_wanted(catalogue))
+                Ok(Wanted {
+                    org: Some(connected.org),
+                    ..read.into_wanted(catalogue)
+                })
             }
             Self::Path(path) => from_disk(catalogue, path, session.out).map(Wanted::of),
         }
@@ -174,6 +179,7 @@ impl Wanted {
             conflicts: Vec::new(),
             failed_reads: 0,
             calls: 0,
+            org: None,
         }
     }
 }
@@ -227,6 +233,7 @@ impl Read {
             ids: snapshot.ids().map(str::to_owned).collect(),
             conflicts: Vec::new(),
             calls,
+            org: None,
         }
     }
 }

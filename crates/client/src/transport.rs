@@ -122,6 +122,16 @@ impl Transport {
         exchange(request, self.bounds.max_body).await
     }
 
+    /// Sends JSON to a URL that is no part of any org.
+    pub(crate) async fn post(&self, url: Url, body: Bytes) -> Result<Answer, Fault> {
+        let request = self
+            .open
+            .post(url)
+            .header(reqwest::header::CONTENT_TYPE, "application/json")
+            .body(body);
+        exchange(request, self.bounds.max_body).await
+    }
+
     /// Fetches a presigned URL.
     pub(crate) async fn download(&self, url: Url) -> Result<Answer, Fault> {
         exchange(self.open.get(url), self.bounds.max_transfer).await

@@ -23,6 +23,7 @@ pub mod path;
 pub mod people;
 pub mod permissions;
 pub mod plan;
+pub mod preflight;
 pub mod render;
 pub mod secret;
 pub mod select;

@@ -12,6 +12,7 @@ mod execute;
 mod files;
 mod jobs;
 mod org;
+mod preflight;
 mod run;
 
 pub use chain::chain;
@@ -19,4 +20,5 @@ pub use collect::{CollectError, Scope, collect, collect_selected};
 pub use events::{Event, Events};
 pub use execute::{ExecuteError, JournalError, Limits, Outcome, Secrets, Stop};
 pub use org::Org;
+pub use preflight::preflight;
 pub use run::{Finished, RunError, Runner, load_plan, now_ms};

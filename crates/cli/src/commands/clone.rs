@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::preflight::{self, Room};
 use super::road;
 use crate::args::{Carry, Format, People, Selected};
 use crate::error::{Exit, count};
@@ -12,7 +13,7 @@ use crate::source::{Source, Wanted};
 
 /// Copies an org into others, and proves it with a second plan.
 ///
-/// The road is export, plan, approval, apply, and a plan again. Nothing is deleted in the targets. With several, each has its own plan and approval.
+/// The road is export, plan, pre-flight, approval, apply, and a plan again. Nothing is deleted in the targets. With several, each has its own plan and approval.
 #[derive(Debug, Args)]
 pub(crate) struct Clone {
     /// An org, a bundle directory or a zip.
@@ -20,8 +21,13 @@ pub(crate) struct Clone {
     /// The orgs that are written to.
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
+    /// Goes on although the org has too few seats, or too little of something else.
+    #[arg(long)]
+    ignore_shortfall: bool,
     #[command(flatten)]
     carry: Carry,
+    #[command(flatten)]
+    room: Room,
     #[command(flatten)]
     selected: Selected,
     #[command(flatten)]
@@ -46,7 +52,8 @@ impl Clone {
             Exit::Ok
         };
         for target in &targets {
-            let exit = into(session, &wanted, target, &self.carry).await?;
+            let room = (&self.room, self.ignore_shortfall);
+            let exit = into(session, &wanted, target, &self.carry, room).await?;
             if exit == Exit::Interrupted {
                 return Ok(exit);
             }
@@ -62,9 +69,11 @@ async fn into(
     wanted: &Wanted,
     target: &Connected,
     carry: &Carry,
+    room: (&Room, bool),
 ) -> anyhow::Result<Exit> {
     let out = session.out;
     let planned = road::plan(session, wanted, target, false).await?;
+    preflight::pass(session, wanted, &planned.plan, target, room).await?;
     let finished = road::carry_out(session, &planned, target, carry, false).await?;
     let exit = road::conclude(out, &planned.plan, finished.as_ref())?;
     if finished.is_none() {

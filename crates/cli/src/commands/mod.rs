@@ -15,6 +15,7 @@ pub(crate) mod map;
 pub(crate) mod org;
 pub(crate) mod permissions;
 pub(crate) mod plan;
+pub(crate) mod preflight;
 pub(crate) mod resume;
 mod road;
 pub(crate) mod runs;
@@ -38,7 +39,9 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
             &[Format::Text, Format::Json, Format::Markdown, Format::Html]
         }
         Command::Graph(_) => &[Format::Text, Format::Json, Format::Svg, Format::Dot],
-        Command::Permissions(_) => &[Format::Text, Format::Json, Format::Markdown],
+        Command::Permissions(_) | Command::Preflight(_) => {
+            &[Format::Text, Format::Json, Format::Markdown]
+        }
         Command::Diff(_) => &[Format::Text, Format::Json, Format::Html],
         _ => &[Format::Text, Format::Json],
     };
@@ -59,6 +62,9 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
         }
         Command::Graph(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Plan(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Preflight(command) => {
+            block_on(global, out, |s| async move { command.run(&s).await })
+        }
         Command::Apply(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Clone(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Sync(command) => block_on(global, out, |s| async move { command.run(&s).await }),

@@ -10,6 +10,7 @@ use orgsmith_core::document::Portable;
 use orgsmith_core::id::{ObjectRef, RunId, SourceId};
 use orgsmith_core::journal::StepState;
 use orgsmith_core::plan::{Action, Conflict, Finding, Options, Plan, Planner, Rate};
+use orgsmith_core::preflight::Demand;
 use orgsmith_core::render::{Detail, Screen, Text, plan_json, plan_markdown, plan_screen};
 use orgsmith_engine::{Finished, Runner, Scope, Secrets, chain, collect};
 use serde_json::json;
@@ -99,6 +100,16 @@ pub(crate) async fn plan(
         source_ids,
         calls: target.org.client.stats().sent - before,
     })
+}
+
+/// Returns what a plan asks of its target.
+pub(crate) fn demand(
+    session: &Session<'_>,
+    wanted: &Wanted,
+    plan: &Plan,
+    target: &Connected,
+) -> Demand {
+    Demand::new(session.catalogue(), &Wish::of(wanted, target).bundle, plan)
 }
 
 /// Returns the objects of whose rarely read parts a bundle speaks.

@@ -79,21 +79,36 @@ impl Held {
         Self { policies }
     }
 
+    /// Returns where a permission is held: nothing where nowhere, no limit where in all divisions.
+    pub(super) fn extent(&self, permission: &str) -> Option<BTreeSet<String>> {
+        let giving = self.policies.iter();
+        let giving: Vec<&Policy> = giving.filter(|policy| policy.allows(permission)).collect();
+        let whole = |policy: &&Policy| policy.division.is_none() && !policy.conditional;
+        if giving.is_empty() {
+            return None;
+        }
+        if giving.iter().any(whole) {
+            return Some(BTreeSet::new());
+        }
+        let limits = giving.iter().map(|policy| match &policy.division {
+            Some(division) => division.clone(),
+            None => "under a condition".to_owned(),
+        });
+        Some(limits.collect())
+    }
+
     /// Compares with what a role gives.
     pub fn compare(&self, role: &Role) -> Comparison {
         let mut comparison = Comparison::default();
         for name in role.needs.keys() {
-            let giving = self.policies.iter().filter(|policy| policy.allows(name));
-            let giving: Vec<&Policy> = giving.collect();
-            let whole = |policy: &&Policy| policy.division.is_none() && !policy.conditional;
-            if giving.is_empty() {
-                comparison.missing.insert(name.clone());
-            } else if !giving.iter().any(whole) {
-                let limits = giving.iter().map(|policy| match &policy.division {
-                    Some(division) => division.clone(),
-                    None => "under a condition".to_owned(),
-                });
-                comparison.partial.insert(name.clone(), limits.collect());
+            match self.extent(name) {
+                None => {
+                    comparison.missing.insert(name.clone());
+                }
+                Some(limits) if !limits.is_empty() => {
+                    comparison.partial.insert(name.clone(), limits);
+                }
+                Some(_) => {}
             }
         }
         let mut given: BTreeSet<String> = known()

@@ -5,6 +5,7 @@
 
 mod facts;
 mod held;
+mod plan;
 mod role;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub use held::{Comparison, Held, Policy};
+pub use plan::{Lacks, asked};
 pub use role::markdown;
 
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, ListSpec, Part};

@@ -1,0 +1,181 @@
+//! `orgsmith preflight`, and the same check inside every clone.
+
+use std::time::Duration;
+
+use clap::Args;
+use orgsmith_client::post_json;
+use orgsmith_core::plan::Plan;
+use orgsmith_core::preflight::{Manual, Table, Verdict};
+use orgsmith_core::render::{Checked, preflight_json, preflight_markdown, preflight_screen};
+use orgsmith_engine::chain;
+use serde_json::json;
+
+use super::road;
+use crate::args::{Format, People, Selected};
+use crate::error::{Exit, Failure, count};
+use crate::output::text;
+use crate::session::{Connected, Session};
+use crate::source::{Source, Wanted};
+
+/// How long whoever is alerted is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Says whether an org has room for a source: seats, limits, permissions, numbers; changes nothing.
+///
+/// What is short ends with 5; what the org does not tell is `unknown` and stops nobody. `clone` makes
+/// the same check before it asks and before its first write.
+#[derive(Debug, Args)]
+pub(crate) struct Preflight {
+    /// An org, a bundle directory or a zip.
+    source: String,
+    /// The org that would be written to.
+    #[arg(long, value_name = "ORG")]
+    to: String,
+    #[command(flatten)]
+    room: Room,
+    #[command(flatten)]
+    selected: Selected,
+    #[command(flatten)]
+    people: People,
+}
+
+/// How a pre-flight is made.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Pre-flight")]
+pub(crate) struct Room {
+    /// Says how many seats of a licence are free, where the org hides it (again for more).
+    #[arg(long, value_name = "LICENCE=N", value_parser = seats)]
+    seats: Vec<(String, u64)>,
+    /// Posts a shortfall to this address, as JSON.
+    #[arg(long, value_name = "URL")]
+    alert_url: Option<String>,
+}
+
+fn seats(text: &str) -> Result<(String, u64), String> {
+    let wrong = || format!("{text:?} is not of the form LICENCE=N, such as cloudCX1=100");
+    let (licence, free) = text.split_once('=').ok_or_else(wrong)?;
+    let free = free.trim().parse().map_err(|_| wrong())?;
+    match licence.trim() {
+        "" => Err(wrong()),
+        licence => Ok((licence.to_owned(), free)),
+    }
+}
+
+impl Preflight {
+    pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
+        let out = session.out;
+        let target = session.connect(&self.to)?;
+        let source = Source::parse(&self.source, session)?;
+        let wanted = source
+            .read_with(session, &self.selected, &self.people)
+            .await?;
+        let planned = road::plan(session, &wanted, &target, false).await?;
+        let table = check(session, &wanted, &planned.plan, &target, &self.room).await;
+        match out.format() {
+            Format::Json => out.json(&preflight_json(&table))?,
+            Format::Markdown => out.data(preflight_markdown(&table))?,
+            Format::Text | Format::Html | Format::Svg | Format::Dot => {
+                let screen = preflight_screen(&table, Checked::All);
+                out.data(text::ansi(screen.lines()))?;
+            }
+        }
+        if table.verdict() < Verdict::Short {
+            return Ok(Exit::Ok);
+        }
+        alert(session, &table, &self.room, false).await;
+        Err(short(&table))
+    }
+}
+
+/// Checks before a clone into one target: what is not ok is shown, and a shortfall ends it unless
+/// that is to be ignored.
+///
+/// # Errors
+/// Something is short.
+pub(super) async fn pass(
+    session: &Session<'_>,
+    wanted: &Wanted,
+    plan: &Plan,
+    target: &Connected,
+    (room, ignored): (&Room, bool),
+) -> anyhow::Result<()> {
+    if plan.is_empty() {
+        return Ok(());
+    }
+    let table = check(session, wanted, plan, target, room).await;
+    let screen = preflight_screen(&table, Checked::NotOk);
+    session.out.say(text::ansi(screen.lines()).trim_end());
+    if table.verdict() < Verdict::Short {
+        return Ok(());
+    }
+    alert(session, &table, room, ignored).await;
+    if !ignored {
+        return Err(short(&table));
+    }
+    session.out.warn(format!(
+        "{} is short of {}, and that is ignored (--ignore-shortfall): writes may be refused, or cost more",
+        table.org,
+        missing(&table)
+    ));
+    Ok(())
+}
+
+async fn check(
+    session: &Session<'_>,
+    wanted: &Wanted,
+    plan: &Plan,
+    target: &Connected,
+    room: &Room,
+) -> Table {
+    let catalogue = session.catalogue();
+    let demand = road::demand(session, wanted, plan, target);
+    let source = wanted.org.as_ref();
+    let facts = orgsmith_engine::preflight(&target.org, source, catalogue, plan, &demand).await;
+    let manual: Manual = room.seats.iter().cloned().collect();
+    let table = Table::new(&demand, &facts, &manual);
+    let mut event = preflight_json(&table);
+    event["event"] = "preflight".into();
+    session.out.record(&event);
+    table
+}
+
+/// Names what is short.
+fn missing(table: &Table) -> String {
+    let short = table.of(Verdict::Short).map(|row| row.check.title());
+    short.collect::<Vec<_>>().join(", ")
+}
+
+fn short(table: &Table) -> anyhow::Error {
+    Failure::Shortfall {
+        org: table.org.clone(),
+        what: missing(table),
+    }
+    .into()
+}
+
+/// Tells somebody of a shortfall. That it does not arrive is said, and changes nothing.
+async fn alert(session: &Session<'_>, table: &Table, room: &Room, ignored: bool) {
+    let Some(url) = &room.alert_url else { return };
+    let mut body = preflight_json(table);
+    if let Some(rows) = body["rows"].as_array_mut() {
+        rows.retain(|row| row["verdict"] == json!(Verdict::Short));
+    }
+    let rows = table.of(Verdict::Short).count();
+    body["event"] = "shortfall".into();
+    body["ignored"] = ignored.into();
+    body["message"] = format!(
+        "{} is short of {} for {}: {}",
+        table.org,
+        count(rows, "thing"),
+        table.source,
+        missing(table)
+    )
+    .into();
+    match post_json(url, &body, PATIENCE).await {
+        Ok(()) => session.out.say("The shortfall was posted to --alert-url."),
+        Err(error) => session.out.warn(format!(
+            "the shortfall could not be posted to --alert-url: {}",
+            chain(&error)
+        )),
+    }
+}

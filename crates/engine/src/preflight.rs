@@ -1,0 +1,214 @@
+//! Asks an org what a pre-flight needs to know, all at once and with as few calls as it takes.
+//!
+//! Whatever an org does not tell is a fact too: why it does not. Nothing here fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::future::{OptionFuture, join, join_all};
+use orgsmith_client::{Call, Client, Error, Listing, PageStyle, Replay, path_segment};
+use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::permissions::{Held, Lacks};
+use orgsmith_core::plan::Plan;
+use orgsmith_core::preflight::{
+    Charge, Demand, Facts, Question, Told, Unread, holders, limits_of, open_periods, page_texts,
+    texts,
+};
+use serde_json::{Value, json};
+
+use crate::chain::chain;
+use crate::org::Org;
+
+/// How long one answer is waited for, tries included.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const DEFINITIONS: &str = "/api/v2/license/definitions";
+const LICENSED: &str = "/api/v2/license/users";
+const CONTRACTS: &str = "/api/v2/billing/contracts";
+const PERIOD: &str = "/api/v2/billing/contracts/{contractId}/billingperiods/{billingPeriodId}";
+const NAMESPACE: &str = "/api/v2/organizations/limits/namespaces/{namespaceName}";
+const SUBJECT: &str = "/api/v2/authorization/subjects/me";
+const PRODUCTS: &str = "/api/v2/authorization/products";
+const NUMBERS: &str = "/api/v2/telephony/providers/edges/didpools/dids";
+
+/// Asks a target what a plan's demand depends on; `source` is where the plan comes from, if that is
+/// an org.
+pub async fn preflight(
+    target: &Org,
+    source: Option<&Org>,
+    catalogue: &Catalogue,
+    plan: &Plan,
+    demand: &Demand,
+) -> Facts {
+    let sent = || {
+        let of_source = source.map_or(0, |source| source.client.stats().sent);
+        target.client.stats().sent + of_source
+    };
+    let before = sent();
+    let client = &target.client;
+    let questions = demand.questions();
+    let seats = !questions.is_empty();
+    let inferred = join_all(questions.into_iter().map(async |question| {
+        let licences = infer(client, &question).await;
+        (question, licences)
+    }));
+    let of_namespaces = join_all(
+        demand
+            .namespaces()
+            .into_iter()
+            .map(async |namespace| (namespace, limits(client, namespace).await)),
+    );
+    let of_seats = join(
+        when(seats, licences(client)),
+        join(
+            when(seats, charges(client)),
+            when(seats && demand.has_known_users(), licensed(client)),
+        ),
+    );
+    let of_token = join(
+        lacks(client, catalogue, plan),
+        join(
+            OptionFuture::from(source.map(|source| products(&source.client, client))),
+            when(demand.has_numbers(), free_numbers(client)),
+        ),
+    );
+    let (((inferred, limits), (licences, (charges, holders))), (lacks, (products, free_numbers))) =
+        join(join(join(inferred, of_namespaces), of_seats), of_token).await;
+    Facts {
+        inferred: inferred.into_iter().collect(),
+        licences,
+        charges,
+        holders,
+        limits: limits.into_iter().collect(),
+        lacks: Some(lacks),
+        products,
+        free_numbers,
+        calls: sent() - before,
+    }
+}
+
+fn when<F: Future>(wanted: bool, asking: F) -> OptionFuture<F> {
+    wanted.then_some(asking).into()
+}
+
+/// Makes a call; `template` is the contract's path.
+async fn ask(client: &Client, call: Call, template: &str) -> Told<Value> {
+    let method = call.method().to_string();
+    match tokio::time::timeout(PATIENCE, client.send(call)).await {
+        Ok(Ok(reply)) => Ok(reply.body),
+        Ok(Err(error)) => Err(refused(&method, template, &error)),
+        Err(_) => {
+            let reason = format!("no answer within {} s", PATIENCE.as_secs());
+            Err(Unread::new(&method, template, None, reason))
+        }
+    }
+}
+
+fn refused(method: &str, template: &str, error: &Error) -> Unread {
+    let reason = match error.refusal() {
+        Some(refusal) => refusal.to_string(),
+        None => chain(error),
+    };
+    Unread::new(method, template, error.status(), reason)
+}
+
+/// Lists all pages; what fails on the way fails the whole.
+async fn list(client: &Client, path: &str, listing: Listing) -> Told<Vec<Value>> {
+    client.list(&listing).await.map_err(|error| {
+        use orgsmith_client::ListFault;
+        match &error.fault {
+            ListFault::Call(fault) => refused("GET", path, fault),
+            ListFault::Repeating | ListFault::NotAList | ListFault::Endless => {
+                Unread::new("GET", path, None, chain(&error))
+            }
+        }
+    })
+}
+
+async fn infer(client: &Client, question: &Question) -> Told<BTreeSet<String>> {
+    let (path, body) = match question {
+        Question::Roles(ids) => ("/api/v2/license/infer", json!(ids)),
+        Question::Permissions(names) => ("/api/v2/license/infer/permissions", json!(names)),
+    };
+    // It asks and changes nothing.
+    let call = Call::post(path).json(body).replay(Replay::Safe);
+    let body = ask(client, call, path).await?;
+    array("POST", path, &body)?;
+    Ok(texts(&body))
+}
+
+fn array(method: &str, path: &str, body: &Value) -> Told<()> {
+    if body.is_array() {
+        return Ok(());
+    }
+    let reason = "the answer is no list".to_owned();
+    Err(Unread::new(method, path, None, reason))
+}
+
+async fn licences(client: &Client) -> Told<BTreeSet<String>> {
+    let body = ask(client, Call::get(DEFINITIONS), DEFINITIONS).await?;
+    array("GET", DEFINITIONS, &body)?;
+    Ok(page_texts(body.as_array().map_or(&[], Vec::as_slice)))
+}
+
+async fn charges(client: &Client) -> Told<Vec<Charge>> {
+    let listing = Listing::new(CONTRACTS, PageStyle::cursor())
+        .query("status", "Active")
+        .page_size(100);
+    let contracts = list(client, CONTRACTS, listing).await?;
+    let periods = open_periods(&contracts);
+    let read = join_all(periods.into_iter().map(async |(contract, period)| {
+        let path = format!(
+            "{CONTRACTS}/{}/billingperiods/{}",
+            path_segment(&contract),
+            path_segment(&period)
+        );
+        ask(client, Call::get(path), PERIOD).await
+    }));
+    let mut charges = Vec::new();
+    for period in read.await {
+        charges.extend(Charge::read(&period?));
+    }
+    Ok(charges)
+}
+
+async fn licensed(client: &Client) -> Told<std::collections::BTreeMap<String, BTreeSet<String>>> {
+    let listing = Listing::new(LICENSED, PageStyle::Offset).page_size(100);
+    Ok(holders(&list(client, LICENSED, listing).await?))
+}
+
+async fn limits(client: &Client, namespace: &str) -> Told<BTreeMap<String, u64>> {
+    let path = NAMESPACE.replace("{namespaceName}", &path_segment(namespace));
+    match ask(client, Call::get(path), NAMESPACE).await {
+        Ok(body) => Ok(limits_of(&body)),
+        // A namespace that the org does not have has no limits.
+        Err(unread) if unread.status == Some(404) => Ok(BTreeMap::new()),
+        Err(unread) => Err(unread),
+    }
+}
+
+async fn lacks(client: &Client, catalogue: &Catalogue, plan: &Plan) -> Told<Lacks> {
+    let subject = ask(client, Call::get(SUBJECT), SUBJECT).await?;
+    Ok(Held::read(&subject).lacks(catalogue, plan))
+}
+
+async fn products(source: &Client, target: &Client) -> Told<[BTreeSet<String>; 2]> {
+    let of = async |client: &Client| {
+        let body = ask(client, Call::get(PRODUCTS), PRODUCTS).await?;
+        let entities = body["entities"].as_array();
+        Ok::<_, Unread>(page_texts(entities.map_or(&[], Vec::as_slice)))
+    };
+    let (source, target) = join(of(source), of(target)).await;
+    Ok([source?, target?])
+}
+
+async fn free_numbers(client: &Client) -> Told<u64> {
+    let call = Call::get(NUMBERS)
+        .query("type", "UNASSIGNED")
+        .query("pageSize", 1);
+    let body = ask(client, call, NUMBERS).await?;
+    body["total"].as_u64().ok_or_else(|| {
+        let reason = "the answer does not say how many there are".to_owned();
+        Unread::new("GET", NUMBERS, None, reason)
+    })
+}
