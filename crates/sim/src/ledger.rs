@@ -46,13 +46,19 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Tells whether the request could change something of an org: some lists and exports are asked for by
-    /// a `POST`.
+    /// Tells whether the request could change something of an org: some lists, exports and questions are
+    /// asked for by a `POST`.
     pub fn may_change(&self) -> bool {
         let asks = self.method == "POST"
-            && ["/export", "/query", "/search"]
-                .iter()
-                .any(|end| self.path.ends_with(end));
+            && [
+                "/export",
+                "/query",
+                "/search",
+                "/license/infer",
+                "/license/infer/permissions",
+            ]
+            .iter()
+            .any(|end| self.path.ends_with(end));
         self.method != "GET" && !asks && self.path.starts_with("/api/v2/")
     }
 }

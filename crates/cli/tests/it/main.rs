@@ -11,6 +11,7 @@ mod kinds_page;
 mod lab;
 mod orgs;
 mod people;
+mod preflight;
 mod road;
 mod stopping;
 mod walls;
