@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::future::{OptionFuture, join, join_all};
 use orgsmith_client::{Call, Client, Error, Listing, PageStyle, Replay, path_segment};
 use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::id::{ObjectRef, SourceId};
 use orgsmith_core::permissions::{Held, Lacks};
 use orgsmith_core::plan::Plan;
 use orgsmith_core::preflight::{
@@ -31,17 +32,20 @@ const SUBJECT: &str = "/api/v2/authorization/subjects/me";
 const PRODUCTS: &str = "/api/v2/authorization/products";
 const NUMBERS: &str = "/api/v2/telephony/providers/edges/didpools/dids";
 
+/// The org that a plan comes from, and its ids.
+pub type FromOrg<'a> = (&'a Org, &'a BTreeMap<ObjectRef, SourceId>);
+
 /// Asks a target what a plan's demand depends on; `source` is where the plan comes from, if that is
 /// an org.
 pub async fn preflight(
     target: &Org,
-    source: Option<&Org>,
+    source: Option<FromOrg<'_>>,
     catalogue: &Catalogue,
     plan: &Plan,
     demand: &Demand,
 ) -> Facts {
     let sent = || {
-        let of_source = source.map_or(0, |source| source.client.stats().sent);
+        let of_source = source.map_or(0, |(source, _)| source.client.stats().sent);
         target.client.stats().sent + of_source
     };
     let before = sent();
@@ -50,7 +54,13 @@ pub async fn preflight(
     let seats = !questions.is_empty();
     let inferred = join_all(questions.into_iter().map(async |question| {
         let licences = infer(client, &question).await;
-        (question, licences)
+        match (&licences, source) {
+            (Err(_), Some(source)) => match infer_at_source(source, demand, &question).await {
+                Some(told) => (question, Ok(told), true),
+                None => (question, licences, false),
+            },
+            _ => (question, licences, false),
+        }
     }));
     let of_namespaces = join_all(
         demand
@@ -68,14 +78,20 @@ pub async fn preflight(
     let of_token = join(
         lacks(client, catalogue, plan),
         join(
-            OptionFuture::from(source.map(|source| products(&source.client, client))),
+            OptionFuture::from(source.map(|(source, _)| products(&source.client, client))),
             when(demand.has_numbers(), free_numbers(client)),
         ),
     );
     let (((inferred, limits), (licences, (charges, holders))), (lacks, (products, free_numbers))) =
         join(join(join(inferred, of_namespaces), of_seats), of_token).await;
+    let by_source = inferred.iter().filter(|(_, _, by_source)| *by_source);
+    let by_source = by_source.map(|(question, ..)| question.clone()).collect();
+    let inferred = inferred.into_iter();
     Facts {
-        inferred: inferred.into_iter().collect(),
+        inferred: inferred
+            .map(|(question, told, _)| (question, told))
+            .collect(),
+        by_source,
         licences,
         charges,
         holders,
@@ -135,6 +151,20 @@ async fn infer(client: &Client, question: &Question) -> Told<BTreeSet<String>> {
     let body = ask(client, call, path).await?;
     array("POST", path, &body)?;
     Ok(texts(&body))
+}
+
+/// Asks the source what its own roles need: not every org answers about permissions.
+async fn infer_at_source(
+    (source, ids): FromOrg<'_>,
+    demand: &Demand,
+    question: &Question,
+) -> Option<BTreeSet<String>> {
+    let roles: Option<BTreeSet<String>> = demand
+        .roles_of(question)
+        .map(|role| ids.get(role).map(|id| id.as_str().to_owned()))
+        .collect();
+    let roles = roles.filter(|roles| !roles.is_empty())?;
+    infer(&source.client, &Question::Roles(roles)).await.ok()
 }
 
 fn array(method: &str, path: &str, body: &Value) -> Told<()> {

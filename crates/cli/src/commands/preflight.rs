@@ -129,7 +129,7 @@ async fn check(
 ) -> Table {
     let catalogue = session.catalogue();
     let demand = road::demand(session, wanted, plan, target);
-    let source = wanted.org.as_ref();
+    let source = wanted.org.as_ref().map(|org| (org, &wanted.source_ids));
     let facts = orgsmith_engine::preflight(&target.org, source, catalogue, plan, &demand).await;
     let manual: Manual = room.seats.iter().cloned().collect();
     let table = Table::new(&demand, &facts, &manual);

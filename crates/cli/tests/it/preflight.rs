@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::permissions::{Purpose, Role};
 use orgsmith_core::select::Selection;
-use orgsmith_sim::{Beyond, Billing, ClientSpec, Config, Seats};
+use orgsmith_sim::{Beyond, Billing, ClientSpec, Config, FaultAction, FaultRule, Seats};
 use serde_json::Value;
 
 use crate::lab::Lab;
@@ -309,6 +309,31 @@ fn products_of_an_org_as_source_are_compared() {
         shown.stdout.contains("the source also has outbound"),
         "{shown}"
     );
+}
+
+#[test]
+fn a_target_that_does_not_answer_about_permissions_leaves_it_to_the_source() {
+    let mut config = Config::with_orgs(["gold", "tenant"]);
+    config.limits = orgsmith_sim::Limits::none();
+    config.orgs[1].seats = paid(1);
+    let lab = Lab::of(config);
+    crowd(&lab, 3);
+    lab.run(&["apply", "crowd", "--to", "gold", "--yes"])
+        .ends(0);
+    lab.sim.add_fault(FaultRule {
+        org: Some("tenant".to_owned()),
+        path: Some("/api/v2/license/infer/permissions".to_owned()),
+        ..FaultRule::new(FaultAction::Status {
+            status: 404,
+            retry_after_s: None,
+        })
+    });
+    let shown = lab.run(&["clone", "gold", "tenant", "--yes"]).ends(5);
+    assert!(
+        shown.stderr.contains("as the source says of its roles"),
+        "{shown}"
+    );
+    assert_eq!(lab.writes("tenant"), 0);
 }
 
 #[test]

@@ -109,6 +109,8 @@ fn measured(required: u64, available: u64) -> Verdict {
 #[derive(Default)]
 struct Seats<'d> {
     by_licence: BTreeMap<&'d str, BTreeSet<&'d ObjectRef>>,
+    /// Licences that only the source named.
+    by_source: BTreeSet<&'d str>,
     untold: BTreeSet<&'d ObjectRef>,
     unread: Option<&'d Unread>,
     unknown: BTreeSet<&'d ObjectRef>,
@@ -121,7 +123,8 @@ fn licences(demand: &Demand, facts: &Facts, manual: &Manual) -> Vec<Row> {
         rows.push(untold(&seats));
     }
     for (licence, users) in &seats.by_licence {
-        rows.push(seats_of(demand, facts, manual, licence, users));
+        let by_source = seats.by_source.contains(licence);
+        rows.push(seats_of(demand, facts, manual, (licence, by_source), users));
     }
     rows
 }
@@ -134,6 +137,9 @@ impl<'d> Seats<'d> {
                 match facts.inferred.get(question) {
                     Some(Ok(licences)) => {
                         for licence in licences {
+                            if facts.by_source.contains(question) {
+                                seats.by_source.insert(licence);
+                            }
                             let of = seats.by_licence.entry(licence).or_default();
                             of.extend(&holders.users);
                         }
@@ -191,7 +197,7 @@ fn seats_of(
     demand: &Demand,
     facts: &Facts,
     manual: &Manual,
-    licence: &str,
+    (licence, by_source): (&str, bool),
     users: &BTreeSet<&ObjectRef>,
 ) -> Row {
     let org = &demand.org;
@@ -200,9 +206,18 @@ fn seats_of(
     if demand.role_by_role {
         who.push_str(", counted role by role");
     }
+    if by_source {
+        who.push_str(", as the source says of its roles");
+    }
     if let Some(Err(unread)) = &facts.holders {
         who.push_str(&format!(
             ", those who hold it already among them ({})",
+            why(unread)
+        ));
+    }
+    if let Some(Err(unread)) = &facts.licences {
+        who.push_str(&format!(
+            ", and whether {org} has the licence is not told ({})",
             why(unread)
         ));
     }
@@ -223,20 +238,26 @@ fn seats_of(
     if let Some(free) = manual.get(licence) {
         return judged(*free, "free seats as given by --seats");
     }
-    if let Some(Ok(known)) = &facts.licences
-        && !known.contains(licence)
-    {
-        let reason = format!("{who}; {org} does not have this licence");
-        return row(check(), Verdict::Short, reason)
-            .amounts(required, Some(0))
-            .advice(format!(
-                "have {licence} added to {org}, or take the permissions that need it out of the roles"
-            ));
-    }
     let state = format!("say how many seats are free: --seats {licence}=N");
     let unknown = |reason: String| {
         row(check(), Verdict::Unknown, format!("{who}; {reason}")).amounts(required, None)
     };
+    match &facts.licences {
+        // What an org has of its own decides what it needs for its roles.
+        Some(Ok(known)) if !known.contains(licence) && by_source => {
+            return unknown(format!("{org} does not have this licence"))
+                .advice("look whether another licence of the org gives these permissions");
+        }
+        Some(Ok(known)) if !known.contains(licence) => {
+            let reason = format!("{who}; {org} does not have this licence");
+            return row(check(), Verdict::Short, reason)
+                .amounts(required, Some(0))
+                .advice(format!(
+                    "have {licence} added to {org}, or take the permissions that need it out of the roles"
+                ));
+        }
+        Some(Ok(_) | Err(_)) | None => {}
+    }
     match &facts.charges {
         Some(Ok(charges)) => {
             let own: Vec<_> = charges
@@ -257,7 +278,12 @@ fn seats_of(
             )
         }
         Some(Err(unread)) => {
-            unknown(format!("the org hides its contracts ({})", why(unread))).unread(unread, &state)
+            let mut unread = unread.clone();
+            let reason = format!("the org hides its contracts ({})", why(&unread));
+            if let Some(Err(also)) = &facts.licences {
+                unread.permissions.extend(also.permissions.iter().cloned());
+            }
+            unknown(reason).unread(&unread, &state)
         }
         None => unknown("contracts were not asked for".to_owned()).advice(state),
     }

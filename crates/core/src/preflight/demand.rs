@@ -31,6 +31,8 @@ pub(super) struct Holders {
     pub(super) users: Vec<ObjectRef>,
     /// What to ask; the licences are those of all answers.
     pub(super) questions: BTreeSet<Question>,
+    /// The roles behind those questions that are about permissions.
+    of_permissions: BTreeMap<Question, BTreeSet<ObjectRef>>,
     /// Roles of which neither an id nor the permissions are known.
     pub(super) unknown: BTreeSet<ObjectRef>,
 }
@@ -56,6 +58,8 @@ pub struct Demand {
     pub(super) source: String,
     /// Who takes seats.
     pub(super) holders: Vec<Holders>,
+    /// The roles that a question about permissions is of.
+    roles: BTreeMap<Question, BTreeSet<ObjectRef>>,
     /// Whether roles were taken one by one.
     pub(super) role_by_role: bool,
     /// The ids of those users that are in the target already.
@@ -85,6 +89,9 @@ impl Demand {
             steps,
         };
         let (holders, role_by_role) = reader.holders();
+        let asked = holders.iter().flat_map(|holders| &holders.of_permissions);
+        let roles = asked.map(|(question, roles)| (question.clone(), roles.clone()));
+        let roles = roles.collect();
         let users = holders.iter().flat_map(|holders| &holders.users);
         let known_users = users
             .filter_map(|user| Some((user.clone(), plan.bindings.get(user)?.clone())))
@@ -96,6 +103,7 @@ impl Demand {
         Self {
             org: plan.target.org.org_name.clone(),
             source: plan.source.org.org_name.clone(),
+            roles,
             role_by_role,
             known_users,
             creates: creates.collect(),
@@ -115,6 +123,11 @@ impl Demand {
     pub fn questions(&self) -> BTreeSet<Question> {
         let of_holders = self.holders.iter().map(|holders| &holders.questions);
         of_holders.flatten().cloned().collect()
+    }
+
+    /// Returns the roles that a question about permissions is of: another org may have them.
+    pub fn roles_of(&self, question: &Question) -> impl Iterator<Item = &ObjectRef> {
+        self.roles.get(question).into_iter().flatten()
     }
 
     /// Returns the namespaces of limits that are of interest.
@@ -224,6 +237,7 @@ impl<'p> Reader<'p> {
             let mut holders = Holders {
                 users,
                 questions: BTreeSet::new(),
+                of_permissions: BTreeMap::new(),
                 unknown: BTreeSet::new(),
             };
             if role_by_role && !roles.is_empty() {
@@ -252,9 +266,13 @@ impl<'p> Reader<'p> {
         }
         let mut ids = BTreeSet::new();
         let mut permissions = BTreeSet::new();
+        let mut described = BTreeSet::new();
         for role in roles {
             match (self.bundle.documents.get(role), standing(role)) {
-                (Some(document), _) => permissions.extend(permissions_of(document)),
+                (Some(document), _) => {
+                    permissions.extend(permissions_of(document));
+                    described.insert(role.clone());
+                }
                 (None, Some(id)) => {
                     ids.insert(id.as_str().to_owned());
                 }
@@ -268,6 +286,7 @@ impl<'p> Reader<'p> {
         }
         if !permissions.is_empty() {
             let asked = Question::Permissions(permissions);
+            holders.of_permissions.insert(asked.clone(), described);
             holders.questions.insert(asked);
         }
     }

@@ -57,6 +57,8 @@ pub struct Charge {
 pub struct Facts {
     /// The licences that answer each question.
     pub inferred: BTreeMap<Question, Told<BTreeSet<String>>>,
+    /// The questions that the source answered, as the target did not.
+    pub by_source: BTreeSet<Question>,
     /// The licences that the org has.
     pub licences: Option<Told<BTreeSet<String>>>,
     /// What is paid for, and used, in the open billing periods.

@@ -145,10 +145,6 @@ const PLACES: &[(&str, Place)] = &[
         "routing_email_domain",
         place(&["email"], &["domain", "email domain"]),
     ),
-    (
-        "routing_email_route",
-        place(&["email"], &["route", "email route"]),
-    ),
     ("routing_language", place(&["routing"], &["language"])),
     ("routing_queue", place(&["routing"], &["queue"])),
     ("routing_skill", place(&["skills"], &["skill"])),

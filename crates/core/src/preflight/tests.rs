@@ -215,6 +215,13 @@ fn what_is_hidden_is_unknown_and_a_figure_by_hand_decides() {
         assert!(found.advice.contains(word), "{}", found.advice);
     }
     assert_eq!(hidden.verdict(), Verdict::Unknown);
+    let definitions = refused(403, "GET", "/api/v2/license/definitions");
+    facts.licences = Some(Err(definitions));
+    let blind = table(&demand, &facts);
+    let found = row(&blind, &Check::Licence("cloudCX1".into()));
+    for word in ["billing:subscription:view", "authorization:license:view"] {
+        assert!(found.advice.contains(word), "{}", found.advice);
+    }
     let manual = Manual::from([("cloudCX1".to_owned(), 0), ("collaborate".to_owned(), 9)]);
     let told = Table::new(&demand, &facts, &manual);
     assert_eq!(
@@ -270,6 +277,30 @@ fn an_inference_that_is_refused_is_unknown_with_its_users() {
         found.advice.contains("authorization:license:view"),
         "{}",
         found.advice
+    );
+}
+
+#[test]
+fn what_the_source_says_of_its_roles_counts_but_a_licence_of_its_own_stops_nobody() {
+    let demand = demand(&source(), &Org::new("target", "Home"));
+    let mut facts = answered(&demand);
+    facts.by_source = demand.questions();
+    for question in demand.questions() {
+        assert!(demand.roles_of(&question).count() > 0, "{question:?}");
+    }
+    let told = table(&demand, &facts);
+    assert_eq!(stands(&told, "cloudCX3").2, Verdict::Short);
+    let found = row(&told, &Check::Licence("cloudCX3".into()));
+    assert!(
+        found.reason.contains("as the source says"),
+        "{}",
+        found.reason
+    );
+    facts.licences = Some(Ok(set(["collaborate"])));
+    let other = table(&demand, &facts);
+    assert_eq!(
+        stands(&other, "cloudCX1"),
+        (Some(1), None, Verdict::Unknown)
     );
 }
 
