@@ -33,6 +33,8 @@ pub(crate) struct Connected {
     pub(crate) settings: OrgSettings,
     /// Where the credential was found.
     pub(crate) credential: String,
+    /// What is wrong with the place.
+    warning: Option<String>,
 }
 
 impl Connected {
@@ -97,14 +99,24 @@ impl<'o> Session<'o> {
 
     /// Makes the client of an org. Nothing is sent yet.
     pub(crate) fn connect(&self, name: &str) -> anyhow::Result<Connected> {
-        let settings = self.config.org(name)?;
-        let found = config::find(&settings, self.config.folder())?;
-        if let Some(warning) = &found.warning {
+        let connected = self.connect_by(name, None)?;
+        if let Some(warning) = &connected.warning {
             self.out.warn(warning);
         }
+        Ok(connected)
+    }
+
+    /// Makes a client of an org for a few calls, by one token.
+    pub(crate) fn connect_briefly(&self, name: &str) -> anyhow::Result<Connected> {
+        self.connect_by(name, Some(1))
+    }
+
+    fn connect_by(&self, name: &str, tokens: Option<usize>) -> anyhow::Result<Connected> {
+        let settings = self.config.org(name)?;
+        let found = config::find(&settings, self.config.folder())?;
         let client = Client::builder(settings.endpoint.clone(), found.credentials)
             .org(name)
-            .tokens(settings.tokens)
+            .tokens(tokens.unwrap_or(settings.tokens))
             .quota(settings.quota_per_minute, Duration::from_secs(60))
             .build()
             .with_context(|| format!("org {name}"))?;
@@ -116,6 +128,7 @@ impl<'o> Session<'o> {
             },
             settings,
             credential: found.from,
+            warning: found.warning,
         })
     }
 

@@ -20,5 +20,5 @@ pub use collect::{CollectError, Scope, collect, collect_selected};
 pub use events::{Event, Events};
 pub use execute::{ExecuteError, JournalError, Limits, Outcome, Secrets, Stop};
 pub use org::Org;
-pub use preflight::{FromOrg, preflight};
+pub use preflight::{FromOrg, glance, preflight};
 pub use run::{Finished, RunError, Runner, load_plan, now_ms};

@@ -12,8 +12,8 @@ use orgsmith_core::id::{ObjectRef, SourceId};
 use orgsmith_core::permissions::{Held, Lacks};
 use orgsmith_core::plan::Plan;
 use orgsmith_core::preflight::{
-    Charge, Demand, Facts, Question, Told, Unread, holders, limits_of, open_periods, page_texts,
-    texts,
+    Charge, Demand, Facts, Question, Table, Told, Unread, holders, limits_of, open_periods,
+    page_texts, texts,
 };
 use serde_json::{Value, json};
 
@@ -101,6 +101,32 @@ pub async fn preflight(
         free_numbers,
         calls: sent() - before,
     }
+}
+
+/// Looks before either org is read whether a whole org has more users with a licence than a target
+/// pays for: a page of users at a time, and four calls besides.
+///
+/// Returns nothing where nothing is short for certain, or an org does not tell.
+pub async fn glance(source: &Org, target: &Org) -> Option<Table> {
+    let sent = || source.client.stats().sent + target.client.stats().sent;
+    let before = sent();
+    // An org that hides its contracts costs no more than that.
+    let charges = charges(&target.client).await.ok()?;
+    let call = Call::get("/api/v2/users")
+        .query("state", "inactive")
+        .query("pageSize", 1);
+    let inactive = ask(&source.client, call, "/api/v2/users").await.ok()?;
+    let inactive = inactive["total"].as_u64()?;
+    let holders = licensed(&source.client).await.ok()?;
+    let names = (source.name.as_str(), target.name.as_str());
+    Table::at_a_glance(
+        names.0,
+        names.1,
+        &holders,
+        inactive,
+        &charges,
+        sent() - before,
+    )
 }
 
 fn when<F: Future>(wanted: bool, asking: F) -> OptionFuture<F> {

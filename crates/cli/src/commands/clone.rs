@@ -43,6 +43,9 @@ impl Clone {
             .map(|name| session.connect(name))
             .collect::<anyhow::Result<_>>()?;
         let source = Source::parse(&self.source, session)?;
+        let room = (&self.room, self.ignore_shortfall);
+        let whose = (&source, &self.selected, &self.people);
+        preflight::glance(session, whose, &targets, room).await?;
         let wanted = source
             .read_with(session, &self.selected, &self.people)
             .await?;
@@ -52,7 +55,6 @@ impl Clone {
             Exit::Ok
         };
         for target in &targets {
-            let room = (&self.room, self.ignore_shortfall);
             let exit = into(session, &wanted, target, &self.carry, room).await?;
             if exit == Exit::Interrupted {
                 return Ok(exit);

@@ -120,6 +120,44 @@ pub(super) async fn pass(
     Ok(())
 }
 
+/// Looks before anything is read: a whole org with more users of a licence than a target pays for is
+/// not read first.
+///
+/// # Errors
+/// A target pays for too few seats.
+pub(super) async fn glance(
+    session: &Session<'_>,
+    (source, selected, people): (&Source, &Selected, &People),
+    targets: &[Connected],
+    (room, ignored): (&Room, bool),
+) -> anyhow::Result<()> {
+    let Source::Org(name) = source else {
+        return Ok(());
+    };
+    let is_whole = selected.select.is_empty() && selected.exclude.is_empty();
+    // A figure by hand is about users that come, which nobody knows yet.
+    if ignored || !is_whole || people.people.is_some() || !room.seats.is_empty() {
+        return Ok(());
+    }
+    let source = session.connect_briefly(name)?;
+    for target in targets {
+        let found = orgsmith_engine::glance(&source.org, &target.org).await;
+        let Some(table) = found else { continue };
+        record(session, &table);
+        let screen = preflight_screen(&table, Checked::NotOk);
+        session.out.say(text::ansi(screen.lines()).trim_end());
+        alert(session, &table, room, ignored).await;
+        return Err(short(&table));
+    }
+    Ok(())
+}
+
+fn record(session: &Session<'_>, table: &Table) {
+    let mut event = preflight_json(table);
+    event["event"] = "preflight".into();
+    session.out.record(&event);
+}
+
 async fn check(
     session: &Session<'_>,
     wanted: &Wanted,
@@ -133,9 +171,7 @@ async fn check(
     let facts = orgsmith_engine::preflight(&target.org, source, catalogue, plan, &demand).await;
     let manual: Manual = room.seats.iter().cloned().collect();
     let table = Table::new(&demand, &facts, &manual);
-    let mut event = preflight_json(&table);
-    event["event"] = "preflight".into();
-    session.out.record(&event);
+    record(session, &table);
     table
 }
 

@@ -328,12 +328,45 @@ fn a_target_that_does_not_answer_about_permissions_leaves_it_to_the_source() {
             retry_after_s: None,
         })
     });
-    let shown = lab.run(&["clone", "gold", "tenant", "--yes"]).ends(5);
+    let shown = lab.run(&["preflight", "gold", "--to", "tenant"]).ends(5);
     assert!(
-        shown.stderr.contains("as the source says of its roles"),
+        shown.stdout.contains("as the source says of its roles"),
         "{shown}"
     );
-    assert_eq!(lab.writes("tenant"), 0);
+}
+
+#[test]
+fn a_whole_org_that_cannot_fit_is_not_even_read() {
+    let mut config = Config::with_orgs(["gold", "tenant"]);
+    let of_all = [("collaborate".to_owned(), 10)];
+    config.orgs[1].seats.paid = of_all.into();
+    let lab = Lab::of(config);
+    let generate = "users=250".parse().expect("what to generate");
+    lab.sim.generate("gold", &generate).expect("an org");
+    let listener = Listener::answering("200 OK");
+    let clone = ["clone", "gold", "tenant", "--yes", "--alert-url"];
+    let shown = lab.run(&[&clone[..], &[&listener.url]].concat()).ends(5);
+    assert!(
+        shown.stderr.contains("nothing else was looked at"),
+        "{shown}"
+    );
+    let (_, told) = listener.heard.join().expect("a post");
+    assert_eq!(amounts(&told, "licence:collaborate").1, Some(10));
+    let calls = lab.sim.ledger();
+    let calls = calls.iter().filter(|entry| entry.path.starts_with("/api/"));
+    let calls: Vec<&str> = calls.map(|entry| entry.path.as_str()).collect();
+    assert!(calls.len() <= 8, "{calls:?}");
+    // Somebody may want only what fits.
+    let some = [
+        "clone",
+        "gold",
+        "tenant",
+        "--yes",
+        "--select",
+        "routing_skill",
+        "--with-dependencies",
+    ];
+    lab.run(&some).ends(0);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::demand::{Creates, Largest};
 use super::limits::{self, Place};
-use super::{Check, Demand, Facts, Manual, Row, Table, Told, Unread, Verdict};
+use super::{Charge, Check, Demand, Facts, Manual, Row, Table, Told, Unread, Verdict};
 use crate::id::{Kind, ObjectRef};
 use crate::permissions::Lacks;
 
@@ -34,6 +34,56 @@ impl Table {
             calls: facts.calls,
         }
     }
+}
+
+impl Table {
+    /// Finds what is short for certain before either org is read, for a clone of a whole org: more
+    /// users of the source hold a licence than the target pays for.
+    ///
+    /// `inactive` is how many users of the source are inactive, as those may be among the holders
+    /// and take no seat. `calls` is what it took to know. Returns nothing where nothing is certain.
+    pub fn at_a_glance(
+        source: &str,
+        org: &str,
+        holders: &BTreeMap<String, BTreeSet<String>>,
+        inactive: u64,
+        charges: &[Charge],
+        calls: u64,
+    ) -> Option<Self> {
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for licence in holders.values().flatten() {
+            *counts.entry(licence).or_default() += 1;
+        }
+        let short = counts.into_iter().filter_map(|(licence, count)| {
+            let own = charges.iter().filter(|charge| charge.is_for(licence));
+            let own: Vec<f64> = own.map(|charge| charge.prepaid).collect();
+            let (least, paid) = (count.saturating_sub(inactive), whole(own.iter().sum()));
+            if own.is_empty() || measured(least, paid) == Verdict::Ok {
+                return None;
+            }
+            let reason = format!(
+                "at least {least} active users of {source} hold it, {paid} paid for in {org}; \
+                 nothing else was looked at"
+            );
+            let found = row(Check::Licence(licence.to_owned()), Verdict::Short, reason);
+            let found = found.amounts(least, Some(paid));
+            Some(found.advice(more_seats(licence, org)))
+        });
+        let rows: Vec<Row> = short.collect();
+        (!rows.is_empty()).then(|| Self {
+            org: org.to_owned(),
+            source: source.to_owned(),
+            rows,
+            calls,
+        })
+    }
+}
+
+fn more_seats(licence: &str, org: &str) -> String {
+    format!(
+        "order more seats of {licence} for {org}, select fewer users, or go on with --ignore-shortfall: \
+         the org then bills or refuses what is over"
+    )
 }
 
 fn big(count: usize) -> u64 {
@@ -222,10 +272,7 @@ fn seats_of(
         ));
     }
     let check = || Check::Licence(licence.to_owned());
-    let more = format!(
-        "order more seats of {licence} for {org}, select fewer users, or go on with --ignore-shortfall: \
-         the org then bills or refuses what is over"
-    );
+    let more = more_seats(licence, org);
     let judged = |available: u64, from: &str| {
         let verdict = measured(required, available);
         let reason = format!("{who}; {from}");

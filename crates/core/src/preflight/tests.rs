@@ -305,6 +305,27 @@ fn what_the_source_says_of_its_roles_counts_but_a_licence_of_its_own_stops_nobod
 }
 
 #[test]
+fn at_a_glance_only_what_is_certain_is_short() {
+    let rows: Vec<Value> = (0..5)
+        .map(|id| json!({"id": id.to_string(), "licenses": ["cloudCX1", "other"]}))
+        .collect();
+    let held = holders(&rows);
+    let glance = |inactive: u64, paid: u64| {
+        let charges = charges(&[("cloudCX1", paid, paid)]);
+        Table::at_a_glance("gold", "tenant", &held, inactive, &charges, 3)
+    };
+    let short = glance(0, 4).expect("five into four");
+    assert_eq!(
+        stands(&short, "cloudCX1"),
+        (Some(5), Some(4), Verdict::Short)
+    );
+    assert_eq!(short.rows.len(), 1);
+    // Those who hold it may be the inactive, and users may be there already.
+    assert_eq!(glance(1, 4), None);
+    assert_eq!(glance(0, 5), None);
+}
+
+#[test]
 fn many_sets_of_roles_are_asked_about_role_by_role() {
     let mut source = Org::new("source", "Home");
     let names: Vec<String> = (0..8).map(|number| format!("Role {number}")).collect();
