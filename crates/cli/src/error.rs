@@ -169,6 +169,20 @@ pub(crate) fn tell(out: Option<&Out>, error: &anyhow::Error) -> Exit {
     if is_broken_pipe(error) {
         return Exit::Ok;
     }
+    let text = text_of(error);
+    crate::output::error(&text, hint.as_deref());
+    if let Some(out) = out {
+        out.record_error(&text, exit);
+    }
+    exit
+}
+
+/// Returns the exit code of an error, and what it says.
+pub(crate) fn explain(error: &anyhow::Error) -> (Exit, String) {
+    (judge(error).0, text_of(error))
+}
+
+fn text_of(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for (depth, cause) in error.chain().enumerate() {
         let shown = cause.to_string();
@@ -178,11 +192,7 @@ pub(crate) fn tell(out: Option<&Out>, error: &anyhow::Error) -> Exit {
             let _ = write!(text, ": {shown}");
         }
     }
-    crate::output::error(&text, hint.as_deref());
-    if let Some(out) = out {
-        out.record_error(&text, exit);
-    }
-    exit
+    text
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -22,6 +23,8 @@ pub(crate) struct Progress {
     /// Bars, on a terminal.
     bars: Option<MultiProgress>,
     running: Mutex<BTreeMap<String, ProgressBar>>,
+    /// Several orgs are written to at once.
+    several: AtomicBool,
 }
 
 impl Progress {
@@ -31,7 +34,12 @@ impl Progress {
             verbose,
             bars: std::io::stderr().is_terminal().then(MultiProgress::new),
             running: Mutex::default(),
+            several: AtomicBool::new(false),
         }
+    }
+
+    pub(super) fn among_several(&self) {
+        self.several.store(true, Ordering::Relaxed);
     }
 
     /// Takes the bars away while something else is written.
@@ -86,13 +94,21 @@ impl Progress {
         }
     }
 
-    /// Takes note of an event.
-    pub(crate) fn on(&self, event: &Event) {
+    /// Takes note of an event, and of the org that is written to.
+    pub(crate) fn on(&self, org: Option<&str>, event: &Event) {
         if self.json.is_some()
-            && let Ok(value) = serde_json::to_value(event)
+            && let Ok(mut value) = serde_json::to_value(event)
         {
+            if let (Some(org), Value::Object(fields)) = (org, &mut value) {
+                fields.entry("org").or_insert_with(|| org.into());
+            }
             self.record(&value);
         }
+        let several = self.several.load(Ordering::Relaxed);
+        let of = org
+            .filter(|_| several)
+            .map_or(String::new(), |org| format!("{org}: "));
+        let run = format!("{of}run");
         match event {
             Event::CollectStarted { org, kinds } => {
                 self.bar(&format!("read {org}"), *kinds, &format!("reading {org}"));
@@ -124,12 +140,16 @@ impl Progress {
                     ),
                 ));
             }
-            Event::RunStarted { run, org, steps } => {
+            Event::RunStarted {
+                run: id,
+                org,
+                steps,
+            } => {
                 self.say(&styled(
                     DIM,
-                    format!("run {run}: {} in {org}", count(*steps, "step")),
+                    format!("run {id}: {} in {org}", count(*steps, "step")),
                 ));
-                self.bar("run", *steps, &format!("writing {org}"));
+                self.bar(&run, *steps, &format!("writing {org}"));
             }
             Event::StepStarted { .. } => {}
             Event::StepEnded {
@@ -139,30 +159,30 @@ impl Progress {
                 reason,
                 ..
             } => {
-                self.step("run");
+                self.step(&run);
                 let reason = reason.as_deref().unwrap_or_default();
                 let verb = verb(*action);
                 match *outcome {
                     "done" if self.verbose > 0 => {
-                        self.say(&styled(DIM, format!("{verb} {object}")));
+                        self.say(&styled(DIM, format!("{of}{verb} {object}")));
                     }
                     "done" => {}
                     outcome => self.say(&format!(
-                        "{} {verb} {object}: {reason}",
+                        "{of}{} {verb} {object}: {reason}",
                         styled(RED, format!("{outcome}:"))
                     )),
                 }
             }
             Event::Probing { step, reason } => {
                 self.say(&format!(
-                    "{} {step}: {reason}; asking the org what became of it",
+                    "{of}{} {step}: {reason}; asking the org what became of it",
                     styled(YELLOW, "no answer:")
                 ));
             }
             Event::RunEnded {
                 done, open, calls, ..
             } => {
-                self.end("run");
+                self.end(&run);
                 let left = if *open > 0 {
                     format!(", {open} not done")
                 } else {
@@ -171,7 +191,7 @@ impl Progress {
                 self.say(&styled(
                     DIM,
                     format!(
-                        "{} done{left}, {} so far",
+                        "{of}{} done{left}, {} so far",
                         count(*done, "step"),
                         calls_so_far(*calls)
                     ),

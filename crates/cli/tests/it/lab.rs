@@ -97,6 +97,17 @@ impl Lab {
         self.write("orgsmith.yaml", &(text + more));
     }
 
+    /// Adds lines to what the project file says of an org.
+    pub fn configure_org(&self, org: &str, more: &str) {
+        let text = fs::read_to_string(self.path("orgsmith.yaml")).expect("a project");
+        let head = format!("\n  {org}:\n");
+        assert!(text.contains(&head), "no {org} in {text}");
+        self.write(
+            "orgsmith.yaml",
+            text.replacen(&head, &(head.clone() + more), 1),
+        );
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -269,16 +269,11 @@ fn people_of_a_list_are_bound_to_a_profile() {
 #[test]
 fn people_are_called_otherwise_in_another_org() {
     let lab = lab();
-    let project = fs::read_to_string(lab.path("orgsmith.yaml")).expect("a project");
-    let rewrite = "    rewrite:\n      emails:\n      - {domain: gold.example, to: tenant.example}\n      \
-                   - {from: jane@gold.example, to: joana@tenant.example}\n      names:\n      \
-                   - {pattern: '^(.+)$', to: '$1 (T)'}\n  tenant:\n";
-    assert!(project.contains("  tenant:\n"));
-    let (before, after) = project.split_once("  tenant:\n").expect("the tenant");
-    let rules = rewrite.trim_end_matches("  tenant:\n");
-    lab.write(
-        "orgsmith.yaml",
-        format!("{before}  tenant:\n{rules}{after}"),
+    lab.configure_org(
+        "tenant",
+        "    rewrite:\n      emails:\n      - {domain: gold.example, to: tenant.example}\n      \
+         - {from: jane@gold.example, to: joana@tenant.example}\n      names:\n      \
+         - {pattern: '^(.+)$', to: '$1 (T)'}\n",
     );
     clone(&lab, &ALONE).ends(0);
     assert_eq!(
