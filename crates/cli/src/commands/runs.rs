@@ -2,7 +2,8 @@
 
 use clap::Args;
 use jiff::Timestamp;
-use orgsmith_core::id::{OrgName, RunId};
+use orgsmith_core::id::{ObjectRef, OrgName, RunId};
+use orgsmith_core::people::{Progress, Stage, progress};
 use orgsmith_core::plan::Plan;
 use orgsmith_engine::RunError;
 use orgsmith_engine::load_plan;
@@ -20,6 +21,9 @@ use crate::session::Session;
 pub(crate) struct Runs {
     /// A run; its beginning is enough.
     run: Option<String>,
+    /// Shows how far each person of the run has come: created, licensed, active, bound, numbered.
+    #[arg(long, requires = "run")]
+    people: bool,
     /// Only runs that wrote to this org.
     #[arg(long, value_name = "ORG")]
     org: Option<String>,
@@ -28,6 +32,7 @@ pub(crate) struct Runs {
 impl Runs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
         match &self.run {
+            Some(name) if self.people => people(session, &find(session, name).await?).await,
             Some(name) => one(session, &find(session, name).await?).await,
             None => self.list(session).await,
         }
@@ -140,6 +145,67 @@ async fn one(session: &Session<'_>, run: &Run) -> anyhow::Result<Exit> {
     }
     if !table.is_empty() {
         text.push('\n');
+        text.push_str(&table.text("  "));
+    }
+    out.data(text)?;
+    Ok(Exit::Ok)
+}
+
+/// Shows how far the people of a run have come.
+async fn people(session: &Session<'_>, run: &Run) -> anyhow::Result<Exit> {
+    let out = session.out;
+    let state = session.state().await?;
+    let plan: Plan = load_plan(&*state, &run.id, &run.org).await?;
+    let states = replay(&state.journal(&run.id).await?)?;
+    let people = progress(session.catalogue(), &plan, &states);
+    if out.format() == Format::Json {
+        let mut shown = as_json(run);
+        let of = |(person, progress): (&ObjectRef, &Progress)| {
+            let mut shown = serde_json::to_value(progress).unwrap_or_default();
+            shown["person"] = person.to_string().into();
+            shown
+        };
+        shown["people"] = people.iter().map(of).collect();
+        out.json(&shown)?;
+        return Ok(Exit::Ok);
+    }
+    let counts = Stage::ALL.map(|stage| {
+        let reached = people.values().filter(|p| p.reached >= Some(stage));
+        format!("{} {}", reached.count(), stage.as_str())
+    });
+    let mut table = Table::new(&[]);
+    // Who is not there yet is what one looks for; -v shows the rest.
+    for (person, progress) in &people {
+        let Some(open) = progress.open else {
+            if out.verbose() > 0 {
+                table.row([styled(GREEN, "done"), person.key.to_string(), String::new()]);
+            }
+            continue;
+        };
+        let reached = progress.reached.map_or("nothing", Stage::as_str);
+        let why = progress
+            .waiting
+            .iter()
+            .find_map(|(_, reason)| reason.clone());
+        table.row([
+            styled(YELLOW, reached),
+            person.key.to_string(),
+            format!(
+                "not {}: {}",
+                open.as_str(),
+                why.unwrap_or_else(|| "not tried yet".to_owned())
+            ),
+        ]);
+    }
+    let mut text = match people.len() {
+        1 => "1 person".to_owned(),
+        several => format!("{several} people"),
+    };
+    text = format!("{}: {}\n", styled(BOLD, text), counts.join(", "));
+    if people.is_empty() {
+        "The run is about nobody.\n".clone_into(&mut text);
+    }
+    if !table.is_empty() {
         text.push_str(&table.text("  "));
     }
     out.data(text)?;

@@ -7,6 +7,7 @@
 
 mod list;
 mod rewrite;
+mod stage;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use serde_json::{Map, Value};
 
 pub use list::{BadList, Person, add_people, read_list, user};
 pub use rewrite::{BadRule, EmailRule, NameRule, Rewrites, Rewritten};
+pub use stage::{Progress, Stage, progress};
 
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Descriptor, MEMBER_OF, Part, nearest};

@@ -4,6 +4,7 @@ use futures::{StreamExt, stream};
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::document::Portable;
+use orgsmith_core::people::{Stage, progress};
 use orgsmith_core::validate::normalise;
 use orgsmith_sim::{FaultAction, FaultRule};
 use serde_json::{Value, json};
@@ -107,8 +108,22 @@ async fn who_cannot_be_created_costs_the_others_nothing() {
     lab.sim.clear_faults();
     let open = plan.steps.len() - finished.outcome.done();
     assert_eq!(open, 2, "{}", told(&plan, &finished));
+    let people = progress(Catalogue::builtin(), &plan, &finished.outcome.states);
+    let not_there: Vec<_> = people.values().filter(|p| p.open.is_some()).collect();
+    assert_eq!(people.len(), 8);
+    assert_eq!(not_there.len(), 1);
+    assert_eq!(
+        (not_there[0].reached, not_there[0].open),
+        (None, Some(Stage::Created))
+    );
+    assert_eq!(not_there[0].waiting.len(), 2, "the user, and its roles");
     let again = lab.resume(&finished.run, "gold").await;
     assert!(again.outcome.is_complete(), "{}", told(&plan, &again));
+    let people = progress(Catalogue::builtin(), &plan, &again.outcome.states);
+    assert!(
+        people.values().all(|p| p.reached == Some(Stage::Numbered)),
+        "{people:?}"
+    );
     let left = lab.plan(&bundle, "gold").await;
     assert!(left.is_empty(), "{:#?}", left.steps);
 }
