@@ -169,20 +169,6 @@ pub(crate) fn tell(out: Option<&Out>, error: &anyhow::Error) -> Exit {
     if is_broken_pipe(error) {
         return Exit::Ok;
     }
-    let text = text_of(error);
-    crate::output::error(&text, hint.as_deref());
-    if let Some(out) = out {
-        out.record_error(&text, exit);
-    }
-    exit
-}
-
-/// Returns the exit code of an error, and what it says.
-pub(crate) fn explain(error: &anyhow::Error) -> (Exit, String) {
-    (judge(error).0, text_of(error))
-}
-
-fn text_of(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for (depth, cause) in error.chain().enumerate() {
         let shown = cause.to_string();
@@ -192,7 +178,11 @@ fn text_of(error: &anyhow::Error) -> String {
             let _ = write!(text, ": {shown}");
         }
     }
-    text
+    crate::output::error(&text, hint.as_deref());
+    if let Some(out) = out {
+        out.record_error(&text, exit);
+    }
+    exit
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -182,9 +182,9 @@ impl<'o> Session<'o> {
 
     /// Runs something that writes: Ctrl-C then asks it to end instead of ending it.
     pub(crate) async fn writing<T>(&self, work: impl AsyncFnOnce(Stop) -> T) -> T {
-        self.interrupt.writing.fetch_add(1, Ordering::Relaxed);
+        self.interrupt.writing.store(true, Ordering::Relaxed);
         let result = work(self.interrupt.stop.clone()).await;
-        self.interrupt.writing.fetch_sub(1, Ordering::Relaxed);
+        self.interrupt.writing.store(false, Ordering::Relaxed);
         result
     }
 }
@@ -193,8 +193,7 @@ impl<'o> Session<'o> {
 #[derive(Clone, Default)]
 struct Interrupt {
     stop: Stop,
-    /// How many runs are writing.
-    writing: Arc<AtomicUsize>,
+    writing: Arc<AtomicBool>,
     expected: Arc<AtomicBool>,
 }
 
@@ -205,7 +204,7 @@ impl Interrupt {
             if self.expected.load(Ordering::Relaxed) {
                 std::future::pending::<()>().await;
             }
-            if self.writing.load(Ordering::Relaxed) == 0 {
+            if !self.writing.load(Ordering::Relaxed) {
                 return Failure::Interrupted.into();
             }
             if self.stop.is_asked() {

@@ -3,27 +3,24 @@
 use clap::Args;
 use serde_json::json;
 
-use super::fan_out::{FanOut, Job};
 use super::preflight::{self, Room};
 use super::road;
 use crate::args::{Carry, Format, People, Selected};
-use crate::error::{Exit, count, explain};
+use crate::error::{Exit, count};
 use crate::output::{BOLD, GREEN, YELLOW, styled};
 use crate::session::{Connected, Session};
 use crate::source::{Source, Wanted};
 
 /// Copies an org into others, and proves it with a second plan.
 ///
-/// The road is export, plan, pre-flight, approval, apply, and a plan again. Nothing is deleted in the targets. Several are written to at once; one that fails does not stop the others.
+/// The road is export, plan, pre-flight, approval, apply, and a plan again. Nothing is deleted in the targets. With several, each has its own plan and approval.
 #[derive(Debug, Args)]
 pub(crate) struct Clone {
     /// An org, a bundle directory or a zip.
     source: String,
     /// The orgs that are written to.
-    #[arg(value_name = "TARGET")]
+    #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
-    #[command(flatten)]
-    fan_out: FanOut,
     /// Goes on although the org has too few seats, or too little of something else.
     #[arg(long)]
     ignore_shortfall: bool,
@@ -39,46 +36,32 @@ pub(crate) struct Clone {
 
 impl Clone {
     pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
-        let names = self.fan_out.targets(session, &self.targets)?;
-        let waves = self.fan_out.waves(session, &names)?;
         // A slip in a name should show before an org is read for minutes.
-        let several = names.len() > 1;
-        let found = names.iter().map(|name| session.connect(name));
-        let mut targets: Vec<Connected> = Vec::new();
-        for connected in found {
-            match connected {
-                Ok(connected) => targets.push(connected),
-                // With several it is told with the others.
-                Err(error) if several && !is_usage(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let targets: Vec<Connected> = self
+            .targets
+            .iter()
+            .map(|name| session.connect(name))
+            .collect::<anyhow::Result<_>>()?;
         let source = Source::parse(&self.source, session)?;
         let room = (&self.room, self.ignore_shortfall);
-        if !several {
-            let whose = (&source, &self.selected, &self.people);
-            preflight::glance(session, whose, &targets, room).await?;
-        }
+        let whose = (&source, &self.selected, &self.people);
+        preflight::glance(session, whose, &targets, room).await?;
         let wanted = source
             .read_with(session, &self.selected, &self.people)
             .await?;
-        let read = if wanted.failed_reads > 0 {
+        let mut worst = if wanted.failed_reads > 0 {
             Exit::Partial
         } else {
             Exit::Ok
         };
-        let exit = match &targets[..] {
-            [target] if !several => into(session, &wanted, target, &self.carry, room).await?,
-            _ => {
-                let job = Job {
-                    wanted: &wanted,
-                    carry: &self.carry,
-                    room,
-                };
-                self.fan_out.run(session, waves, job).await?
+        for target in &targets {
+            let exit = into(session, &wanted, target, &self.carry, room).await?;
+            if exit == Exit::Interrupted {
+                return Ok(exit);
             }
-        };
-        Ok(if exit == Exit::Ok { read } else { exit })
+            worst = if worst == Exit::Ok { exit } else { worst };
+        }
+        Ok(worst)
     }
 }
 
@@ -117,9 +100,4 @@ async fn into(
     } else {
         exit
     })
-}
-
-/// Tells whether an error is about what was typed.
-fn is_usage(error: &anyhow::Error) -> bool {
-    explain(error).0 == Exit::Usage
 }

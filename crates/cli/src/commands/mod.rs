@@ -8,7 +8,6 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod export;
-mod fan_out;
 pub(crate) mod graph;
 pub(crate) mod help;
 pub(crate) mod kinds;

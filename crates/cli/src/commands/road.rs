@@ -190,7 +190,7 @@ pub(crate) fn show(
 }
 
 /// Shows a plan as talk, before a person is asked about it.
-pub(super) fn show_before_asking(out: &Out, plan: &Plan, target: &Connected) {
+fn show_before_asking(out: &Out, plan: &Plan, target: &Connected) {
     note(out, plan);
     out.say(text::ansi(screen(out, plan, rate(target), None).lines()).trim_end());
 }
@@ -319,8 +319,9 @@ async fn run(
     let state = session.state().await?;
     let finished = session
         .writing(async |stop| {
-            let stop_on_error = carry.stop_on_error.then(|| stop.clone());
-            let events = session.out.events_in(&target.org.name, stop_on_error);
+            let events = session
+                .out
+                .events_until(carry.stop_on_error.then(|| stop.clone()));
             let runner = Runner {
                 org: &target.org,
                 catalogue: session.catalogue(),
@@ -337,7 +338,7 @@ async fn run(
     Ok(finished)
 }
 
-pub(super) fn ask(out: &Out, plan: &Plan, target: &Connected) -> anyhow::Result<()> {
+fn ask(out: &Out, plan: &Plan, target: &Connected) -> anyhow::Result<()> {
     let org = target.org.name.as_str();
     let deletes = plan.steps.iter().any(|step| step.action == Action::Delete);
     let wanted = if target.settings.protected || deletes {
@@ -352,11 +353,6 @@ pub(super) fn ask(out: &Out, plan: &Plan, target: &Connected) -> anyhow::Result<
         }
         (false, false) => format!("Write this to {org}? Only \"yes\" is taken as consent:"),
     };
-    consent(out, &why, wanted)
-}
-
-/// Asks a question to which one answer is consent.
-pub(super) fn consent(out: &Out, why: &str, wanted: &str) -> anyhow::Result<()> {
     match out.ask(&styled(BOLD, why))? {
         Some(answer) if answer == wanted => Ok(()),
         Some(_) => Err(Failure::NotApproved.into()),
@@ -435,18 +431,6 @@ pub(crate) fn conclude(
         ));
     }
     Ok(exit_of(finished_exit(outcome, total), left_alone))
-}
-
-/// Returns the exit code of a run and of what its plan left alone.
-pub(super) fn exit_of_run(plan: &Plan, finished: &Finished) -> Exit {
-    let conflicts = match plan.conflicts.is_empty() {
-        true => Exit::Ok,
-        false => Exit::Partial,
-    };
-    exit_of(
-        finished_exit(&finished.outcome, plan.steps.len()),
-        conflicts,
-    )
 }
 
 fn exit_of(run: Exit, conflicts: Exit) -> Exit {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -23,8 +22,6 @@ pub(crate) struct Progress {
     /// Bars, on a terminal.
     bars: Option<MultiProgress>,
     running: Mutex<BTreeMap<String, ProgressBar>>,
-    /// Several orgs are written to at once.
-    several: AtomicBool,
 }
 
 impl Progress {
@@ -34,12 +31,7 @@ impl Progress {
             verbose,
             bars: std::io::stderr().is_terminal().then(MultiProgress::new),
             running: Mutex::default(),
-            several: AtomicBool::new(false),
         }
-    }
-
-    pub(super) fn among_several(&self) {
-        self.several.store(true, Ordering::Relaxed);
     }
 
     /// Takes the bars away while something else is written.
@@ -94,21 +86,13 @@ impl Progress {
         }
     }
 
-    /// Takes note of an event, and of the org that is written to.
-    pub(crate) fn on(&self, org: Option<&str>, event: &Event) {
+    /// Takes note of an event.
+    pub(crate) fn on(&self, event: &Event) {
         if self.json.is_some()
-            && let Ok(mut value) = serde_json::to_value(event)
+            && let Ok(value) = serde_json::to_value(event)
         {
-            if let (Some(org), Value::Object(fields)) = (org, &mut value) {
-                fields.entry("org").or_insert_with(|| org.into());
-            }
             self.record(&value);
         }
-        let several = self.several.load(Ordering::Relaxed);
-        let of = org
-            .filter(|_| several)
-            .map_or(String::new(), |org| format!("{org}: "));
-        let run = format!("{of}run");
         match event {
             Event::CollectStarted { org, kinds } => {
                 self.bar(&format!("read {org}"), *kinds, &format!("reading {org}"));
@@ -140,16 +124,12 @@ impl Progress {
                     ),
                 ));
             }
-            Event::RunStarted {
-                run: id,
-                org,
-                steps,
-            } => {
+            Event::RunStarted { run, org, steps } => {
                 self.say(&styled(
                     DIM,
-                    format!("run {id}: {} in {org}", count(*steps, "step")),
+                    format!("run {run}: {} in {org}", count(*steps, "step")),
                 ));
-                self.bar(&run, *steps, &format!("writing {org}"));
+                self.bar("run", *steps, &format!("writing {org}"));
             }
             Event::StepStarted { .. } => {}
             Event::StepEnded {
@@ -159,30 +139,30 @@ impl Progress {
                 reason,
                 ..
             } => {
-                self.step(&run);
+                self.step("run");
                 let reason = reason.as_deref().unwrap_or_default();
                 let verb = verb(*action);
                 match *outcome {
                     "done" if self.verbose > 0 => {
-                        self.say(&styled(DIM, format!("{of}{verb} {object}")));
+                        self.say(&styled(DIM, format!("{verb} {object}")));
                     }
                     "done" => {}
                     outcome => self.say(&format!(
-                        "{of}{} {verb} {object}: {reason}",
+                        "{} {verb} {object}: {reason}",
                         styled(RED, format!("{outcome}:"))
                     )),
                 }
             }
             Event::Probing { step, reason } => {
                 self.say(&format!(
-                    "{of}{} {step}: {reason}; asking the org what became of it",
+                    "{} {step}: {reason}; asking the org what became of it",
                     styled(YELLOW, "no answer:")
                 ));
             }
             Event::RunEnded {
                 done, open, calls, ..
             } => {
-                self.end(&run);
+                self.end("run");
                 let left = if *open > 0 {
                     format!(", {open} not done")
                 } else {
@@ -191,7 +171,7 @@ impl Progress {
                 self.say(&styled(
                     DIM,
                     format!(
-                        "{of}{} done{left}, {} so far",
+                        "{} done{left}, {} so far",
                         count(*done, "step"),
                         calls_so_far(*calls)
                     ),

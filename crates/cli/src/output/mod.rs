@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
-use orgsmith_core::id::OrgName;
 use orgsmith_engine::{Event, Events, Stop};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -158,26 +157,19 @@ impl Out {
 
     /// Returns the consumer of everything the engine tells.
     pub(crate) fn events(&self) -> Events {
-        let progress = self.progress.clone();
-        Events::to(move |event| progress.on(None, &event))
+        self.events_until(None)
     }
 
-    /// Says which org a line is about from now on: several are written to at once.
-    pub(crate) fn among_several(&self) {
-        self.progress.among_several();
-    }
-
-    /// Returns a consumer for a run in an org, which asks the run to stop when a step fails.
-    pub(crate) fn events_in(&self, org: &OrgName, stop: Option<Stop>) -> Events {
+    /// Returns the same consumer, which asks a run to stop when a step fails.
+    pub(crate) fn events_until(&self, stop: Option<Stop>) -> Events {
         let progress = self.progress.clone();
-        let org = org.as_str().to_owned();
         Events::to(move |event| {
             if let (Some(stop), Event::StepEnded { outcome, .. }) = (&stop, &event)
                 && *outcome != "done"
             {
                 stop.ask();
             }
-            progress.on(Some(&org), &event);
+            progress.on(&event);
         })
     }
 

@@ -4,7 +4,6 @@ mod bad_input;
 mod bundles;
 mod compare;
 mod demo;
-mod fan_out;
 mod graph;
 mod help;
 mod killed;
