@@ -162,13 +162,17 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{s}")
 }
 
-/// Says what happened on standard error and returns the exit code.
-pub(crate) fn tell(out: Option<&Out>, error: &anyhow::Error) -> Exit {
+/// What an error means to a person.
+pub(crate) struct Told {
+    pub(crate) exit: Exit,
+    pub(crate) text: String,
+    /// What to do about it.
+    pub(crate) hint: Option<String>,
+}
+
+/// Puts an error into words.
+pub(crate) fn words(error: &anyhow::Error) -> Told {
     let (exit, hint) = judge(error);
-    // `orgsmith kinds | head`: whoever closed the pipe has seen enough.
-    if is_broken_pipe(error) {
-        return Exit::Ok;
-    }
     let mut text = String::new();
     for (depth, cause) in error.chain().enumerate() {
         let shown = cause.to_string();
@@ -178,6 +182,16 @@ pub(crate) fn tell(out: Option<&Out>, error: &anyhow::Error) -> Exit {
             let _ = write!(text, ": {shown}");
         }
     }
+    Told { exit, text, hint }
+}
+
+/// Says what happened on standard error and returns the exit code.
+pub(crate) fn tell(out: Option<&Out>, error: &anyhow::Error) -> Exit {
+    // `orgsmith kinds | head`: whoever closed the pipe has seen enough.
+    if is_broken_pipe(error) {
+        return Exit::Ok;
+    }
+    let Told { exit, text, hint } = words(error);
     crate::output::error(&text, hint.as_deref());
     if let Some(out) = out {
         out.record_error(&text, exit);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -21,9 +21,9 @@ use crate::output::Out;
 /// What a command works with.
 pub(crate) struct Session<'o> {
     pub(crate) out: &'o Out,
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     state_path: Option<PathBuf>,
-    state: tokio::sync::OnceCell<Arc<dyn State>>,
+    state: Arc<tokio::sync::OnceCell<Arc<dyn State>>>,
     interrupt: Interrupt,
 }
 
@@ -81,10 +81,21 @@ impl<'o> Session<'o> {
     pub(crate) fn new(out: &'o Out, config: Config, state_path: Option<PathBuf>) -> Self {
         Self {
             out,
-            config,
+            config: Arc::new(config),
             state_path,
-            state: tokio::sync::OnceCell::new(),
+            state: Arc::default(),
             interrupt: Interrupt::default(),
+        }
+    }
+
+    /// Returns the same session, which speaks to another output: that of one org of several.
+    pub(crate) fn speaking<'b>(&self, out: &'b Out) -> Session<'b> {
+        Session {
+            out,
+            config: self.config.clone(),
+            state_path: self.state_path.clone(),
+            state: self.state.clone(),
+            interrupt: self.interrupt.clone(),
         }
     }
 
@@ -182,9 +193,9 @@ impl<'o> Session<'o> {
 
     /// Runs something that writes: Ctrl-C then asks it to end instead of ending it.
     pub(crate) async fn writing<T>(&self, work: impl AsyncFnOnce(Stop) -> T) -> T {
-        self.interrupt.writing.store(true, Ordering::Relaxed);
+        self.interrupt.writing.fetch_add(1, Ordering::Relaxed);
         let result = work(self.interrupt.stop.clone()).await;
-        self.interrupt.writing.store(false, Ordering::Relaxed);
+        self.interrupt.writing.fetch_sub(1, Ordering::Relaxed);
         result
     }
 }
@@ -193,7 +204,8 @@ impl<'o> Session<'o> {
 #[derive(Clone, Default)]
 struct Interrupt {
     stop: Stop,
-    writing: Arc<AtomicBool>,
+    /// How many write.
+    writing: Arc<AtomicUsize>,
     expected: Arc<AtomicBool>,
 }
 
@@ -204,7 +216,7 @@ impl Interrupt {
             if self.expected.load(Ordering::Relaxed) {
                 std::future::pending::<()>().await;
             }
-            if !self.writing.load(Ordering::Relaxed) {
+            if self.writing.load(Ordering::Relaxed) == 0 {
                 return Failure::Interrupted.into();
             }
             if self.stop.is_asked() {

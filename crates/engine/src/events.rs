@@ -57,6 +57,8 @@ pub enum Event {
     },
     /// A step is about to be sent.
     StepStarted {
+        /// The org that is written to.
+        org: OrgName,
         /// The step.
         step: StepId,
         /// The object.
@@ -66,6 +68,8 @@ pub enum Event {
     },
     /// A step has ended.
     StepEnded {
+        /// The org that is written to.
+        org: OrgName,
         /// The step.
         step: StepId,
         /// The object.
@@ -80,6 +84,8 @@ pub enum Event {
     },
     /// A step's outcome is not known, and the target is asked.
     Probing {
+        /// The org that is written to.
+        org: OrgName,
         /// The step.
         step: StepId,
         /// What happened instead of an answer.
@@ -89,6 +95,8 @@ pub enum Event {
     RunEnded {
         /// The run.
         run: String,
+        /// The org that was written to.
+        org: OrgName,
         /// Steps that are done.
         done: usize,
         /// Steps that are not.

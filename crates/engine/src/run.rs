@@ -219,6 +219,7 @@ impl Runner<'_> {
         }
         self.events.tell(Event::RunEnded {
             run: run.as_str().to_owned(),
+            org: self.org.name.clone(),
             done: outcome.done(),
             open: plan.steps.len() - outcome.done(),
             calls: self.org.client.stats().sent,

@@ -78,19 +78,24 @@ impl Lab {
             let path = "/api/v2/telephony/providers/edges/didpools";
             sim.seed(TARGET, "POST", path, pool.into())?;
         }
+        Self::around(sim, &[SOURCE, TARGET].map(str::to_owned))
+    }
+
+    /// Makes a folder with a project that speaks of orgs of a world.
+    pub fn around(sim: Sim, orgs: &[String]) -> anyhow::Result<Self> {
         let lab = Self {
             sim,
             dir: TempDir::new()?,
         };
-        lab.project()?;
+        lab.project(orgs)?;
         Ok(lab)
     }
 
-    fn project(&self) -> anyhow::Result<()> {
+    fn project(&self, orgs: &[String]) -> anyhow::Result<()> {
         let mut project = String::from(
             "defaults: {tokens: 10, quota_per_minute: 1000000, visibility_wait_s: 0}\norgs:\n",
         );
-        for org in [SOURCE, TARGET] {
+        for org in orgs {
             let pair = format!("client_id: {org}-client\nclient_secret: {org}-secret\n");
             private(&self.path(&format!("{org}.yaml")), &pair)?;
             project.push_str(&format!(

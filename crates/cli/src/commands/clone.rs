@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::fan::{Fan, Trip};
 use super::preflight::{self, Room};
 use super::road;
 use crate::args::{Carry, Format, People, Selected};
@@ -13,17 +14,19 @@ use crate::source::{Source, Wanted};
 
 /// Copies an org into others, and proves it with a second plan.
 ///
-/// The road is export, plan, pre-flight, approval, apply, and a plan again. Nothing is deleted in the targets. With several, each has its own plan and approval.
+/// The road is export, plan, pre-flight, approval, apply, and a plan again. Nothing is deleted in the targets. Several targets are worked on at once, approved together, and told of in one table (docs/fan-out.md).
 #[derive(Debug, Args)]
 pub(crate) struct Clone {
     /// An org, a bundle directory or a zip.
     source: String,
     /// The orgs that are written to.
-    #[arg(required = true, value_name = "TARGET")]
+    #[arg(required_unless_present = "to_label", value_name = "TARGET")]
     targets: Vec<String>,
     /// Goes on although the org has too few seats, or too little of something else.
     #[arg(long)]
     ignore_shortfall: bool,
+    #[command(flatten)]
+    fan: Fan,
     #[command(flatten)]
     carry: Carry,
     #[command(flatten)]
@@ -37,31 +40,36 @@ pub(crate) struct Clone {
 impl Clone {
     pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
         // A slip in a name should show before an org is read for minutes.
-        let targets: Vec<Connected> = self
-            .targets
-            .iter()
-            .map(|name| session.connect(name))
-            .collect::<anyhow::Result<_>>()?;
-        let source = Source::parse(&self.source, session)?;
         let room = (&self.room, self.ignore_shortfall);
-        let whose = (&source, &self.selected, &self.people);
-        preflight::glance(session, whose, &targets, room).await?;
-        let wanted = source
-            .read_with(session, &self.selected, &self.people)
-            .await?;
-        let mut worst = if wanted.failed_reads > 0 {
-            Exit::Partial
-        } else {
-            Exit::Ok
-        };
-        for target in &targets {
-            let exit = into(session, &wanted, target, &self.carry, room).await?;
-            if exit == Exit::Interrupted {
-                return Ok(exit);
-            }
-            worst = if worst == Exit::Ok { exit } else { worst };
+        if let Some(name) = self.fan.only(&self.targets) {
+            let target = session.connect(name)?;
+            let source = Source::parse(&self.source, session)?;
+            let whose = (&source, &self.selected, &self.people);
+            preflight::glance(session, whose, std::slice::from_ref(&target), room).await?;
+            let wanted = self.read(session).await?;
+            let exit = into(session, &wanted, &target, &self.carry, room).await?;
+            return Ok(if exit != Exit::Interrupted && wanted.failed_reads > 0 {
+                Exit::Partial
+            } else {
+                exit
+            });
         }
-        Ok(worst)
+        let course = self.fan.course(session, &self.targets, &self.source)?;
+        let wanted = self.read(session).await?;
+        let trip = Trip {
+            session,
+            wanted: &wanted,
+            carry: &self.carry,
+            room,
+        };
+        trip.go(course).await
+    }
+
+    async fn read(&self, session: &Session<'_>) -> anyhow::Result<Wanted> {
+        let source = Source::parse(&self.source, session)?;
+        source
+            .read_with(session, &self.selected, &self.people)
+            .await
     }
 }
 

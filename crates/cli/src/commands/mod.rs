@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod export;
+mod fan;
 pub(crate) mod graph;
 pub(crate) mod help;
 pub(crate) mod kinds;

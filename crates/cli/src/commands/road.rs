@@ -12,8 +12,8 @@ use orgsmith_core::journal::StepState;
 use orgsmith_core::plan::{Action, Conflict, Finding, Options, Plan, Planner, Rate};
 use orgsmith_core::preflight::Demand;
 use orgsmith_core::render::{Detail, Screen, Text, plan_json, plan_markdown, plan_screen};
-use orgsmith_engine::{Finished, Runner, Scope, Secrets, chain, collect};
-use serde_json::json;
+use orgsmith_engine::{Finished, Outcome, Runner, Scope, Secrets, chain, collect};
+use serde_json::{Value, json};
 
 use crate::args::{Carry, Format, Selected};
 use crate::error::{Exit, Failure, count};
@@ -46,6 +46,22 @@ impl Planned {
             calls,
         }
     }
+
+    /// Checks the plan as [`checked`] does, and keeps no second copy of it.
+    pub(super) fn into_checked(
+        self,
+        out: &Out,
+        force: bool,
+    ) -> anyhow::Result<(CheckedPlan, BTreeMap<ObjectRef, SourceId>)> {
+        let foreign = self.foreign.iter().map(String::as_str);
+        let checked = check(self.plan, foreign, brake(force));
+        let checked = checked.map_err(|rejected| refused(out, &rejected))?;
+        Ok((checked, self.source_ids))
+    }
+}
+
+fn brake(force: bool) -> Brake {
+    if force { Brake::Forced } else { Brake::On }
 }
 
 /// Returns how fast calls to an org may be sent.
@@ -190,13 +206,13 @@ pub(crate) fn show(
 }
 
 /// Shows a plan as talk, before a person is asked about it.
-fn show_before_asking(out: &Out, plan: &Plan, target: &Connected) {
+pub(super) fn show_before_asking(out: &Out, plan: &Plan, target: &Connected) {
     note(out, plan);
     out.say(text::ansi(screen(out, plan, rate(target), None).lines()).trim_end());
 }
 
 /// Takes note of a plan, and says what could not be read, as a plan cannot speak of it.
-fn note(out: &Out, plan: &Plan) {
+pub(super) fn note(out: &Out, plan: &Plan) {
     out.record(&json!({
         "event": "planned", "org": plan.target.org.org_name, "digest": plan.digest(),
         "steps": plan.steps.len(), "conflicts": plan.conflicts, "estimate": plan.estimate,
@@ -218,9 +234,8 @@ pub(crate) fn advise(out: &Out, plan: &Plan, selected: &Selected) {
 
 /// Checks a plan; what speaks against it is shown.
 pub(crate) fn checked(out: &Out, planned: &Planned, force: bool) -> anyhow::Result<CheckedPlan> {
-    let brake = if force { Brake::Forced } else { Brake::On };
     let foreign = planned.foreign.iter().map(String::as_str);
-    check(planned.plan.clone(), foreign, brake).map_err(|rejected| refused(out, &rejected))
+    check(planned.plan.clone(), foreign, brake(force)).map_err(|rejected| refused(out, &rejected))
 }
 
 fn refused(out: &Out, rejected: &Rejected) -> anyhow::Error {
@@ -259,7 +274,7 @@ pub(crate) async fn carry_out(
     if !carry.yes && (!saved || target.settings.protected) {
         // Nobody is asked in vain.
         resolve(session, &checked, carry)?;
-        ask(out, &planned.plan, target)?;
+        ask(out, &planned.plan, target).await?;
     }
     carry_out_checked(session, planned, &checked, target, carry)
         .await
@@ -274,14 +289,23 @@ pub(crate) async fn carry_out_checked(
     target: &Connected,
     carry: &Carry,
 ) -> anyhow::Result<Finished> {
+    start(session, checked, &planned.source_ids, target, carry).await
+}
+
+/// Carries out a plan that is checked and approved, and tells which ids its objects had.
+pub(super) async fn start(
+    session: &Session<'_>,
+    checked: &CheckedPlan,
+    source_ids: &BTreeMap<ObjectRef, SourceId>,
+    target: &Connected,
+    carry: &Carry,
+) -> anyhow::Result<Finished> {
     let secrets = resolve(session, checked, carry)?;
     let approval = Approval {
-        digest: planned.plan.digest(),
+        digest: checked.digest().to_owned(),
     };
     run(session, target, carry, async |runner: &Runner<'_>| {
-        runner
-            .start(checked, &approval, &secrets, &planned.source_ids)
-            .await
+        runner.start(checked, &approval, &secrets, source_ids).await
     })
     .await
 }
@@ -319,6 +343,8 @@ async fn run(
     let state = session.state().await?;
     let finished = session
         .writing(async |stop| {
+            // That a step failed in one org is no reason to end in others.
+            let stop = stop.child();
             let events = session
                 .out
                 .events_until(carry.stop_on_error.then(|| stop.clone()));
@@ -338,7 +364,7 @@ async fn run(
     Ok(finished)
 }
 
-fn ask(out: &Out, plan: &Plan, target: &Connected) -> anyhow::Result<()> {
+async fn ask(out: &Out, plan: &Plan, target: &Connected) -> anyhow::Result<()> {
     let org = target.org.name.as_str();
     let deletes = plan.steps.iter().any(|step| step.action == Action::Delete);
     let wanted = if target.settings.protected || deletes {
@@ -353,24 +379,25 @@ fn ask(out: &Out, plan: &Plan, target: &Connected) -> anyhow::Result<()> {
         }
         (false, false) => format!("Write this to {org}? Only \"yes\" is taken as consent:"),
     };
-    match out.ask(&styled(BOLD, why))? {
+    match out.ask(&styled(BOLD, why)).await? {
         Some(answer) if answer == wanted => Ok(()),
         Some(_) => Err(Failure::NotApproved.into()),
         None => Err(Failure::NobodyToAsk { flag: "--yes" }.into()),
     }
 }
 
-/// Says how a run ended and returns the exit code for it.
-pub(crate) fn conclude(
-    out: &Out,
-    plan: &Plan,
-    finished: Option<&Finished>,
-) -> anyhow::Result<Exit> {
-    let conflicts = plan.conflicts.len();
-    let left_alone = if conflicts > 0 {
-        Exit::Partial
-    } else {
+/// How a run ended, for programs and as an exit code.
+pub(super) struct Conclusion {
+    pub(super) exit: Exit,
+    pub(super) result: Value,
+}
+
+/// Judges how a run ended.
+pub(super) fn conclusion(plan: &Plan, finished: Option<&Finished>) -> Conclusion {
+    let left_alone = if plan.conflicts.is_empty() {
         Exit::Ok
+    } else {
+        Exit::Partial
     };
     let Some(Finished {
         run,
@@ -378,14 +405,10 @@ pub(crate) fn conclude(
         outcome,
     }) = finished
     else {
-        if out.format() == Format::Json {
-            out.json(
-                &json!({ "run": null, "status": "done", "steps": 0, "conflicts": plan.conflicts }),
-            )?;
-        } else {
-            out.data("Nothing to do.")?;
-        }
-        return Ok(left_alone);
+        return Conclusion {
+            exit: left_alone,
+            result: json!({ "run": null, "status": "done", "steps": 0, "conflicts": plan.conflicts }),
+        };
     };
     let (total, done) = (plan.steps.len(), outcome.done());
     let open: Vec<_> = plan
@@ -400,19 +423,46 @@ pub(crate) fn conclude(
             })
         })
         .collect();
-    let result = json!({
-        "event": "result", "run": run, "status": status.as_str(), "steps": total, "done": done,
-        "open": open, "conflicts": plan.conflicts,
-    });
+    Conclusion {
+        exit: exit_of(finished_exit(outcome, total), left_alone),
+        result: json!({
+            "event": "result", "run": run, "status": status.as_str(), "steps": total, "done": done,
+            "open": open, "conflicts": plan.conflicts,
+        }),
+    }
+}
+
+/// Says how a run ended and returns the exit code for it.
+pub(crate) fn conclude(
+    out: &Out,
+    plan: &Plan,
+    finished: Option<&Finished>,
+) -> anyhow::Result<Exit> {
+    let Conclusion { exit, result } = conclusion(plan, finished);
+    let Some(Finished {
+        run,
+        status,
+        outcome,
+    }) = finished
+    else {
+        if out.format() == Format::Json {
+            out.json(&result)?;
+        } else {
+            out.data("Nothing to do.")?;
+        }
+        return Ok(exit);
+    };
     out.record(&result);
     if out.format() == Format::Json {
         out.json(&result)?;
     } else {
+        let conflicts = plan.conflicts.len();
         let left = if conflicts > 0 {
             format!(", {} left alone", count(conflicts, "conflict"))
         } else {
             String::new()
         };
+        let (total, done) = (plan.steps.len(), outcome.done());
         out.data(format!(
             "Run {run}: {status}, {done} of {total} steps{left}."
         ))?;
@@ -423,6 +473,12 @@ pub(crate) fn conclude(
             ));
         }
     }
+    tell_end(out, outcome);
+    Ok(exit)
+}
+
+/// Says what ended a run before its time.
+pub(super) fn tell_end(out: &Out, outcome: &Outcome) {
     if let Some(error) = &outcome.error {
         out.say(format!(
             "{} {}",
@@ -430,14 +486,13 @@ pub(crate) fn conclude(
             chain(error)
         ));
     }
-    Ok(exit_of(finished_exit(outcome, total), left_alone))
 }
 
 fn exit_of(run: Exit, conflicts: Exit) -> Exit {
     if run == Exit::Ok { conflicts } else { run }
 }
 
-fn finished_exit(outcome: &orgsmith_engine::Outcome, total: usize) -> Exit {
+fn finished_exit(outcome: &Outcome, total: usize) -> Exit {
     let done = outcome.done();
     if let Some(error) = &outcome.error {
         return crate::error::of_run_end(error);

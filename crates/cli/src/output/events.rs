@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::error::count;
 
-use super::{DIM, RED, YELLOW, lock, styled, talk};
+use super::{DIM, RED, YELLOW, lock, prefixed, styled, talk};
 
 /// Shows what happens while it happens.
 pub(crate) struct Progress {
@@ -58,8 +58,8 @@ impl Progress {
         }
     }
 
-    fn say(&self, text: &str) {
-        self.suspend(|| talk(text));
+    fn say(&self, prefix: &str, text: &str) {
+        self.suspend(|| talk(&prefixed(prefix, text)));
     }
 
     fn bar(&self, name: &str, length: usize, what: &str) {
@@ -86,8 +86,8 @@ impl Progress {
         }
     }
 
-    /// Takes note of an event.
-    pub(crate) fn on(&self, event: &Event) {
+    /// Takes note of an event; what is said of it begins with a prefix.
+    pub(crate) fn on(&self, event: &Event, prefix: &str) {
         if self.json.is_some()
             && let Ok(value) = serde_json::to_value(event)
         {
@@ -100,13 +100,13 @@ impl Progress {
             Event::KindRead { org, kind, objects } => {
                 self.step(&format!("read {org}"));
                 if self.verbose > 0 {
-                    self.say(&styled(DIM, format!("{org}: {kind}: {objects}")));
+                    self.say(prefix, &styled(DIM, format!("{org}: {kind}: {objects}")));
                 }
             }
             Event::Gap { org, gap } => {
                 // What is missing in the end is told with the result.
                 if self.verbose > 0 {
-                    self.say(&format!("{} {org}: {gap}", styled(YELLOW, "gap")));
+                    self.say(prefix, &format!("{} {org}: {gap}", styled(YELLOW, "gap")));
                 }
             }
             Event::CollectEnded {
@@ -115,67 +115,87 @@ impl Progress {
                 calls,
             } => {
                 self.end(&format!("read {org}"));
-                self.say(&styled(
-                    DIM,
-                    format!(
-                        "read {org}: {}, {} so far",
-                        count(*objects, "object"),
-                        calls_so_far(*calls)
+                self.say(
+                    prefix,
+                    &styled(
+                        DIM,
+                        format!(
+                            "read {org}: {}, {} so far",
+                            count(*objects, "object"),
+                            calls_so_far(*calls)
+                        ),
                     ),
-                ));
+                );
             }
             Event::RunStarted { run, org, steps } => {
-                self.say(&styled(
-                    DIM,
-                    format!("run {run}: {} in {org}", count(*steps, "step")),
-                ));
-                self.bar("run", *steps, &format!("writing {org}"));
+                self.say(
+                    prefix,
+                    &styled(
+                        DIM,
+                        format!("run {run}: {} in {org}", count(*steps, "step")),
+                    ),
+                );
+                self.bar(&format!("write {org}"), *steps, &format!("writing {org}"));
             }
             Event::StepStarted { .. } => {}
             Event::StepEnded {
+                org,
                 object,
                 action,
                 outcome,
                 reason,
                 ..
             } => {
-                self.step("run");
+                self.step(&format!("write {org}"));
                 let reason = reason.as_deref().unwrap_or_default();
                 let verb = verb(*action);
                 match *outcome {
                     "done" if self.verbose > 0 => {
-                        self.say(&styled(DIM, format!("{verb} {object}")));
+                        self.say(prefix, &styled(DIM, format!("{verb} {object}")));
                     }
                     "done" => {}
-                    outcome => self.say(&format!(
-                        "{} {verb} {object}: {reason}",
-                        styled(RED, format!("{outcome}:"))
-                    )),
+                    outcome => self.say(
+                        prefix,
+                        &format!(
+                            "{} {verb} {object}: {reason}",
+                            styled(RED, format!("{outcome}:"))
+                        ),
+                    ),
                 }
             }
-            Event::Probing { step, reason } => {
-                self.say(&format!(
-                    "{} {step}: {reason}; asking the org what became of it",
-                    styled(YELLOW, "no answer:")
-                ));
+            Event::Probing { step, reason, .. } => {
+                self.say(
+                    prefix,
+                    &format!(
+                        "{} {step}: {reason}; asking the org what became of it",
+                        styled(YELLOW, "no answer:")
+                    ),
+                );
             }
             Event::RunEnded {
-                done, open, calls, ..
+                org,
+                done,
+                open,
+                calls,
+                ..
             } => {
-                self.end("run");
+                self.end(&format!("write {org}"));
                 let left = if *open > 0 {
                     format!(", {open} not done")
                 } else {
                     String::new()
                 };
-                self.say(&styled(
-                    DIM,
-                    format!(
-                        "{} done{left}, {} so far",
-                        count(*done, "step"),
-                        calls_so_far(*calls)
+                self.say(
+                    prefix,
+                    &styled(
+                        DIM,
+                        format!(
+                            "{} done{left}, {} so far",
+                            count(*done, "step"),
+                            calls_so_far(*calls)
+                        ),
                     ),
-                ));
+                );
             }
         }
     }

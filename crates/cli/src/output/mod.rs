@@ -4,6 +4,7 @@ mod events;
 mod table;
 pub(crate) mod text;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -44,6 +45,8 @@ pub(crate) struct Out {
     format: Format,
     verbose: u8,
     progress: Arc<Progress>,
+    /// The org that all talk is of, where several are worked on at once, as it begins the lines.
+    org: Option<(String, String)>,
 }
 
 impl Out {
@@ -61,7 +64,23 @@ impl Out {
             format: global.output,
             verbose,
             progress: Arc::new(Progress::new(json, verbose)),
+            org: None,
         })
+    }
+
+    /// Returns the same output for what is said of one of several orgs: its name begins each line,
+    /// padded to a width, and is in each line for programs.
+    pub(crate) fn of(&self, org: &str, width: usize) -> Self {
+        Self {
+            format: self.format,
+            verbose: self.verbose,
+            progress: self.progress.clone(),
+            org: Some((org.to_owned(), styled(CYAN, format!("{org:<width$}  ")))),
+        }
+    }
+
+    fn prefix(&self) -> &str {
+        self.org.as_ref().map_or("", |(_, prefix)| prefix)
     }
 
     /// Returns the form that results have.
@@ -143,7 +162,8 @@ impl Out {
 
     /// Says something to the person.
     pub(crate) fn say(&self, text: impl AsRef<str>) {
-        self.progress.suspend(|| talk(text.as_ref()));
+        let text = prefixed(self.prefix(), text.as_ref());
+        self.progress.suspend(|| talk(&text));
     }
 
     /// Says something that should be noticed.
@@ -163,18 +183,21 @@ impl Out {
     /// Returns the same consumer, which asks a run to stop when a step fails.
     pub(crate) fn events_until(&self, stop: Option<Stop>) -> Events {
         let progress = self.progress.clone();
+        let prefix = self.prefix().to_owned();
         Events::to(move |event| {
             if let (Some(stop), Event::StepEnded { outcome, .. }) = (&stop, &event)
                 && *outcome != "done"
             {
                 stop.ask();
             }
-            progress.on(&event);
+            progress.on(&event, &prefix);
         })
     }
 
     /// Asks a person and returns what they typed; nothing where nobody can be asked.
-    pub(crate) fn ask(&self, question: &str) -> anyhow::Result<Option<String>> {
+    ///
+    /// They may take their time: it keeps no other task waiting.
+    pub(crate) async fn ask(&self, question: &str) -> anyhow::Result<Option<String>> {
         if !io::stdin().is_terminal() {
             return Ok(None);
         }
@@ -183,14 +206,24 @@ impl Out {
             let _ = write!(stderr, "{question} ");
             let _ = stderr.flush();
         });
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
+        let read = tokio::task::spawn_blocking(|| {
+            let mut answer = String::new();
+            io::stdin().read_line(&mut answer).map(|_| answer)
+        });
+        let answer = read.await.context("asking")??;
         Ok(Some(answer.trim().to_owned()))
     }
 
     /// Writes a line for programs, where they asked for it.
     pub(crate) fn record(&self, value: &Value) {
-        self.progress.record(value);
+        match (&self.org, value) {
+            (Some((org, _)), Value::Object(fields)) if !fields.contains_key("org") => {
+                let mut fields = fields.clone();
+                fields.insert("org".to_owned(), org.as_str().into());
+                self.progress.record(&Value::Object(fields));
+            }
+            _ => self.progress.record(value),
+        }
     }
 
     pub(crate) fn record_error(&self, message: &str, exit: Exit) {
@@ -219,6 +252,16 @@ fn log(filter: Option<&str>) -> anyhow::Result<()> {
         .with_ansi(io::stderr().is_terminal())
         .try_init();
     Ok(())
+}
+
+/// Puts a prefix in front of every line.
+fn prefixed<'t>(prefix: &str, text: &'t str) -> Cow<'t, str> {
+    if prefix.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let lines = text.trim_end().lines();
+    let lines: Vec<String> = lines.map(|line| format!("{prefix}{line}")).collect();
+    Cow::Owned(lines.join("\n"))
 }
 
 /// Writes a line of talk. That nobody reads it is no reason to stop.

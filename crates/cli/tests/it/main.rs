@@ -4,6 +4,7 @@ mod bad_input;
 mod bundles;
 mod compare;
 mod demo;
+mod fan;
 mod graph;
 mod help;
 mod killed;

@@ -13,7 +13,7 @@ use crate::lab::Lab;
     clippy::disallowed_methods,
     reason = "a plain thread watches a program that runs beside it"
 )]
-fn wait_a_little() {
+pub fn wait_a_little() {
     std::thread::sleep(Duration::from_millis(20));
 }
 
@@ -53,7 +53,7 @@ fn slow_apply(lab: &Lab) -> Child {
     child
 }
 
-fn interrupt(child: &Child) {
+pub fn interrupt(child: &Child) {
     let pid = child.id().to_string();
     let sent = std::process::Command::new("kill")
         .args(["-INT", &pid])

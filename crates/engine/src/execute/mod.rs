@@ -15,11 +15,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::{ObjectRef, StepId, TargetId};
 use orgsmith_core::journal::{Entry, IllegalTransition, StepState};
 use orgsmith_core::plan::Plan;
 use orgsmith_core::secret::Secret;
+use tokio::sync::watch;
 
 use crate::events::Events;
 use crate::org::Org;
@@ -48,17 +50,42 @@ impl Default for Limits {
 
 /// Tells a run to end early, after the steps that are under way.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<std::sync::atomic::AtomicBool>);
+pub struct Stop {
+    asked: Arc<watch::Sender<bool>>,
+    /// Asks all of its children with it.
+    parent: Option<Arc<Stop>>,
+}
 
 impl Stop {
+    /// Makes one that is asked whenever this one is, and can be asked alone.
+    pub fn child(&self) -> Self {
+        Self {
+            asked: Arc::default(),
+            parent: Some(Arc::new(self.clone())),
+        }
+    }
+
     /// Asks the run to end.
     pub fn ask(&self) {
-        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.asked.send_replace(true);
     }
 
     /// Tells whether somebody asked.
     pub fn is_asked(&self) -> bool {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
+        *self.asked.borrow() || self.parent.as_ref().is_some_and(|parent| parent.is_asked())
+    }
+
+    /// Waits until somebody asks.
+    pub async fn asked(&self) {
+        let waits = std::iter::successors(Some(self), |stop| stop.parent.as_deref()).map(|stop| {
+            let mut asked = stop.asked.subscribe();
+            async move {
+                // The sender lives as long as we do.
+                let _ = asked.wait_for(|asked| *asked).await;
+            }
+            .boxed()
+        });
+        futures::future::select_all(waits).await;
     }
 }
 
@@ -156,4 +183,21 @@ impl Outcome {
 /// Carries out a plan, as far as it goes.
 pub(crate) async fn execute(execution: Execution<'_>) -> Outcome {
     dispatcher::run(execution).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_child_is_asked_with_its_parent_and_alone() {
+        let parent = Stop::default();
+        let (one, other) = (parent.child(), parent.child());
+        one.ask();
+        one.asked().await;
+        assert!(one.is_asked() && !parent.is_asked() && !other.is_asked());
+        parent.ask();
+        other.asked().await;
+        assert!(other.is_asked());
+    }
 }

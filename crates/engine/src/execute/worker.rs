@@ -140,6 +140,7 @@ impl<'e> Worker<'e> {
             StepState::Planned | StepState::Intent { .. } => ("open", None),
         };
         self.execution.events.tell(Event::StepEnded {
+            org: self.execution.org.name.clone(),
             step: step.id.clone(),
             object: step.object.clone(),
             action: step.action,
@@ -188,6 +189,7 @@ impl<'e> Worker<'e> {
         intent: Entry,
     ) -> Result<StepState, Ended> {
         self.execution.events.tell(Event::StepStarted {
+            org: self.execution.org.name.clone(),
             step: step.id.clone(),
             object: step.object.clone(),
             action: step.action,
@@ -251,6 +253,7 @@ impl<'e> Worker<'e> {
             Ok(())
         };
         self.execution.events.tell(Event::StepStarted {
+            org: self.execution.org.name.clone(),
             step: step.id.clone(),
             object: step.object.clone(),
             action: step.action,
@@ -268,6 +271,7 @@ impl<'e> Worker<'e> {
             if let StepState::Unknown { reason } = &*state {
                 let reason = reason.clone();
                 self.execution.events.tell(Event::Probing {
+                    org: self.execution.org.name.clone(),
                     step: step.id.clone(),
                     reason: reason.clone(),
                 });
