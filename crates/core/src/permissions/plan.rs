@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Asks, Facts};
 use super::held::Held;
+use super::policy;
 use crate::catalogue::Catalogue;
 use crate::id::Kind;
 use crate::plan::{Plan, Write};
@@ -19,7 +20,8 @@ pub struct Lacks {
     pub missing: BTreeMap<String, BTreeSet<Kind>>,
     /// Needed, and held in these divisions only, or under a condition.
     pub partial: BTreeMap<String, BTreeSet<String>>,
-    /// Not held, and needed by jobs of which the contract does not say what they need.
+    /// Not held, and needed by jobs of which the contract does not say what they need, or of a form
+    /// that no role has.
     pub doubtful: BTreeMap<String, BTreeSet<Kind>>,
 }
 
@@ -67,8 +69,12 @@ impl Held {
                 continue;
             }
             let limits: BTreeSet<String> = held.into_iter().flatten().flatten().collect();
+            // A name of another form is in no role; whoever may do it is not told.
+            let is_told = names.iter().any(|name| policy(name).is_some());
             let names = names.join(" or ");
-            if limits.is_empty() {
+            if limits.is_empty() && !is_told {
+                lacks.doubtful.insert(names, kinds);
+            } else if limits.is_empty() {
                 lacks.missing.insert(names, kinds);
             } else {
                 lacks.partial.insert(names, limits);

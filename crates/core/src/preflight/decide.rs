@@ -523,7 +523,7 @@ fn permissions(told: &Told<Lacks>) -> Row {
             .advice("grant the role in all divisions, unless the plan stays within these");
     }
     if !doubtful.is_empty() {
-        let reason = format!("jobs may ask for {}, which it lacks", names(doubtful));
+        let reason = format!("calls may ask for {}, which it lacks", names(doubtful));
         return judged(Verdict::Unknown, reason).advice("give the role of the OAuth client these");
     }
     judged(Verdict::Ok, "what the calls of the plan ask for".to_owned())
