@@ -9,6 +9,7 @@ mod decide;
 mod demand;
 mod facts;
 mod limits;
+mod seats;
 
 use std::collections::BTreeMap;
 
