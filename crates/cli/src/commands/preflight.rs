@@ -13,7 +13,7 @@ use serde_json::json;
 use super::road;
 use crate::args::{Format, People, Selected};
 use crate::error::{Exit, Failure, count};
-use crate::output::text;
+use crate::output::{DIM, styled, text};
 use crate::session::{Connected, Session};
 use crate::source::{Source, Wanted};
 
@@ -103,6 +103,10 @@ pub(super) async fn pass(
         return Ok(());
     }
     let table = check(session, wanted, plan, target, room).await;
+    if table.verdict() < Verdict::Short && session.out.verbose() == 0 {
+        session.out.say(in_short(&table));
+        return Ok(());
+    }
     let screen = preflight_screen(&table, Checked::NotOk);
     session.out.say(text::ansi(screen.lines()).trim_end());
     if table.verdict() < Verdict::Short {
@@ -173,6 +177,22 @@ async fn check(
     let table = Table::new(&demand, &facts, &manual);
     record(session, &table);
     table
+}
+
+/// Says in a line that nothing is short, and what nobody knows.
+fn in_short(table: &Table) -> String {
+    let unknown: Vec<String> = table
+        .of(Verdict::Unknown)
+        .map(|row| row.check.title())
+        .collect();
+    let told = match &unknown[..] {
+        [] => "nothing is short".to_owned(),
+        unknown => format!(
+            "nothing is known to be short; unknown: {} (-v says why)",
+            unknown.join(", ")
+        ),
+    };
+    styled(DIM, format!("pre-flight of {}: {told}", table.org))
 }
 
 /// Names what is short.

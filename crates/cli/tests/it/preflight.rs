@@ -209,7 +209,9 @@ fn hidden_contracts_are_unknown_and_the_clone_goes_on() {
         ];
         let by_hand = lab.run(&by_hand).ends(5);
         assert!(by_hand.stdout.contains("as given by --seats"), "{by_hand}");
-        let shown = lab.run(&["clone", "crowd", "tenant", "--yes"]).ends(0);
+        let shown = lab
+            .run(&["clone", "crowd", "tenant", "--yes", "-v"])
+            .ends(0);
         assert!(shown.stderr.contains("hides its contracts"), "{shown}");
         assert!(shown.stdout.contains("0 differences"), "{shown}");
     }
@@ -283,6 +285,7 @@ fn a_permission_that_lacks_for_the_plan_is_a_shortfall_and_one_for_the_check_is_
         "crowd",
         "writer",
         "--yes",
+        "-v",
         "--exclude",
         "auth_role",
     ]);
