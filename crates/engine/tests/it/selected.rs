@@ -38,7 +38,7 @@ async fn a_part_is_read_as_the_whole_says_it() {
     for (terms, dependencies) in [
         (&["queue=Claims First Notice"][..], true),
         (&["queue=Claims First Notice"], false),
-        (&["user=priya.raman@northwind.example.com"], true),
+        (&["user=priya.raman@northwind.example.com"], false),
         (&["flow=Main Menu"], true),
         (&["flow=Main Menu"], false),
         (&["kind=group,name=Billing Backup"], true),
@@ -65,6 +65,72 @@ async fn a_part_is_read_as_the_whole_says_it() {
             );
         }
         assert_eq!(found.gaps, wanted.gaps, "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_says_more_when_selected_and_brings_nobody_else() {
+    let lab = Lab::with_orgs(["gold"]).await;
+    lab.apply(&example("gold-org"), "gold").await;
+    let whole = lab.export("gold").await;
+    let priya: ObjectRef = "user/priya.raman@northwind.example.com"
+        .parse()
+        .expect("a user");
+    let of_whole = |object: &ObjectRef| whole.documents[object].body.clone();
+    let (found, _) = read(
+        &lab,
+        "gold",
+        &selection(&["user=priya.raman@northwind.example.com"], true),
+    )
+    .await;
+    let mut body = found.documents[&priya].body.clone();
+    let places = body.remove("memberOf").expect("where she belongs");
+    for asked in ["utilization", "voicemail", "externalIds"] {
+        assert!(body.remove(asked).is_some(), "{asked}");
+    }
+    assert_eq!(body, of_whole(&priya));
+    let is_in = |place: &serde_json::Value| {
+        let text = place.get("$ref").or_else(|| place["id"].get("$ref"));
+        let object: ObjectRef = text
+            .and_then(|text| text.as_str())
+            .expect("a reference")
+            .parse()
+            .expect("kind/key");
+        let document = &found.documents[&object];
+        assert!(
+            !document.body.contains_key("members"),
+            "{object} is only taken along"
+        );
+        assert!(
+            of_whole(&object)["members"]
+                .to_string()
+                .contains("priya.raman"),
+            "{object}"
+        );
+    };
+    for list in places.as_object().expect("lists").values() {
+        list.as_array().expect("a list").iter().for_each(is_in);
+    }
+    let count = |kind: &str| {
+        whole
+            .documents
+            .iter()
+            .filter(|(object, document)| {
+                let members = document.body.get("members").map(ToString::to_string);
+                object.kind.as_str() == kind && members.unwrap_or_default().contains("priya.raman")
+            })
+            .count()
+    };
+    for (name, kind) in [
+        ("queues", "routing_queue"),
+        ("groups", "group"),
+        ("teams", "team"),
+    ] {
+        assert_eq!(
+            places[name].as_array().map(Vec::len),
+            Some(count(kind)),
+            "{name}"
+        );
     }
 }
 

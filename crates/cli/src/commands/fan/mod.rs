@@ -368,7 +368,8 @@ impl Trip<'_> {
         };
         let report = finished_report(&out, report, checked.plan(), finished.as_ref());
         drop((checked, source_ids));
-        if finished.is_none() {
+        // An org that ended the run early says why better than a second failure would.
+        if finished.is_none() || report.error.is_some() {
             return report;
         }
         self.prove(&session, report, &target, stop).await
