@@ -115,7 +115,7 @@ pub fn calls(ledger: &[Entry]) -> Vec<Entry> {
     ledger.iter().filter(call).cloned().collect()
 }
 
-fn writes(entry: &Entry) -> bool {
+pub fn writes(entry: &Entry) -> bool {
     entry.may_change() && entry.operation != Some("postFlowsExportJobs")
 }
 

@@ -1,7 +1,7 @@
 //! Calls, pace and start-up of the program, measured against what is possible.
 //!
 //! `cargo bench -p orgsmith-cli --bench clone` prints every table; words after `--` choose some of
-//! `start`, `calls`, `pace`, `journal` and `fan`; `-v` shows every operation; `--large` adds an org ten times
+//! `start`, `calls`, `pace`, `journal`, `fan` and `people`; `-v` shows every operation; `--large` adds an org ten times
 //! as large, and `--huge` measures one of a hundred thousand objects alone. The figures and what they mean are in `docs/benchmarks.md`.
 //!
 //! Counts are exact and the same on every machine. Times are not: nothing fails because of them.
@@ -16,6 +16,7 @@ mod fan;
 mod journal;
 mod lab;
 mod pace;
+mod people;
 mod start;
 mod table;
 
@@ -24,7 +25,7 @@ use anyhow::Context;
 fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let has = |word: &str| words.iter().any(|given| given == word);
-    let parts = ["start", "calls", "pace", "journal", "fan"];
+    let parts = ["start", "calls", "pace", "journal", "fan", "people"];
     let all = !parts.iter().any(|part| has(part));
     let sizes: &[lab::Size] = if has("--huge") {
         &[lab::HUGE]
@@ -54,6 +55,9 @@ fn main() -> anyhow::Result<()> {
     }
     if all || has("fan") {
         runtime.block_on(fan::measure())?;
+    }
+    if all || has("people") {
+        runtime.block_on(people::measure())?;
     }
     Ok(())
 }

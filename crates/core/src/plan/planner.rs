@@ -80,6 +80,7 @@ pub(super) struct Target<'p> {
     deleted: HashMap<ObjectRef, &'p Stored>,
     ambiguous: BTreeSet<ObjectRef>,
     unread: BTreeSet<ObjectRef>,
+    looked_for: &'p BTreeSet<ObjectRef>,
 }
 
 impl<'p> Target<'p> {
@@ -114,13 +115,15 @@ impl<'p> Target<'p> {
             deleted,
             ambiguous,
             unread,
+            looked_for: &snapshot.looked_for,
             names,
         }
     }
 
     /// Tells whether the target may have an object though it is not known there.
     fn is_uncertain(&self, object: &ObjectRef) -> bool {
-        self.names.may_lack(&object.kind) || self.ambiguous.contains(object)
+        let unread = self.names.may_lack(&object.kind) && !self.looked_for.contains(object);
+        unread || self.ambiguous.contains(object)
     }
 
     fn presence(&self, object: &ObjectRef) -> Presence<'p> {
@@ -292,7 +295,7 @@ impl<'c> Planner<'c> {
                 notes.conflict(object, reason);
                 continue;
             }
-            if matches!(state, Presence::Missing) && target.names.may_lack(&object.kind) {
+            if matches!(state, Presence::Missing) && target.is_uncertain(object) {
                 notes.conflict(object, unread(&object.kind));
                 continue;
             }

@@ -31,6 +31,9 @@ pub struct Snapshot {
     pub deleted: BTreeMap<Kind, Vec<Stored>>,
     /// Kinds of which there may be objects that were not read, because a list failed.
     pub incomplete: BTreeSet<Kind>,
+    /// Objects that were searched for one by one, because a list of their kind could not be read
+    /// whole: one that is not among the objects is not there.
+    pub looked_for: BTreeSet<ObjectRef>,
     /// Objects of which no more than the list row is known, because reading the rest failed; and
     /// flows that have no source, as they were never published.
     pub unread: BTreeSet<(Kind, SourceId)>,

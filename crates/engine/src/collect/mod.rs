@@ -132,6 +132,11 @@ pub async fn collect(
         collector.check()?;
     }
 
+    if let Some(objects) = &scope.in_full {
+        for descriptor in &descriptors {
+            look_for(org, catalogue, descriptor, objects, scope, &mut snapshot).await;
+        }
+    }
     let in_full = scope.in_full.as_ref();
     let wanted = in_full.map(|objects| ids_of(catalogue, &snapshot, scope, objects));
     let asked = ids_of(catalogue, &snapshot, scope, &scope.asked);
@@ -170,6 +175,46 @@ pub async fn collect(
     invert(&descriptors, &mut snapshot);
 
     Ok(collector.finish(snapshot))
+}
+
+/// Searches one by one for the objects that a list may have left out: some lists end before all
+/// objects are told.
+async fn look_for(
+    org: &Org,
+    catalogue: &Catalogue,
+    descriptor: &Descriptor,
+    objects: &BTreeSet<ObjectRef>,
+    scope: &Scope,
+    snapshot: &mut Snapshot,
+) {
+    if descriptor.search.is_none() || !snapshot.incomplete.contains(&descriptor.kind) {
+        return;
+    }
+    let names = Names::new(catalogue, snapshot, &scope.pins);
+    let known: BTreeSet<&ObjectRef> = names.iter().map(|(_, object)| object).collect();
+    let of_kind = objects
+        .iter()
+        .filter(|object| object.kind == descriptor.kind);
+    let missing = of_kind.filter(|object| !known.contains(object));
+    let mut found = stream::iter(missing.cloned().collect::<Vec<_>>())
+        .map(|object| async move {
+            let name = object.key.parts().pop().unwrap_or_default();
+            (object, lists::list_named(org, descriptor, &name).await)
+        })
+        .buffered(CONCURRENCY);
+    let (mut rows, mut asked) = (Vec::new(), Vec::new());
+    while let Some((object, listed)) = found.next().await {
+        if let Some(listed) = listed {
+            rows.extend(listed.objects);
+            asked.push(object);
+        }
+    }
+    drop(found);
+    snapshot.looked_for.extend(asked);
+    let known = snapshot.objects.entry(descriptor.kind.clone()).or_default();
+    known.extend(rows);
+    known.sort_by(|a, b| a.id.cmp(&b.id));
+    known.dedup_by(|a, b| a.id == b.id);
 }
 
 /// Sorts kinds into waves: those whose lists are read once for each object of other kinds come

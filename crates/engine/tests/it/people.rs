@@ -196,3 +196,55 @@ async fn who_is_in_another_team_is_named() {
     );
     assert!(!told.contains(&ids[1]), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_beyond_the_reach_of_the_list_are_found() {
+    let lab = Lab::with_orgs(["gold"]).await;
+    let home = lab.id_of("gold", "division", "name", "Home");
+    for number in 0..10_001 {
+        let body = json!({"name": format!("P {number}"), "email": format!("p{number}@crew.example"),
+            "state": "inactive", "divisionId": home});
+        lab.sim
+            .seed("gold", "POST", "/api/v2/users", body)
+            .expect("a user");
+    }
+    let mut bundle = crew(0);
+    for number in [3, 9_999, 10_000, 10_001] {
+        let object: orgsmith_core::id::ObjectRef = format!("user/p{number}@crew.example")
+            .parse()
+            .expect("kind/key");
+        let Value::Object(body) = json!({"name": "New", "email": format!("p{number}@crew.example"),
+            "state": "inactive", "division": {"$ref": "auth_division/~home"}})
+        else {
+            panic!("no object")
+        };
+        let document = Portable {
+            object: object.clone(),
+            body,
+            files: Default::default(),
+        };
+        bundle.documents.insert(object, document);
+    }
+    bundle
+        .documents
+        .retain(|object, _| object.kind.as_str() == "user");
+    let plan = lab.plan(&bundle, "gold").await;
+    assert_eq!(plan.conflicts, []);
+    let actions: Vec<_> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(
+        actions,
+        [
+            "user/p10000@crew.example:update",
+            "user/p10001@crew.example:create",
+            "user/p3@crew.example:update",
+            "user/p9999@crew.example:update",
+        ]
+    );
+    assert!(
+        plan.gaps
+            .iter()
+            .any(|gap| gap.to_string().contains("10000 inactive")),
+        "{:?}",
+        plan.gaps
+    );
+}
