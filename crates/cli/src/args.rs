@@ -114,6 +114,7 @@ pub(crate) enum Command {
     Clone(commands::clone::Clone),
     Sync(commands::sync::Sync),
     Runs(commands::runs::Runs),
+    Audit(commands::audit::Audit),
     Resume(commands::resume::Resume),
     Map(commands::map::Map),
     Bundle(commands::bundle::Bundle),

@@ -19,6 +19,7 @@ mod guid;
 pub mod id;
 pub mod journal;
 pub mod matrix;
+pub mod numbers;
 pub mod path;
 pub mod people;
 pub mod permissions;

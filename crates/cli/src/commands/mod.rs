@@ -1,6 +1,7 @@
 //! The commands, one file each, and the road they share.
 
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod bundle;
 pub(crate) mod clone;
 pub(crate) mod compare;
@@ -69,6 +70,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
         Command::Apply(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Clone(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Sync(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Audit(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Runs(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Resume(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Map(command) => block_on(global, out, |s| async move { command.run(&s).await }),

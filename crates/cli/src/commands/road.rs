@@ -3,16 +3,18 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::Context;
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::checks::{Approval, Brake, CheckedPlan, Rejected, check, foreign_ids};
 use orgsmith_core::document::Portable;
 use orgsmith_core::id::{ObjectRef, RunId, SourceId};
 use orgsmith_core::journal::StepState;
+use orgsmith_core::numbers::Decision;
 use orgsmith_core::plan::{Action, Conflict, Finding, Options, Plan, Planner, Rate};
 use orgsmith_core::preflight::Demand;
 use orgsmith_core::render::{Detail, Screen, Text, plan_json, plan_markdown, plan_screen};
-use orgsmith_engine::{Finished, Outcome, Runner, Scope, Secrets, chain, collect};
+use orgsmith_engine::{Finished, Outcome, Runner, Scope, Secrets, chain, collect, numbers};
 use serde_json::{Value, json};
 
 use crate::args::{Carry, Format, Selected};
@@ -86,7 +88,8 @@ pub(crate) async fn plan(
         conflicts,
         findings,
         source_ids,
-    } = Wish::of(wanted, target);
+        decisions,
+    } = Wish::of(wanted, target).numbered(session, target).await?;
     let scope = Scope {
         kinds: kinds_of(catalogue, &bundle).into_keys().collect(),
         // What is pruned must be seen as a whole, so that a change in between is noticed.
@@ -108,6 +111,7 @@ pub(crate) async fn plan(
     plan.conflicts.sort();
     plan.findings.extend(findings);
     plan.findings.sort();
+    plan.decisions = decisions;
     let ids = wanted.ids.iter().map(String::as_str);
     let foreign = foreign_ids(ids, &snapshot);
     Ok(Planned {
@@ -147,6 +151,7 @@ struct Wish<'w> {
     conflicts: Vec<Conflict>,
     findings: Vec<Finding>,
     source_ids: BTreeMap<ObjectRef, SourceId>,
+    decisions: Vec<Decision>,
 }
 
 impl<'w> Wish<'w> {
@@ -157,6 +162,7 @@ impl<'w> Wish<'w> {
             conflicts: wanted.conflicts.clone(),
             findings: Vec::new(),
             source_ids: wanted.source_ids.clone(),
+            decisions: Vec::new(),
         };
         let rewrites = &target.settings.rewrites;
         if !rewrites.is_empty() {
@@ -171,6 +177,21 @@ impl<'w> Wish<'w> {
             }
         }
         wish
+    }
+
+    /// Puts the numbers of the target in place of those of the source.
+    async fn numbered(mut self, session: &Session<'_>, target: &Connected) -> anyhow::Result<Self> {
+        let rules = &target.settings.numbers;
+        if rules.is_empty() {
+            return Ok(self);
+        }
+        let facts = numbers(&target.org, rules).await;
+        let facts = facts.with_context(|| format!("reading the numbers of {}", target.org.name))?;
+        let done = rules.apply(session.catalogue(), self.bundle.to_mut(), &facts);
+        self.conflicts.extend(done.conflicts);
+        self.findings.extend(done.findings);
+        self.decisions = done.decisions;
+        Ok(self)
     }
 }
 

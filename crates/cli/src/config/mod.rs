@@ -1,6 +1,7 @@
 //! The project file `orgsmith.yaml`: which orgs there are, and where their credentials come from.
 
 mod credential;
+mod numbers;
 mod rewrite;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use orgsmith_client::{Endpoint, Region};
 use orgsmith_core::catalogue::nearest;
+use orgsmith_core::numbers::Rules as NumberRules;
 use orgsmith_core::people::Rewrites;
 use serde::Deserialize;
 
@@ -73,6 +75,9 @@ pub(crate) struct Project {
     /// What holds for every org that does not say otherwise.
     #[serde(default)]
     pub(crate) defaults: Defaults,
+    /// What aliases of telephone numbers stand for in a source.
+    #[serde(default)]
+    numbers: numbers::Aliases,
     /// Where the values of secrets come from, by name.
     #[serde(default)]
     pub(crate) secrets: BTreeMap<String, ValueFrom>,
@@ -106,6 +111,9 @@ pub(crate) struct OrgEntry {
     /// What is different about people there.
     #[serde(default)]
     rewrite: rewrite::Rewrite,
+    /// Which telephone numbers it has in place of those of a source.
+    #[serde(default)]
+    numbers: numbers::Numbers,
 }
 
 /// Where a value comes from: exactly one of these.
@@ -138,6 +146,7 @@ pub(crate) struct OrgSettings {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) protected: bool,
     pub(crate) rewrites: Rewrites,
+    pub(crate) numbers: NumberRules,
 }
 
 impl Config {
@@ -249,6 +258,7 @@ impl Config {
                 .rewrite
                 .rules()
                 .map_err(|message| wrong(format!("rewrite: {message}")))?,
+            numbers: numbers::rules(&self.project.numbers, &entry.numbers).map_err(wrong)?,
         })
     }
 }
@@ -276,6 +286,8 @@ fn parse(path: &Path, text: &str) -> Result<Project, Error> {
         org.rewrite
             .rules()
             .map_err(|message| bad(None, format!("org {name}: rewrite: {message}")))?;
+        numbers::rules(&project.numbers, &org.numbers)
+            .map_err(|message| bad(None, format!("org {name}: {message}")))?;
         if let Some(credential) = &org.credential {
             credential
                 .check()

@@ -10,6 +10,7 @@ mod help;
 mod killed;
 mod kinds_page;
 mod lab;
+mod numbers;
 mod orgs;
 mod people;
 mod preflight;

@@ -29,6 +29,7 @@ use crate::catalogue::JobSpec;
 use crate::diff::Change;
 use crate::document::Template;
 use crate::id::{Kind, ObjectRef, StepId, TargetId};
+use crate::numbers::Decision;
 
 /// The plan format that this program writes; it reads this one and older ones.
 pub const FORMAT: u32 = 1;
@@ -59,6 +60,9 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// API calls and time.
     pub estimate: Estimate,
+    /// Which numbers of the target were given to which objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decision>,
 }
 
 /// One of the two states that a plan was made from.

@@ -252,6 +252,7 @@ impl<'c> Planner<'c> {
             conflicts: notes.conflicts,
             gaps,
             findings: notes.findings,
+            decisions: Vec::new(),
         }
     }
 

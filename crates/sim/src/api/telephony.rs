@@ -53,6 +53,7 @@ pub(crate) fn register(registry: &mut Registry) {
     registry.on("GET", &format!("{EDGES}/didpools/dids"), numbers);
     registry.on("GET", &format!("{EDGES}/dids"), dids);
     registry.on("GET", &format!("{EDGES}/dids/{{didId}}"), did);
+    registry.on("GET", &format!("{EDGES}/extensions"), extensions_in_use);
 }
 
 /// Gives the value of an E.164 number.
@@ -307,6 +308,41 @@ fn did(cx: &mut Cx<'_>, req: &Req) -> Answer {
         Some(one) => Ok(Reply::ok(show_did(cx.org, one))),
         None => Err(Refusal::not_found("did", req.id())),
     }
+}
+
+/// Lists the extensions that users have.
+fn extensions_in_use(cx: &mut Cx<'_>, req: &Req) -> Answer {
+    let wanted = req.query("number");
+    let mut found = Vec::new();
+    for user in cx
+        .org
+        .store
+        .all("user")
+        .filter(|user| user.text("state") != "deleted")
+    {
+        let contacts = user.fields.get("addresses").and_then(Value::as_array);
+        for contact in contacts.into_iter().flatten() {
+            if let Some(number) = contact["extension"].as_str()
+                && wanted.as_deref().is_none_or(|wanted| wanted == number)
+            {
+                found.push((number.to_owned(), user.id.clone()));
+            }
+        }
+    }
+    found.sort();
+    hundreds(req, &found, |(number, user)| {
+        let id = did_id(cx.org, number);
+        json!({
+            "id": id,
+            "name": number,
+            "number": number,
+            "owner": owner(cx.org, "USER", user),
+            "ownerType": "USER",
+            "state": "active",
+            "version": 1,
+            "selfUri": format!("{EDGES}/extensions/{id}"),
+        })
+    })
 }
 
 /// Lists the numbers of the pools, or only the free ones.
