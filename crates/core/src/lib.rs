@@ -20,6 +20,7 @@ pub mod id;
 pub mod journal;
 pub mod matrix;
 pub mod numbers;
+pub mod onboard;
 pub mod path;
 pub mod people;
 pub mod permissions;
