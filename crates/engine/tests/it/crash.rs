@@ -8,6 +8,7 @@ use futures::{StreamExt, stream};
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::id::{ObjectRef, OrgName, RunId, TargetId};
 use orgsmith_core::journal::Record;
+use orgsmith_core::onboard::Job;
 use orgsmith_core::plan::{FLOW_SOURCE, Plan};
 use orgsmith_store::state::{
     Acquired, Error, Lease, Mapping, MappingFilter, Owner, Reply, Run, RunStatus, SnapshotHead,
@@ -62,6 +63,9 @@ impl State for Dying {
         snapshot(id: &'a SnapshotId) -> Option<Vec<u8>>;
         snapshots(org: &'a OrgName) -> Vec<SnapshotHead>;
         latest_snapshot(org: &'a OrgName) -> Option<(SnapshotHead, Vec<u8>)>;
+        ask_jobs(lease: &'a Lease, jobs: &'a [Job]) -> ();
+        put_job(lease: &'a Lease, job: &'a Job) -> bool;
+        jobs(org: Option<&'a OrgName>) -> Vec<Job>;
         setting(name: &'a str) -> Option<String>;
         put_setting(name: &'a str, value: Option<&'a str>) -> ();
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use orgsmith_core::id::{ObjectRef, OrgName, RunId, TargetId};
 use orgsmith_core::journal::Record;
+use orgsmith_core::onboard::Job;
 
 use super::error::Error;
 use super::values::{
@@ -122,6 +123,18 @@ pub trait State: Send + Sync {
             Ok(content.map(|content| (head, content)))
         })
     }
+
+    /// Asks for the onboarding of users of the lease's org, as [`Job::asked_again`] says where
+    /// there is one already.
+    fn ask_jobs<'a>(&'a self, lease: &'a Lease, jobs: &'a [Job]) -> Reply<'a, ()>;
+
+    /// Writes down where a job stands, under the lease of [`Job::lock`].
+    ///
+    /// Tells whether it did: a job of another user, or of a later round, is left as it is.
+    fn put_job<'a>(&'a self, lease: &'a Lease, job: &'a Job) -> Reply<'a, bool>;
+
+    /// Lists jobs, of one org or of all, sorted by org and user.
+    fn jobs<'a>(&'a self, org: Option<&'a OrgName>) -> Reply<'a, Vec<Job>>;
 
     /// Returns a setting.
     fn setting<'a>(&'a self, name: &'a str) -> Reply<'a, Option<String>>;

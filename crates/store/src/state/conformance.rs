@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use futures::future::join_all;
 use orgsmith_core::id::{Key, Kind, ObjectRef, OrgName, RunId, SourceId, StepId, TargetId};
 use orgsmith_core::journal::{Entry, Record, StepState};
+use orgsmith_core::onboard::{Job, Stage};
 
 use super::{Acquired, Error, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, State, replay};
 
@@ -39,6 +40,7 @@ cases![
     ids_are_found_from_both_sides,
     pins_are_set_and_taken_back,
     snapshots_come_back_byte_by_byte,
+    jobs_are_asked_for_once_and_kept,
     settings_are_set_and_removed,
     odd_text_comes_back_as_it_was,
 ];
@@ -536,6 +538,68 @@ async fn snapshots_come_back_byte_by_byte(state: Arc<dyn State>) {
     let mut none = first;
     none.number = 99;
     assert_eq!(state.snapshot(&none).await.expect("read"), None);
+}
+
+async fn jobs_are_asked_for_once_and_kept(state: Arc<dyn State>) {
+    let acme = take(&*state, "acme", "a", 1_000, 0).await;
+    let other = take(&*state, "other", "a", 1_000, 0).await;
+    let lock = Job::lock(&org("acme"));
+    let worker = take(&*state, lock.as_str(), "a", 1_000, 0).await;
+    let asked = |run: &str, key: &str, id: &str| {
+        let run = RunId::new(run);
+        Job::new(&org("acme"), object(key), TargetId::new(id), &run, 5)
+    };
+    let (a, b) = (asked("r1", "A", "1"), asked("r1", "B'\"2", "2"));
+    let both = [b.clone(), a.clone()];
+    state.ask_jobs(&acme, &both).await.expect("written");
+    assert!(matches!(
+        state.ask_jobs(&other, &both).await,
+        Err(Error::OtherOrg { .. })
+    ));
+    assert!(matches!(
+        state.put_job(&acme, &a).await,
+        Err(Error::OtherOrg { .. })
+    ));
+    let listed = state.jobs(Some(&org("acme"))).await.expect("read");
+    assert_eq!(listed, [a.clone(), b.clone()]);
+    assert_eq!(state.jobs(Some(&org("other"))).await.expect("read"), []);
+
+    let ended = Job {
+        stage: Stage::Failed,
+        attempts: 3,
+        error: Some("status 422: 'no'\n🙂".to_owned()),
+        external: Some("x-1".to_owned()),
+        next_ms: u64::from(u32::MAX) + 9,
+        since_ms: 7,
+        ..a.clone()
+    };
+    assert!(state.put_job(&worker, &ended).await.expect("written"));
+    // The run is taken up again, and asks again.
+    state.ask_jobs(&acme, &both).await.expect("written");
+    let listed = state.jobs(None).await.expect("read");
+    assert_eq!(listed, [ended.clone(), b.clone()]);
+
+    // Another run activates both; one of them is still under way.
+    let again = [asked("r2", "A", "1"), asked("r2", "B'\"2", "2")];
+    state.ask_jobs(&acme, &again).await.expect("written");
+    let listed = state.jobs(None).await.expect("read");
+    assert_eq!((listed[0].round, listed[0].stage), (2, Stage::Pending));
+    assert_eq!(listed[1], b);
+    // What was under way for the earlier round comes too late, and for another user as well.
+    assert!(!state.put_job(&worker, &ended).await.expect("answered"));
+    let stranger = asked("r3", "A", "9");
+    assert!(!state.put_job(&worker, &stranger).await.expect("answered"));
+    let nobody = asked("r3", "C", "9");
+    assert!(!state.put_job(&worker, &nobody).await.expect("answered"));
+    let retried = listed[0].retried(8);
+    assert!(state.put_job(&worker, &retried).await.expect("written"));
+    assert_eq!(state.jobs(None).await.expect("read")[0].round, 3);
+
+    state.release(&worker).await.expect("released");
+    assert!(matches!(
+        state.put_job(&worker, &retried).await,
+        Err(Error::Fenced { .. })
+    ));
 }
 
 async fn settings_are_set_and_removed(state: Arc<dyn State>) {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use orgsmith_core::id::{ObjectRef, OrgName, RunId, TargetId};
 use orgsmith_core::journal::Record;
+use orgsmith_core::onboard::Job;
 
 use super::backend::{Reply, State};
 use super::error::Error;
@@ -27,6 +28,7 @@ struct Inner {
     mappings: BTreeMap<(OrgName, OrgName, ObjectRef), Mapping>,
     pins: BTreeMap<OrgName, BTreeMap<ObjectRef, TargetId>>,
     snapshots: BTreeMap<OrgName, Vec<(SnapshotHead, Vec<u8>)>>,
+    jobs: BTreeMap<(OrgName, ObjectRef), Job>,
     settings: BTreeMap<String, String>,
 }
 
@@ -379,6 +381,56 @@ impl State for Memory {
         self.reply(|inner| {
             let kept = inner.snapshots.get(org).into_iter().flatten();
             Ok(kept.rev().map(|(head, _)| head.clone()).collect())
+        })
+    }
+
+    fn ask_jobs<'a>(&'a self, lease: &'a Lease, jobs: &'a [Job]) -> Reply<'a, ()> {
+        self.fenced(lease, |inner| {
+            for job in jobs {
+                if job.org != lease.org {
+                    return Err(Error::OtherOrg {
+                        lease: lease.org.clone(),
+                        other: job.org.clone(),
+                    });
+                }
+            }
+            for job in jobs {
+                let key = (job.org.clone(), job.user.clone());
+                let kept = match inner.jobs.get(&key) {
+                    Some(kept) => kept.asked_again(job),
+                    None => Some(job.clone()),
+                };
+                if let Some(kept) = kept {
+                    inner.jobs.insert(key, kept);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn put_job<'a>(&'a self, lease: &'a Lease, job: &'a Job) -> Reply<'a, bool> {
+        self.fenced(lease, |inner| {
+            if Job::lock(&job.org) != lease.org {
+                return Err(Error::OtherOrg {
+                    lease: lease.org.clone(),
+                    other: job.org.clone(),
+                });
+            }
+            match inner.jobs.get_mut(&(job.org.clone(), job.user.clone())) {
+                Some(kept) if kept.id == job.id && kept.round <= job.round => {
+                    *kept = job.clone();
+                    Ok(true)
+                }
+                _ => Ok(false),
+            }
+        })
+    }
+
+    fn jobs<'a>(&'a self, org: Option<&'a OrgName>) -> Reply<'a, Vec<Job>> {
+        self.reply(|inner| {
+            let jobs = inner.jobs.values();
+            let chosen = jobs.filter(|job| org.is_none_or(|org| job.org == *org));
+            Ok(chosen.cloned().collect())
         })
     }
 

@@ -165,13 +165,7 @@ async fn a_state_of_a_newer_orgsmith_is_refused_and_left_alone() {
     for _ in 0..2 {
         let error = Sql::sqlite(&path).await.expect_err("it is newer");
         assert!(
-            matches!(
-                error,
-                Error::Newer {
-                    found: 99,
-                    known: 1
-                }
-            ),
+            matches!(error, Error::Newer { found: 99, known } if known > 0),
             "{error:?}"
         );
     }

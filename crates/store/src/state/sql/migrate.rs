@@ -6,7 +6,10 @@ use super::Fail;
 use crate::state::Error;
 
 /// Every version's changes. What is here has run somewhere: only add to the end.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0003.sql"),
+];
 
 const CREATE: &str =
     "CREATE TABLE IF NOT EXISTS orgsmith (id BIGINT NOT NULL PRIMARY KEY, version BIGINT NOT NULL)";

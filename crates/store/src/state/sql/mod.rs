@@ -6,6 +6,7 @@
 //! SQLite from having to turn a reading transaction into a writing one, which may fail.
 
 mod fail;
+mod jobs;
 mod leases;
 mod migrate;
 mod objects;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use orgsmith_core::id::{ObjectRef, OrgName, RunId, TargetId};
 use orgsmith_core::journal::Record;
+use orgsmith_core::onboard::Job;
 use sqlx::any::Any;
 use sqlx::{AnyPool, Transaction};
 use tokio::sync::{mpsc, oneshot};
@@ -223,6 +225,18 @@ impl State for Sql {
 
     fn snapshots<'a>(&'a self, org: &'a OrgName) -> Reply<'a, Vec<SnapshotHead>> {
         Box::pin(self.select_snapshots(org))
+    }
+
+    fn ask_jobs<'a>(&'a self, lease: &'a Lease, jobs: &'a [Job]) -> Reply<'a, ()> {
+        Box::pin(self.upsert_jobs(lease, jobs))
+    }
+
+    fn put_job<'a>(&'a self, lease: &'a Lease, job: &'a Job) -> Reply<'a, bool> {
+        Box::pin(self.update_job(lease, job))
+    }
+
+    fn jobs<'a>(&'a self, org: Option<&'a OrgName>) -> Reply<'a, Vec<Job>> {
+        Box::pin(self.select_jobs(org))
     }
 
     fn setting<'a>(&'a self, name: &'a str) -> Reply<'a, Option<String>> {
