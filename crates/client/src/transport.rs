@@ -132,6 +132,21 @@ impl Transport {
         exchange(request, self.bounds.max_body).await
     }
 
+    /// Sends a request to a host that is no part of any org; follows nothing.
+    pub(crate) async fn other(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Result<Answer, Fault> {
+        let mut request = self.api.request(method, url).headers(headers);
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        exchange(request, self.bounds.max_body).await
+    }
+
     /// Fetches a presigned URL.
     pub(crate) async fn download(&self, url: Url) -> Result<Answer, Fault> {
         exchange(self.open.get(url), self.bounds.max_transfer).await
