@@ -117,6 +117,7 @@ pub(crate) enum Command {
     Audit(commands::audit::Audit),
     Resume(commands::resume::Resume),
     Map(commands::map::Map),
+    Onboard(commands::onboard::Onboard),
     Bundle(commands::bundle::Bundle),
     Validate(commands::validate::Validate),
     Kinds(commands::kinds::Kinds),
@@ -194,4 +195,7 @@ pub(crate) struct Carry {
     /// Values of secrets: a YAML file of names and values, readable by you alone.
     #[arg(long, value_name = "FILE")]
     pub(crate) secrets_file: Option<PathBuf>,
+    /// Leaves new users to `orgsmith onboard`, where the project file has `onboard:`.
+    #[arg(long)]
+    pub(crate) no_onboard: bool,
 }

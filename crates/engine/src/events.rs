@@ -104,6 +104,42 @@ pub enum Event {
         /// API calls to the target so far.
         calls: u64,
     },
+    /// The onboarding of users in another system begins, or goes on.
+    OnboardStarted {
+        /// The org of the users.
+        org: OrgName,
+        /// Users who are not at their end.
+        users: usize,
+    },
+    /// The onboarding of a user has got somewhere, or met an error.
+    Onboarding {
+        /// The org.
+        org: OrgName,
+        /// The user.
+        user: ObjectRef,
+        /// How far it is: `pending`, `requested`, `provisioned` or `failed`.
+        stage: &'static str,
+        /// What went wrong.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A pass of onboarding has ended: how its users stand.
+    OnboardEnded {
+        /// The org.
+        org: OrgName,
+        /// The request is to be sent.
+        pending: usize,
+        /// The other system took the request.
+        requested: usize,
+        /// The user is there.
+        provisioned: usize,
+        /// It went wrong.
+        failed: usize,
+        /// The part of those at their end that went wrong, from 0 to 1.
+        failure_rate: f64,
+        /// Somebody was told of the failures.
+        alerted: bool,
+    },
 }
 
 /// Where events go.

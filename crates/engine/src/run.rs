@@ -11,6 +11,7 @@ use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::checks::{Approval, CheckedPlan, NotApproved};
 use orgsmith_core::id::{ObjectRef, OrgName, RunId, SourceId, StepId, TargetId};
 use orgsmith_core::journal::{Entry, Record, StepState};
+use orgsmith_core::onboard::{Job, newcomers};
 use orgsmith_core::plan::{Action, FORMAT, Plan};
 use orgsmith_store::state::{
     Acquired, Error as StateError, Illegal, Lease, Mapping, Owner, Run, RunStatus, State, replay,
@@ -62,6 +63,9 @@ pub enum RunError {
     /// The state failed.
     #[error(transparent)]
     State(#[from] StateError),
+    /// This machine's network settings cannot be used.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// Carries out plans in one org.
@@ -82,6 +86,8 @@ pub struct Runner<'r> {
     pub stop: Stop,
     /// Told what happens.
     pub events: &'r Events,
+    /// Users that the run creates or activates are to be onboarded.
+    pub onboards: bool,
 }
 
 /// How a run ended.
@@ -211,6 +217,15 @@ impl Runner<'_> {
                     .await?;
             }
         }
+        if self.onboards {
+            let jobs: Vec<Job> = newcomers(plan, &outcome.states, &outcome.ids)
+                .into_iter()
+                .map(|(user, id)| Job::new(&self.org.name, user, id, &run, now_ms()))
+                .collect();
+            if !jobs.is_empty() {
+                self.state.ask_jobs(&guard.lease, &jobs).await?;
+            }
+        }
         self.state
             .set_status(&guard.lease, &run, status, now_ms())
             .await?;
@@ -256,29 +271,33 @@ impl Runner<'_> {
     }
 
     async fn lock(&self) -> Result<Guard, RunError> {
-        let ttl = millis(LEASE);
-        let mut at_ms = now_ms();
-        loop {
-            match self
-                .state
-                .acquire(&self.org.name, &self.owner, ttl, at_ms)
-                .await?
-            {
-                Acquired::Lease(lease) => return Ok(Guard::new(self.state.clone(), lease)),
-                // A dead holder cannot renew: its lock is taken as if it had run out. Should it be
-                // alive after all, its fence keeps it from writing.
-                Acquired::Held { owner, expires_ms }
-                    if (self.abandoned)(&owner) && at_ms < expires_ms =>
-                {
-                    at_ms = expires_ms;
-                }
-                Acquired::Held { owner, expires_ms } => {
-                    return Err(RunError::Locked {
-                        org: self.org.name.clone(),
-                        owner,
-                        seconds: expires_ms.saturating_sub(now_ms()).div_ceil(1000),
-                    });
-                }
+        lock(&self.state, &self.org.name, &self.owner, self.abandoned).await
+    }
+}
+
+/// Takes a lock, and gives signs of life until it is released.
+pub(crate) async fn lock(
+    state: &Arc<dyn State>,
+    name: &OrgName,
+    owner: &Owner,
+    abandoned: fn(&Owner) -> bool,
+) -> Result<Guard, RunError> {
+    let ttl = millis(LEASE);
+    let mut at_ms = now_ms();
+    loop {
+        match state.acquire(name, owner, ttl, at_ms).await? {
+            Acquired::Lease(lease) => return Ok(Guard::new(state.clone(), lease)),
+            // A dead holder cannot renew: its lock is taken as if it had run out. Should it be
+            // alive after all, its fence keeps it from writing.
+            Acquired::Held { owner, expires_ms } if abandoned(&owner) && at_ms < expires_ms => {
+                at_ms = expires_ms;
+            }
+            Acquired::Held { owner, expires_ms } => {
+                return Err(RunError::Locked {
+                    org: name.clone(),
+                    owner,
+                    seconds: expires_ms.saturating_sub(now_ms()).div_ceil(1000),
+                });
             }
         }
     }
@@ -363,7 +382,7 @@ impl Journal for Journalist<'_> {
 }
 
 /// Holds the lock and gives signs of life.
-struct Guard {
+pub(crate) struct Guard {
     state: Arc<dyn State>,
     lease: Lease,
     over: Arc<AtomicBool>,
@@ -393,7 +412,11 @@ impl Guard {
         }
     }
 
-    async fn release(self) {
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    pub(crate) async fn release(self) {
         self.over.store(true, Ordering::Relaxed);
         self.heart.abort();
         if let Err(error) = self.state.release(&self.lease).await {

@@ -133,6 +133,7 @@ async fn write(
             visibility: Some(Duration::ZERO),
         },
         stop: Stop::default(),
+        onboards: false,
         events: &events,
     };
     let approval = Approval {

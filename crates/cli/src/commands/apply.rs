@@ -6,7 +6,7 @@ use clap::Args;
 use orgsmith_core::plan::{FORMAT, Plan};
 use orgsmith_engine::collect;
 
-use super::{road, stale};
+use super::{onboard, road, stale};
 use crate::args::{Carry, People, Selected};
 use crate::error::{Exit, Failure};
 use crate::session::{Connected, Session};
@@ -64,8 +64,11 @@ impl Apply {
         }
         let calls = fresh(session, &plan, &target).await?;
         let planned = road::Planned::from_file(plan, calls);
+        onboard::check(session)?;
         let finished = road::carry_out(session, &planned, &target, &self.carry, true).await?;
-        road::conclude(session.out, &planned.plan, finished.as_ref())
+        let exit = road::conclude(session.out, &planned.plan, finished.as_ref())?;
+        onboard::after_run(session, &target, &self.carry).await;
+        Ok(exit)
     }
 }
 
@@ -79,12 +82,15 @@ pub(crate) async fn apply(
     prune: bool,
 ) -> anyhow::Result<Exit> {
     let target = session.connect(to)?;
+    onboard::check(session)?;
     let source = Source::parse(source, session)?;
     let wanted = source.read_with(session, selected, people).await?;
     let planned = road::plan(session, &wanted, &target, prune).await?;
     road::advise(session.out, &planned.plan, selected);
     let finished = road::carry_out(session, &planned, &target, carry, false).await?;
-    road::conclude(session.out, &planned.plan, finished.as_ref())
+    let exit = road::conclude(session.out, &planned.plan, finished.as_ref())?;
+    onboard::after_run(session, &target, carry).await;
+    Ok(exit)
 }
 
 /// Refuses a plan whose target has moved; returns the calls it took to find out.

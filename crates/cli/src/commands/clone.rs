@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::fan::{Fan, Trip};
 use super::preflight::{self, Room};
-use super::road;
+use super::{onboard, road};
 use crate::args::{Carry, Format, People, Selected};
 use crate::error::{Exit, count};
 use crate::output::{BOLD, GREEN, YELLOW, styled};
@@ -39,7 +39,8 @@ pub(crate) struct Clone {
 
 impl Clone {
     pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
-        // A slip in a name should show before an org is read for minutes.
+        // A slip should show before an org is read for minutes.
+        onboard::check(session)?;
         let room = (&self.room, self.ignore_shortfall);
         if let Some(name) = self.fan.only(&self.targets) {
             let target = session.connect(name)?;
@@ -87,6 +88,7 @@ async fn into(
     let finished = road::carry_out(session, &planned, target, carry, false).await?;
     let exit = road::conclude(out, &planned.plan, finished.as_ref())?;
     if finished.is_none() {
+        onboard::after_run(session, target, carry).await;
         return Ok(exit);
     }
     drop(planned);
@@ -103,6 +105,7 @@ async fn into(
             target.org.name,
         ))?;
     }
+    onboard::after_run(session, target, carry).await;
     Ok(if left > 0 && exit == Exit::Ok {
         Exit::Partial
     } else {

@@ -261,6 +261,7 @@ async fn approve_and_run(
     let secrets = folder.join("secrets.json");
     private(&secrets, &serde_json::to_string(&values)?)?;
     let carry = Carry {
+        no_onboard: true,
         yes: true,
         force: true,
         parallelism: 40,

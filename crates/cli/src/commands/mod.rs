@@ -14,6 +14,7 @@ pub(crate) mod graph;
 pub(crate) mod help;
 pub(crate) mod kinds;
 pub(crate) mod map;
+pub(crate) mod onboard;
 pub(crate) mod org;
 pub(crate) mod permissions;
 pub(crate) mod plan;
@@ -74,6 +75,9 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
         Command::Runs(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Resume(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Map(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Onboard(command) => {
+            block_on(global, out, |s| async move { command.run(&s).await })
+        }
         Command::Org(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Permissions(command) => {
             block_on(global, out, |s| async move { command.run(&s).await })

@@ -4,7 +4,7 @@ use clap::Args;
 use orgsmith_core::checks::{Brake, check};
 use orgsmith_engine::load_plan;
 
-use super::{road, runs};
+use super::{onboard, road, runs};
 use crate::args::Carry;
 use crate::error::{Exit, Failure};
 use crate::session::Session;
@@ -31,6 +31,8 @@ impl Resume {
             .map_err(|rejected| Failure::Checks(rejected.to_string()))?;
         let secrets = road::resolve(session, &checked, &self.carry)?;
         let finished = road::resume(session, &target, &run.id, &secrets, &self.carry).await?;
-        road::conclude(session.out, checked.plan(), Some(&finished))
+        let exit = road::conclude(session.out, checked.plan(), Some(&finished))?;
+        onboard::after_run(session, &target, &self.carry).await;
+        Ok(exit)
     }
 }

@@ -378,6 +378,7 @@ async fn run(
                 limits: target.limits(carry.parallelism),
                 stop,
                 events: &events,
+                onboards: target.settings.onboards,
             };
             work(&runner).await
         })

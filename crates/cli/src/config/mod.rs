@@ -2,6 +2,7 @@
 
 mod credential;
 mod numbers;
+mod onboard;
 mod rewrite;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use orgsmith_core::people::Rewrites;
 use serde::Deserialize;
 
 pub(crate) use credential::{command_output, find, readable_by_others};
+pub(crate) use onboard::Onboarding;
 
 /// The name of the project file.
 pub(crate) const FILE: &str = "orgsmith.yaml";
@@ -81,6 +83,9 @@ pub(crate) struct Project {
     /// Where the values of secrets come from, by name.
     #[serde(default)]
     pub(crate) secrets: BTreeMap<String, ValueFrom>,
+    /// What another system is asked for each new user.
+    #[serde(default)]
+    onboard: Option<onboard::Onboard>,
 }
 
 /// What holds for every org that does not say otherwise.
@@ -108,6 +113,8 @@ pub(crate) struct OrgEntry {
     /// Writing asks for the org's name.
     #[serde(default)]
     pub(crate) protected: bool,
+    /// New users there are onboarded, where the project says how.
+    onboard: Option<bool>,
     /// What is different about people there.
     #[serde(default)]
     rewrite: rewrite::Rewrite,
@@ -145,6 +152,8 @@ pub(crate) struct OrgSettings {
     pub(crate) visibility_wait_s: Option<u64>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) protected: bool,
+    /// New users there are onboarded, where the project says how.
+    pub(crate) onboards: bool,
     pub(crate) rewrites: Rewrites,
     pub(crate) numbers: NumberRules,
 }
@@ -202,6 +211,20 @@ impl Config {
         nearest(name, self.project.orgs.keys().map(String::as_str))
     }
 
+    /// Returns how new users are onboarded, where the project says so.
+    pub(crate) fn onboarding(&self) -> Result<Option<Onboarding>, Error> {
+        let Some(section) = &self.project.onboard else {
+            return Ok(None);
+        };
+        let path = self.path.clone().unwrap_or_default();
+        let made = section.onboarding().map_err(|message| Error::Bad {
+            path,
+            place: None,
+            message: format!("onboard: {message}"),
+        });
+        made.map(Some)
+    }
+
     /// Returns what is known of an org.
     pub(crate) fn org(&self, name: &str) -> Result<OrgSettings, Error> {
         let entry = match self.project.orgs.get(name) {
@@ -254,6 +277,7 @@ impl Config {
             visibility_wait_s: entry.visibility_wait_s.or(defaults.visibility_wait_s),
             labels: entry.labels,
             protected: entry.protected,
+            onboards: entry.onboard.unwrap_or(true) && self.project.onboard.is_some(),
             rewrites: entry
                 .rewrite
                 .rules()
@@ -276,6 +300,11 @@ fn parse(path: &Path, text: &str) -> Result<Project, Error> {
         let place = error.location().map(|place| (place.line(), place.column()));
         bad(place, explain(&error.without_snippet().to_string()))
     })?;
+    if let Some(section) = &project.onboard {
+        section
+            .onboarding()
+            .map_err(|message| bad(None, format!("onboard: {message}")))?;
+    }
     for (name, org) in &project.orgs {
         if let (Some(_), Some(_)) = (&org.region, &org.base_url) {
             return Err(bad(

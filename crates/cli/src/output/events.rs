@@ -197,6 +197,31 @@ impl Progress {
                     ),
                 );
             }
+            Event::OnboardStarted { org, users } => {
+                let title = format!("onboarding {org}");
+                self.bar(&title, *users, &title);
+            }
+            Event::Onboarding {
+                org,
+                user,
+                stage,
+                reason,
+            } => {
+                if matches!(*stage, "provisioned" | "failed") {
+                    self.step(&format!("onboarding {org}"));
+                }
+                let reason = reason.as_deref().unwrap_or_default();
+                if *stage == "failed" {
+                    let failed = styled(RED, "failed:");
+                    self.say(prefix, &format!("{failed} onboard {user}: {reason}"));
+                } else if self.verbose > 0 {
+                    self.say(
+                        prefix,
+                        &styled(DIM, format!("onboard {user}: {stage} {reason}")),
+                    );
+                }
+            }
+            Event::OnboardEnded { org, .. } => self.end(&format!("onboarding {org}")),
         }
     }
 }

@@ -11,6 +11,7 @@ mod killed;
 mod kinds_page;
 mod lab;
 mod numbers;
+mod onboard;
 mod orgs;
 mod people;
 mod preflight;

@@ -278,6 +278,7 @@ fn runner<'r>(org: &'r Org, state: Arc<dyn State>, events: &'r Events) -> Runner
             visibility: Some(Duration::ZERO),
         },
         stop: Stop::default(),
+        onboards: false,
         events,
     }
 }

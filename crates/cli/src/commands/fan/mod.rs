@@ -21,7 +21,7 @@ use serde_json::json;
 use self::summary::Report;
 use self::waves::{Labels, Wave, labels};
 use super::preflight::{self, Room};
-use super::road;
+use super::{onboard, road};
 use crate::args::{Carry, Format};
 use crate::error::{Exit, Failure, count, words};
 use crate::output::{Align, BOLD, CYAN, DIM, Out, RED, Table, YELLOW, styled};
@@ -369,10 +369,14 @@ impl Trip<'_> {
         let report = finished_report(&out, report, checked.plan(), finished.as_ref());
         drop((checked, source_ids));
         // An org that ended the run early says why better than a second failure would.
-        if finished.is_none() || report.error.is_some() {
-            return report;
+        let mut report = match finished {
+            Some(_) if report.error.is_none() => self.prove(&session, report, &target, stop).await,
+            _ => report,
+        };
+        if !stop.is_asked() {
+            report.onboarding = onboard::after_run(&session, &target, self.carry).await;
         }
-        self.prove(&session, report, &target, stop).await
+        report
     }
 
     async fn prove(

@@ -1,5 +1,6 @@
 //! What came of each org, as a table, for programs, and as one exit code.
 
+use orgsmith_core::onboard::Counts;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -29,6 +30,9 @@ pub(super) struct Report {
     pub(super) error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hint: Option<String>,
+    /// How new users stand in another system; that is no part of the exit code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) onboarding: Option<Counts>,
     /// The result of the run, as one target alone has it.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub(super) result: Value,
