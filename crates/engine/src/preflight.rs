@@ -76,7 +76,7 @@ pub async fn preflight(
         ),
     );
     let of_token = join(
-        lacks(client, catalogue, plan),
+        lacks(client, catalogue, plan, demand),
         join(
             OptionFuture::from(source.map(|(source, _)| products(&source.client, client))),
             when(demand.has_numbers(), free_numbers(client)),
@@ -243,9 +243,17 @@ async fn limits(client: &Client, namespace: &str) -> Told<BTreeMap<String, u64>>
     }
 }
 
-async fn lacks(client: &Client, catalogue: &Catalogue, plan: &Plan) -> Told<Lacks> {
+async fn lacks(
+    client: &Client,
+    catalogue: &Catalogue,
+    plan: &Plan,
+    demand: &Demand,
+) -> Told<Lacks> {
     let subject = ask(client, Call::get(SUBJECT), SUBJECT).await?;
-    Ok(Held::read(&subject).lacks(catalogue, plan))
+    let held = Held::read(&subject);
+    let mut lacks = held.lacks(catalogue, plan);
+    lacks.not_to_give = held.not_to_give(demand.given());
+    Ok(lacks)
 }
 
 async fn products(source: &Client, target: &Client) -> Told<[BTreeSet<String>; 2]> {

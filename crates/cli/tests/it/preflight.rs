@@ -381,3 +381,36 @@ fn seats_by_hand_are_read_strictly() {
         assert!(shown.stderr.contains("LICENCE=N"), "{shown}");
     }
 }
+
+#[test]
+fn a_role_that_the_client_may_not_give_is_found_before_the_first_write() {
+    let catalogue = Catalogue::builtin();
+    let terms = ["kind=auth_role", "kind=user", "kind=auth_division"];
+    let kinds = Selection::parse(catalogue, &terms, &[])
+        .expect("kinds")
+        .kinds(catalogue);
+    let lab = with(0, |config| {
+        let mut client = ClientSpec::new("giver-client", "giver-secret");
+        client.permissions = Role::new(catalogue, Purpose::Apply, &kinds)
+            .needs
+            .into_keys()
+            .collect();
+        config.orgs[0].clients.push(client);
+    });
+    lab.write(
+        "gift/auth_role/Judge.yaml",
+        "name: Judge\ndescription: judges\npermissionPolicies:\n\
+         - {domain: quality, entityName: evaluation, actionSet: [view, edit]}\n",
+    );
+    lab.write(
+        "gift/user/ana@x.example.yaml",
+        "name: Ana\nemail: ana@x.example\nstate: active\ndivision: {$ref: auth_division/~home}\n\
+         grants:\n- {role: {$ref: auth_role/Judge}, division: {$ref: auth_division/~home}}\n",
+    );
+    let shown = lab.run(&["clone", "gift", "giver", "--yes"]).ends(5);
+    let told =
+        "it may not give what it does not hold: quality:evaluation:edit (of auth_role/Judge)";
+    assert!(shown.stderr.contains(told), "{shown}");
+    assert_eq!(lab.writes("tenant"), 0);
+    lab.run(&["clone", "gift", "tenant", "--yes"]).ends(0);
+}

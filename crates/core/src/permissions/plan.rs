@@ -8,7 +8,7 @@ use super::facts::{Asks, Facts};
 use super::held::Held;
 use super::policy;
 use crate::catalogue::Catalogue;
-use crate::id::Kind;
+use crate::id::{Kind, ObjectRef};
 use crate::plan::{Plan, Write};
 
 /// What a token lacks for a plan.
@@ -23,6 +23,8 @@ pub struct Lacks {
     /// Not held, and needed by jobs of which the contract does not say what they need, or of a form
     /// that no role has.
     pub doubtful: BTreeMap<String, BTreeSet<Kind>>,
+    /// Not held, and in roles that are to be granted: nobody may give what they do not have.
+    pub not_to_give: BTreeMap<String, BTreeSet<ObjectRef>>,
 }
 
 /// Returns the permissions that a call asks for, or of which it asks for one.
@@ -34,6 +36,17 @@ pub fn asked(method: &str, path: &str) -> Vec<&'static str> {
 }
 
 impl Held {
+    /// Returns the permissions of roles that the token may not give, as it lacks them itself.
+    pub fn not_to_give(
+        &self,
+        given: &BTreeMap<String, BTreeSet<ObjectRef>>,
+    ) -> BTreeMap<String, BTreeSet<ObjectRef>> {
+        let lacking = given.iter().filter(|(name, _)| self.extent(name).is_none());
+        lacking
+            .map(|(name, roles)| (name.clone(), roles.clone()))
+            .collect()
+    }
+
     /// Compares with what the writes of a plan ask for.
     pub fn lacks(&self, catalogue: &Catalogue, plan: &Plan) -> Lacks {
         let mut needed: BTreeMap<Vec<&str>, BTreeSet<Kind>> = BTreeMap::new();

@@ -254,6 +254,7 @@ fn permissions(told: &Told<Lacks>) -> Row {
         missing,
         partial,
         doubtful,
+        not_to_give,
     } = lacks;
     let held = needed.saturating_sub(missing.len());
     let judged = |verdict, reason: String| {
@@ -269,6 +270,13 @@ fn permissions(told: &Told<Lacks>) -> Row {
         let advice = "give the role of the OAuth client what it lacks, in all divisions \
                       (`orgsmith org check` lists it)";
         return judged(Verdict::Short, format!("it lacks {}", names(missing))).advice(advice);
+    }
+    if !not_to_give.is_empty() {
+        let told = not_to_give.iter();
+        let told = told.map(|(name, roles)| format!("{name} (of {})", some(roles)));
+        let reason = format!("it may not give what it does not hold: {}", some(told));
+        let advice = "give the role of the OAuth client these as well, or leave the grants out";
+        return judged(Verdict::Short, reason).advice(advice);
     }
     if !partial.is_empty() {
         let limits = partial.iter();

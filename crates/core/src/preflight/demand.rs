@@ -71,6 +71,8 @@ pub struct Demand {
     pub(super) numbers: BTreeSet<String>,
     /// Objects that are left alone: the first few, and how many there are.
     pub(super) conflicts: Vec<ObjectRef>,
+    /// Permissions that are given away with roles, by the roles.
+    given: BTreeMap<String, BTreeSet<ObjectRef>>,
 }
 
 /// The steps of each object.
@@ -115,8 +117,14 @@ impl Demand {
                 .iter()
                 .map(|conflict| conflict.object.clone())
                 .collect(),
+            given: reader.given(),
             holders,
         }
+    }
+
+    /// Returns the permissions that are given away with roles, by the roles.
+    pub fn given(&self) -> &BTreeMap<String, BTreeSet<ObjectRef>> {
+        &self.given
     }
 
     /// Returns what has to be asked about licences, each once.
@@ -200,6 +208,40 @@ impl<'p> Reader<'p> {
                     fields.contains(&root)
                 })
         })
+    }
+
+    /// Finds the permissions of the roles that the plan grants, as far as the bundle has the roles.
+    fn given(&self) -> BTreeMap<String, BTreeSet<ObjectRef>> {
+        let mut roles: BTreeSet<ObjectRef> = BTreeSet::new();
+        for (subject, document) in self.documents("user").chain(self.documents("group")) {
+            if self.touched(subject, &["grants"]) {
+                roles.extend(referred(field(document, "grants").as_ref(), Some("role")));
+            }
+        }
+        let mut given: BTreeMap<String, BTreeSet<ObjectRef>> = BTreeMap::new();
+        for (role, document) in self
+            .documents("auth_role")
+            .filter(|(role, _)| roles.contains(*role))
+        {
+            let policies = field(document, "permissionPolicies");
+            for policy in items_of(policies.as_ref()) {
+                let text = |name: &str| policy.get(name).and_then(Value::as_str).unwrap_or("*");
+                for action in items_of(policy.get("actionSet"))
+                    .iter()
+                    .filter_map(Value::as_str)
+                {
+                    let parts = [text("domain"), text("entityName"), action];
+                    // What a wildcard stands for the org knows.
+                    if !parts.contains(&"*") {
+                        given
+                            .entry(parts.join(":"))
+                            .or_default()
+                            .insert(role.clone());
+                    }
+                }
+            }
+        }
+        given
     }
 
     /// Finds the users that may take seats, by what their licences follow from.
