@@ -197,4 +197,54 @@ mod tests {
             "{told}"
         );
     }
+
+    /// Answers one request with a text, or not at all.
+    async fn server(answer: Option<String>) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("a port");
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a request");
+            let _ = stream.read(&mut [0; 4096]).await;
+            match answer {
+                Some(answer) => {
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                }
+                None => std::future::pending().await,
+            }
+        });
+        format!("http://{address}/x")
+    }
+
+    async fn sent(answer: Option<&str>) -> Result<PlainReply, PlainError> {
+        let request = PlainRequest {
+            method: "GET".to_owned(),
+            url: server(answer.map(str::to_owned)).await,
+            headers: Vec::new(),
+            body: None,
+        };
+        let plain = Plain::new(Duration::from_millis(300), 100, true).expect("a client");
+        plain.send(&request).await
+    }
+
+    #[tokio::test]
+    async fn silence_and_length_are_bounded_and_redirects_are_answers() {
+        let silent = sent(None).await.expect_err("no answer");
+        assert_eq!(silent, PlainError::Timeout(Duration::from_millis(300)));
+        // It begins to answer, and never ends.
+        let long = format!("HTTP/1.1 200 x\r\n\r\n{}", "y".repeat(200));
+        let long = sent(Some(&long)).await.expect_err("too long");
+        assert_eq!(long, PlainError::TooLarge(100));
+        let elsewhere = "HTTP/1.1 302 x\r\nlocation: http://127.0.0.1:1/\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n";
+        let elsewhere = sent(Some(elsewhere)).await.expect("an answer");
+        assert_eq!(elsewhere.status, 302);
+        assert_eq!(elsewhere.retry_after, Some(Duration::from_secs(7)));
+        let nonsense = sent(Some("this is no HTTP\r\n\r\n")).await;
+        assert!(
+            matches!(nonsense, Err(PlainError::Broken(_))),
+            "{nonsense:?}"
+        );
+    }
 }

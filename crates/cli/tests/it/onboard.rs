@@ -384,6 +384,60 @@ fn a_run_does_not_wait_forever_and_the_step_is_taken_up_later() {
     assert_eq!(onboard(&lab, &[], 0)["counts"]["provisioned"], 3);
 }
 
+#[test]
+fn a_clone_into_several_orgs_onboards_the_users_of_each() {
+    let crm = Crm::start();
+    let lab = lab(&crm);
+    users(&lab, &["plain", "error"]);
+    let clone = ["clone", "people", "gold", "tenant", "--yes", "-o", "json"];
+    let shown = lab.run(&clone).ends(0);
+    let told: Value = serde_json::from_str(&shown.stdout).expect("JSON");
+    for target in told["targets"].as_array().expect("a list") {
+        // What another system does not do is no failure of the clone.
+        assert_eq!(
+            (&target["exit"], &target["verdict"]),
+            (&json!(0), &json!("equal"))
+        );
+        let counts = &target["onboarding"];
+        assert_eq!(
+            (&counts["provisioned"], &counts["failed"]),
+            (&json!(1), &json!(1)),
+            "{shown}"
+        );
+    }
+    let sent = crm.requests("plain@x.example");
+    let orgs: Vec<&str> = sent
+        .iter()
+        .filter_map(|seen| seen.body["org"].as_str())
+        .collect();
+    assert_eq!(orgs.len(), 2);
+    assert!(
+        orgs.contains(&"gold") && orgs.contains(&"tenant"),
+        "{orgs:?}"
+    );
+    assert_ne!(
+        sent[0].headers["idempotency-key"],
+        sent[1].headers["idempotency-key"]
+    );
+    let alerts = crm.world.lock().expect("not poisoned").alerts.len();
+    assert_eq!(alerts, 2, "one for each org");
+}
+
+#[test]
+fn an_org_may_be_left_out() {
+    let crm = Crm::start();
+    let lab = lab(&crm);
+    let project = fs::read_to_string(lab.path("orgsmith.yaml")).expect("a project");
+    let quiet = project.replace("  gold:\n", "  gold:\n    onboard: false\n");
+    lab.write("orgsmith.yaml", quiet);
+    users(&lab, &["plain"]);
+    lab.run(&["apply", "people", "--to", "gold", "--yes"])
+        .ends(0);
+    let shown = lab.run(&["onboard", "gold", "--list"]).ends(0);
+    assert_eq!(shown.stdout, "No user of gold is to be onboarded.\n");
+    assert!(crm.requests("plain@x.example").is_empty());
+}
+
 /// Starts an apply, and kills it when something can be seen.
 fn killed_when(lab: &Lab, is_so: impl Fn() -> bool) {
     let mut child = lab

@@ -327,6 +327,9 @@ impl Trip<'_> {
             let orgs = open.join(", ");
             let question = format!("Write this to {orgs}? Only \"yes\" is taken as consent:");
             if ask(question).await? != "yes" {
+                if stop.is_asked() {
+                    return Ok(false);
+                }
                 for (lane, ready) in lanes {
                     if ready.is_some() {
                         refuse(lane, ready);
@@ -339,7 +342,11 @@ impl Trip<'_> {
         for (lane, ready) in lanes.iter_mut().filter(asked(true)) {
             let org = lane.report.org.clone();
             let question = format!("{org} is protected. Type its name to go on:");
-            if ask(question).await? != org {
+            let answer = ask(question).await?;
+            if stop.is_asked() {
+                return Ok(false);
+            }
+            if answer != org {
                 refuse(lane, ready);
             }
         }
