@@ -11,9 +11,11 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt};
 use orgsmith_client::{Call, Plain, PlainError, PlainRequest, path_segment};
 use orgsmith_core::catalogue::Catalogue;
-use orgsmith_core::id::ObjectRef;
-use orgsmith_core::onboard::{Answer, Counts, Job, Outgoing, Setup, Stage, Values};
-use orgsmith_store::state::{Owner, State};
+use orgsmith_core::id::{ObjectRef, OrgName, RunId, StepId};
+use orgsmith_core::journal::StepState;
+use orgsmith_core::onboard::{Answer, Counts, Job, Outgoing, Setup, Stage, Values, newcomers};
+use orgsmith_core::plan::Plan;
+use orgsmith_store::state::{Owner, RunStatus, State, replay};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -22,10 +24,13 @@ use crate::chain::chain;
 use crate::events::{Event, Events};
 use crate::execute::{Secrets, Stop};
 use crate::org::Org;
-use crate::run::{Guard, RunError, lock, now_ms};
+use crate::run::{Guard, RunError, load_plan, lock, now_ms};
 
 /// The most of an answer that is read.
 const MAX_ANSWER: u64 = 256 * 1024;
+
+/// The longest sleep; whoever wakes up looks again.
+const A_DAY: Duration = Duration::from_secs(86_400);
 
 /// Onboards the new users of one org.
 pub struct Onboarder<'o> {
@@ -87,6 +92,7 @@ impl Onboarder<'_> {
     }
 
     async fn under(&self, guard: &Guard, again: bool) -> Result<Pass, RunError> {
+        self.find_left_behind(guard).await?;
         let mut open = BTreeMap::new();
         for job in self.state.jobs(Some(&self.org.name)).await? {
             let job = if again && job.stage == Stage::Failed {
@@ -140,6 +146,50 @@ impl Onboarder<'_> {
         })
     }
 
+    /// Queues the users of runs that died before they could: a later run finds them there, and so
+    /// not new.
+    async fn find_left_behind(&self, guard: &Guard) -> Result<(), RunError> {
+        let org = &self.org.name;
+        // Whoever writes to the org now queues its own.
+        if let Some((owner, expires_ms)) = self.state.holder(org).await?
+            && expires_ms > now_ms()
+            && !(self.abandoned)(&owner)
+        {
+            return Ok(());
+        }
+        let runs = self.state.runs(Some(org)).await?;
+        let died = runs.iter().filter(|run| run.status == RunStatus::Running);
+        for run in died {
+            let (plan, states) = match journal_of(&*self.state, &run.id, org).await {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::warn!(%org, run = %run.id, %error, "its new users are not known");
+                    continue;
+                }
+            };
+            let ids = plan
+                .steps
+                .iter()
+                .filter_map(|step| match states.get(&step.id) {
+                    Some(StepState::Done { id: Some(id), .. }) => {
+                        Some((step.object.clone(), id.clone()))
+                    }
+                    _ => None,
+                });
+            let kept = self.state.jobs(Some(org)).await?;
+            let kept: BTreeSet<&ObjectRef> = kept.iter().map(|job| &job.user).collect();
+            let jobs: Vec<Job> = newcomers(&plan, &states, &ids.collect())
+                .into_iter()
+                .filter(|(user, _)| !kept.contains(user))
+                .map(|(user, id)| Job::new(org, user, id, &run.id, now_ms()))
+                .collect();
+            if !jobs.is_empty() {
+                self.state.ask_jobs(guard.lease(), &jobs).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Sends what is due until nothing is open, or the time is over.
     async fn work_off(
         &self,
@@ -154,7 +204,10 @@ impl Onboarder<'_> {
         let mut running = FuturesUnordered::new();
         let (begin_ms, begin) = (now_ms(), Instant::now());
         let end_ms = begin_ms.saturating_add(millis(self.patience));
-        let at = |time_ms: u64| begin + Duration::from_millis(time_ms.saturating_sub(begin_ms));
+        let at = |time_ms: u64| {
+            let wait = Duration::from_millis(time_ms.saturating_sub(begin_ms));
+            begin + wait.min(A_DAY)
+        };
         let mut hold_ms = 0;
         let mut closing = false;
         loop {
@@ -339,6 +392,16 @@ impl Onboarder<'_> {
             Err(error) => Err(error.to_string()),
         })
     }
+}
+
+async fn journal_of(
+    state: &dyn State,
+    run: &RunId,
+    org: &OrgName,
+) -> Result<(Plan, BTreeMap<StepId, StepState>), RunError> {
+    let plan = load_plan(state, run, org).await?;
+    let states = replay(&state.journal(run).await?)?;
+    Ok((plan, states))
 }
 
 fn of(outgoing: Outgoing) -> PlainRequest {

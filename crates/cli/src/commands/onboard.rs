@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use orgsmith_core::onboard::{Counts, Job, Stage};
 use orgsmith_engine::{Onboarder, Pass, Secrets};
+use orgsmith_store::state::RunStatus;
 use serde_json::{Value, json};
 
 use crate::args::{Carry, Format};
@@ -30,7 +31,7 @@ pub(crate) struct Onboard {
     #[arg(long, conflicts_with_all = ["retry_failed", "wait_s"])]
     list: bool,
     /// The longest time to work and wait, in seconds; what is open then stays open.
-    #[arg(long, value_name = "N", default_value_t = 600)]
+    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     wait_s: u64,
     /// Values of secrets: a YAML file of names and values, readable by you alone.
     #[arg(long, value_name = "FILE")]
@@ -144,7 +145,10 @@ pub(super) async fn after_run(
         let state = session.state().await?;
         let jobs = state.jobs(Some(&target.org.name)).await?;
         let counts = Counts::of(&jobs);
-        if carry.no_onboard || counts.open() == 0 {
+        let runs = state.runs(Some(&target.org.name)).await?;
+        // One that died may have left new users behind.
+        let died = runs.iter().any(|run| run.status == RunStatus::Running);
+        if carry.no_onboard || counts.open() == 0 && !died {
             return anyhow::Ok(counts);
         }
         let Some(how) = onboarding(session)? else {

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use orgsmith_sim::{FaultAction, FaultRule};
 use serde_json::{Value, json};
 
 use crate::lab::{Lab, PLANTED, Shown};
@@ -488,6 +489,34 @@ fn killed_between_request_and_state_nothing_is_sent_twice() {
         sent[1].headers["idempotency-key"]
     );
     shows_no_secret(&lab);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn whom_a_killed_run_made_is_found_by_the_next() {
+    let crm = Crm::start();
+    let lab = lab(&crm);
+    users(&lab, &["one"]);
+    lab.write("people/routing_skill/Late.yaml", "name: Late\n");
+    let delay = FaultRule::new(FaultAction::DelayMs(3_000)).on("POST", "/api/v2/routing/skills");
+    lab.sim.add_fault(delay);
+    // The user is there and written down; the run has not ended.
+    let files = [".orgsmith/state.db", ".orgsmith/state.db-wal"].map(|file| lab.path(file));
+    let is_written = || {
+        let bytes = files
+            .iter()
+            .flat_map(|file| fs::read(file).unwrap_or_default());
+        let bytes: Vec<u8> = bytes.collect();
+        let done = br#"user/one@x.example:create{"entry":"done""#;
+        bytes.windows(done.len()).any(|bytes| bytes == done)
+    };
+    killed_when(&lab, is_written);
+    lab.sim.clear_faults();
+    assert_eq!(onboard(&lab, &["--list"], 0)["users"], json!([]));
+    lab.run(&["apply", "people", "--to", "gold", "--yes"])
+        .ends(0);
+    assert_eq!(onboard(&lab, &["--list"], 0)["counts"]["provisioned"], 1);
+    assert_eq!(crm.requests("one@x.example").len(), 1);
 }
 
 #[test]

@@ -3,11 +3,14 @@
 use serde_json::Value;
 
 use super::job::{Job, Stage};
-use super::setup::Setup;
+use super::setup::{Pace, Setup};
 use crate::secret::Secret;
 
 /// The most characters of an answer that are kept.
 const EXCERPT: usize = 200;
+
+/// The longest wait that another system may ask for, a day: more would be forgotten.
+const LONGEST_MS: u64 = 86_400_000;
 
 /// What became of a request.
 #[derive(Clone, Debug)]
@@ -172,7 +175,23 @@ impl Setup {
             let why = format!("given up after {attempts} tries: {why}");
             return ended(job, Stage::Failed, Some(why), now_ms);
         }
-        let wait = after_ms.unwrap_or_else(|| self.backoff(attempts, random));
+        let wait = match (after_ms, counts) {
+            (Some(asked), _) => asked.min(LONGEST_MS),
+            (None, true) => self.backoff(attempts, random),
+            // It is no try, so the time since it began tells how long to wait.
+            (None, false) => {
+                let since = now_ms.saturating_sub(job.since_ms);
+                let Pace {
+                    base_ms, cap_ms, ..
+                } = self.pace;
+                part(since.max(base_ms).min(cap_ms), random).max(1)
+            }
+        };
+        let wait = match tries {
+            Tries::Counted => wait,
+            // An error is no reason to ask more often.
+            Tries::Free => wait.max(self.wait(random)),
+        };
         Job {
             // What was refused for the rate alone is no try.
             attempts: if counts { attempts } else { job.attempts },

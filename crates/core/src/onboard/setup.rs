@@ -487,7 +487,7 @@ fn known(catalogue: &Catalogue, field: &Pointer, place: &str) -> Result<(), Wron
         .map(String::as_str)
         .chain(parts)
         .chain(unmanaged)
-        .chain(["id", "version", "selfUri"])
+        .chain(["id", "version", "selfUri", "jabberId", "primaryContactInfo"])
         .collect();
     if fields.contains(&first) {
         return Ok(());

@@ -158,6 +158,25 @@ fn a_rate_limit_is_waited_for_and_no_try() {
 }
 
 #[test]
+fn without_a_time_to_wait_a_rate_limit_is_waited_for_longer_each_time() {
+    let mut job = job();
+    let mut waits = Vec::new();
+    for now_ms in [0, 2_000, 4_000, 60_000] {
+        job = setup().after_request(&job, &got(429, ""), (now_ms, 0.5), []);
+        waits.push(job.next_ms - now_ms);
+    }
+    assert_eq!(waits, [500, 1_000, 2_000, 4_000]);
+    let forever = Answer::Got {
+        status: 429,
+        retry_after_ms: Some(u64::MAX),
+        body: b"",
+    };
+    assert_eq!(requested(&forever).next_ms, 5_000 + 86_400_000);
+    // A poll that fails is no reason to ask sooner.
+    assert_eq!(polled(9_000, &got(503, "")).next_ms, 10_000);
+}
+
+#[test]
 fn what_is_lost_is_tried_again_and_given_up() {
     let setup = setup();
     let lost = Answer::Lost {

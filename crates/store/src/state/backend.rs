@@ -124,8 +124,8 @@ pub trait State: Send + Sync {
         })
     }
 
-    /// Asks for the onboarding of users of the lease's org, as [`Job::asked_again`] says where
-    /// there is one already.
+    /// Asks for the onboarding of users of one org, as [`Job::asked_again`] says where there is one
+    /// already; under the lease of the org or that of [`Job::lock`].
     fn ask_jobs<'a>(&'a self, lease: &'a Lease, jobs: &'a [Job]) -> Reply<'a, ()>;
 
     /// Writes down where a job stands, under the lease of [`Job::lock`].

@@ -574,8 +574,10 @@ async fn jobs_are_asked_for_once_and_kept(state: Arc<dyn State>) {
         ..a.clone()
     };
     assert!(state.put_job(&worker, &ended).await.expect("written"));
-    // The run is taken up again, and asks again.
+    // The run is taken up again, and asks again; so does who looks for what was left behind.
     state.ask_jobs(&acme, &both).await.expect("written");
+    state.ask_jobs(&worker, &both).await.expect("written");
+    state.ask_jobs(&acme, &[]).await.expect("nothing to do");
     let listed = state.jobs(None).await.expect("read");
     assert_eq!(listed, [ended.clone(), b.clone()]);
 

@@ -387,7 +387,7 @@ impl State for Memory {
     fn ask_jobs<'a>(&'a self, lease: &'a Lease, jobs: &'a [Job]) -> Reply<'a, ()> {
         self.fenced(lease, |inner| {
             for job in jobs {
-                if job.org != lease.org {
+                if job.org != lease.org && Job::lock(&job.org) != lease.org {
                     return Err(Error::OtherOrg {
                         lease: lease.org.clone(),
                         other: job.org.clone(),
