@@ -8,7 +8,7 @@ use crate::state::Error;
 /// Every version's changes. What is here has run somewhere: only add to the end.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001.sql"),
-    include_str!("migrations/0003.sql"),
+    include_str!("migrations/0002.sql"),
 ];
 
 const CREATE: &str =
