@@ -10,6 +10,7 @@ use anyhow::Context;
 use orgsmith_client::Client;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::{ObjectRef, OrgName};
+use orgsmith_core::overlay::Overlay;
 use orgsmith_engine::{Limits, Org, Stop};
 use orgsmith_store::state::{Sql, State};
 
@@ -31,6 +32,8 @@ pub(crate) struct Session<'o> {
 pub(crate) struct Connected {
     pub(crate) org: Org,
     pub(crate) settings: OrgSettings,
+    /// What is different there.
+    pub(crate) overlay: Overlay,
     /// Where the credential was found.
     pub(crate) credential: String,
     /// What is wrong with the place.
@@ -131,6 +134,17 @@ impl<'o> Session<'o> {
             .quota(settings.quota_per_minute, Duration::from_secs(60))
             .build()
             .with_context(|| format!("org {name}"))?;
+        let overlay = match settings.overlay.is_plain() && self.config.project.variables.is_empty()
+        {
+            true => Overlay::default(),
+            false => settings
+                .overlay
+                .overlay(self.catalogue(), &self.config.project.variables)
+                .map_err(|message| config::Error::Org {
+                    org: name.to_owned(),
+                    message,
+                })?,
+        };
         Ok(Connected {
             org: Org {
                 name: OrgName::new(name),
@@ -138,6 +152,7 @@ impl<'o> Session<'o> {
                 client,
             },
             settings,
+            overlay,
             credential: found.from,
             warning: found.warning,
         })

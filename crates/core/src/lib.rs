@@ -21,6 +21,7 @@ pub mod journal;
 pub mod matrix;
 pub mod numbers;
 pub mod onboard;
+pub mod overlay;
 pub mod path;
 pub mod people;
 pub mod permissions;

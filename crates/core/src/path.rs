@@ -140,6 +140,12 @@ impl FieldPath {
         Some((Self(holder.to_vec()), name))
     }
 
+    /// Puts a value at the place, wherever it is; fields on the way to it are made, items of lists are
+    /// not. Returns whether there was such a place.
+    pub fn set(&self, body: &mut Value, new: &Value) -> bool {
+        set(body, &self.0, new)
+    }
+
     /// Renames the keys of the maps at the place; an entry whose key becomes nothing is removed.
     pub fn rename_keys(&self, body: &mut Value, rename: &mut dyn FnMut(&str) -> Option<String>) {
         retain(body, &self.0, &mut |value| {
@@ -222,6 +228,45 @@ fn walk<'v>(value: &'v Value, path: &[Segment], visit: &mut dyn FnMut(&'v Value)
     }
 }
 
+/// Tells whether an object stands for something else, which is no place for fields.
+fn is_slot(map: &serde_json::Map<String, Value>) -> bool {
+    map.len() == 1 && map.keys().all(|name| name.starts_with('$') && name != HAS)
+}
+
+fn set(value: &mut Value, path: &[Segment], new: &Value) -> bool {
+    let Some((segment, rest)) = path.split_first() else {
+        new.clone_into(value);
+        return true;
+    };
+    match (segment, value) {
+        (Segment::Field(name), Value::Object(map)) if !is_slot(map) => {
+            let makes = rest.iter().all(|step| matches!(step, Segment::Field(_)));
+            match map.get_mut(&**name) {
+                Some(value) if !(value.is_null() && makes) => set(value, rest, new),
+                _ if !makes => false,
+                _ => {
+                    let mut made = match rest {
+                        [] => Value::Null,
+                        _ => Value::Object(serde_json::Map::new()),
+                    };
+                    let met = set(&mut made, rest, new);
+                    map.insert(name.to_string(), made);
+                    met
+                }
+            }
+        }
+        (Segment::Elements, value) => {
+            let items = Items::list_mut(value).into_iter().flatten();
+            items.fold(false, |met, item| set(item, rest, new) | met)
+        }
+        (Segment::Values, Value::Object(map)) => {
+            let values = map.values_mut();
+            values.fold(false, |met, value| set(value, rest, new) | met)
+        }
+        _ => false,
+    }
+}
+
 fn retain(value: &mut Value, path: &[Segment], visit: &mut dyn FnMut(&mut Value) -> bool) -> bool {
     let Some((segment, rest)) = path.split_first() else {
         return visit(value);
@@ -301,6 +346,29 @@ mod tests {
             .expect("a path")
             .rename_keys(&mut body, &mut |key| (key == "a").then(|| "A".to_owned()));
         assert_eq!(body, json!({"labels": {"A": 1}}));
+    }
+
+    #[test]
+    fn set_makes_fields_and_no_items() {
+        let mut body =
+            json!({"a": {"b": 1}, "list": [{"x": 1}, {}], "q": {"$ref": "a/b"}, "n": null});
+        for (path, met) in [
+            ("a.c.d", true),
+            ("list[].x", true),
+            ("none[].x", false),
+            ("q.id", false),
+            ("a.b.c", false),
+            ("n.m", true),
+            ("new", true),
+        ] {
+            let path = FieldPath::parse(path).expect("a path");
+            assert_eq!(path.set(&mut body, &json!(7)), met, "{path}");
+        }
+        assert_eq!(
+            body,
+            json!({"a": {"b": 1, "c": {"d": 7}}, "list": [{"x": 7}, {"x": 7}], "q": {"$ref": "a/b"},
+                "n": {"m": 7}, "new": 7})
+        );
     }
 
     #[test]

@@ -89,7 +89,9 @@ pub(crate) async fn plan(
         findings,
         source_ids,
         decisions,
-    } = Wish::of(wanted, target).numbered(session, target).await?;
+    } = Wish::of(session, wanted, target)
+        .numbered(session, target)
+        .await?;
     let scope = Scope {
         kinds: kinds_of(catalogue, &bundle).into_keys().collect(),
         // What is pruned must be seen as a whole, so that a change in between is noticed.
@@ -105,6 +107,8 @@ pub(crate) async fn plan(
         rate: rate(target),
         prune,
         pins,
+        ignored: target.overlay.ignored.clone(),
+        protected: target.overlay.protected.clone(),
     };
     let mut plan = Planner::new(catalogue, options).plan(&bundle, &snapshot);
     plan.conflicts.extend(conflicts);
@@ -129,7 +133,8 @@ pub(crate) fn demand(
     plan: &Plan,
     target: &Connected,
 ) -> Demand {
-    Demand::new(session.catalogue(), &Wish::of(wanted, target).bundle, plan)
+    let wish = Wish::of(session, wanted, target);
+    Demand::new(session.catalogue(), &wish.bundle, plan)
 }
 
 /// Returns the objects of whose rarely read parts a bundle speaks.
@@ -155,8 +160,8 @@ struct Wish<'w> {
 }
 
 impl<'w> Wish<'w> {
-    /// Rewrites what is to be different in the target.
-    fn of(wanted: &'w Wanted, target: &Connected) -> Self {
+    /// Makes of what is wanted what this target is to have.
+    fn of(session: &Session<'_>, wanted: &'w Wanted, target: &Connected) -> Self {
         let mut wish = Self {
             bundle: Cow::Borrowed(&wanted.bundle),
             conflicts: wanted.conflicts.clone(),
@@ -164,13 +169,12 @@ impl<'w> Wish<'w> {
             source_ids: wanted.source_ids.clone(),
             decisions: Vec::new(),
         };
-        let rewrites = &target.settings.rewrites;
-        if !rewrites.is_empty() {
-            let rewritten = rewrites.apply(wanted.bundle.clone());
-            wish.bundle = Cow::Owned(rewritten.bundle);
-            wish.conflicts.extend(rewritten.conflicts);
-            wish.findings = rewritten.findings;
-            for (old, new) in rewritten.renamed {
+        if !target.overlay.is_idle(&wish.bundle) {
+            let bundle = wish.bundle.to_mut();
+            let applied = target.overlay.apply(session.catalogue(), bundle);
+            wish.conflicts.extend(applied.conflicts);
+            wish.findings.extend(applied.findings);
+            for (old, new) in applied.moved {
                 if let Some(id) = wish.source_ids.remove(&old) {
                     wish.source_ids.insert(new, id);
                 }

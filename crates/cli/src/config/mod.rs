@@ -3,6 +3,7 @@
 mod credential;
 mod numbers;
 mod onboard;
+mod overlay;
 mod rewrite;
 
 use std::collections::BTreeMap;
@@ -11,8 +12,9 @@ use std::path::{Path, PathBuf};
 use orgsmith_client::{Endpoint, Region};
 use orgsmith_core::catalogue::nearest;
 use orgsmith_core::numbers::Rules as NumberRules;
-use orgsmith_core::people::Rewrites;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 pub(crate) use credential::{command_output, find, readable_by_others};
 pub(crate) use onboard::Onboarding;
@@ -86,6 +88,12 @@ pub(crate) struct Project {
     /// What another system is asked for each new user.
     #[serde(default)]
     onboard: Option<onboard::Onboard>,
+    /// The variables that orgs may set.
+    #[serde(default)]
+    pub(crate) variables: overlay::Variables,
+    /// What is different in every org.
+    #[serde(default)]
+    overlay: overlay::Written,
 }
 
 /// What holds for every org that does not say otherwise.
@@ -115,10 +123,21 @@ pub(crate) struct OrgEntry {
     pub(crate) protected: bool,
     /// New users there are onboarded, where the project says how.
     onboard: Option<bool>,
-    /// What is different about people there.
+    /// The sections of an overlay; see there.
+    #[serde(default)]
+    variables: BTreeMap<String, Value>,
     #[serde(default)]
     rewrite: rewrite::Rewrite,
-    /// Which telephone numbers it has in place of those of a source.
+    #[serde(default)]
+    rename: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(default)]
+    change: Vec<overlay::ChangeOf>,
+    #[serde(default)]
+    ignore: Vec<overlay::IgnoreOf>,
+    #[serde(default)]
+    protect: Vec<String>,
+    #[serde(default)]
+    off: Vec<String>,
     #[serde(default)]
     numbers: numbers::Numbers,
 }
@@ -154,8 +173,24 @@ pub(crate) struct OrgSettings {
     pub(crate) protected: bool,
     /// New users there are onboarded, where the project says how.
     pub(crate) onboards: bool,
-    pub(crate) rewrites: Rewrites,
     pub(crate) numbers: NumberRules,
+    pub(crate) overlay: overlay::Written,
+}
+
+impl OrgEntry {
+    /// Returns the sections that an overlay has, too.
+    fn overlay(&self) -> overlay::Written {
+        overlay::Written {
+            variables: self.variables.clone(),
+            rewrite: self.rewrite.clone(),
+            rename: self.rename.clone(),
+            change: self.change.clone(),
+            ignore: self.ignore.clone(),
+            protect: self.protect.clone(),
+            off: self.off.clone(),
+            numbers: self.numbers.clone(),
+        }
+    }
 }
 
 impl Config {
@@ -264,6 +299,8 @@ impl Config {
             }
         };
         let defaults = &self.project.defaults;
+        let overlay = self.project.overlay.clone();
+        let overlay = overlay.and(self.overlay_file(name)?).and(entry.overlay());
         Ok(OrgSettings {
             name: name.to_owned(),
             endpoint,
@@ -278,49 +315,66 @@ impl Config {
             labels: entry.labels,
             protected: entry.protected,
             onboards: entry.onboard.unwrap_or(true) && self.project.onboard.is_some(),
-            rewrites: entry
-                .rewrite
-                .rules()
-                .map_err(|message| wrong(format!("rewrite: {message}")))?,
-            numbers: numbers::rules(&self.project.numbers, &entry.numbers).map_err(wrong)?,
+            numbers: numbers::rules(&self.project.numbers, &overlay.numbers).map_err(wrong)?,
+            overlay,
         })
+    }
+
+    /// Reads `overlays/ORG.yaml`, where there is one.
+    fn overlay_file(&self, org: &str) -> Result<overlay::Written, Error> {
+        let path = overlay::file(self.folder(), org);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => from_yaml(&path, &text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Default::default()),
+            Err(source) => Err(Error::Read { path, source }),
+        }
     }
 }
 
-fn parse(path: &Path, text: &str) -> Result<Project, Error> {
-    let bad = |place, message| Error::Bad {
+/// Reads a file; what is wrong is told with its line.
+fn from_yaml<T: Default + DeserializeOwned>(path: &Path, text: &str) -> Result<T, Error> {
+    if text.trim().is_empty() {
+        return Ok(T::default());
+    }
+    serde_saphyr::from_str(text).map_err(|error| Error::Bad {
         path: path.to_owned(),
-        place,
+        place: error.location().map(|place| (place.line(), place.column())),
+        message: explain(&error.without_snippet().to_string()),
+    })
+}
+
+fn parse(path: &Path, text: &str) -> Result<Project, Error> {
+    let bad = |message| Error::Bad {
+        path: path.to_owned(),
+        place: None,
         message,
     };
-    if text.trim().is_empty() {
-        return Ok(Project::default());
+    let project: Project = from_yaml(path, text)?;
+    for (name, variable) in &project.variables {
+        variable
+            .check()
+            .map_err(|told| bad(format!("variables: {name}: default: {told}")))?;
     }
-    let project: Project = serde_saphyr::from_str(text).map_err(|error| {
-        let place = error.location().map(|place| (place.line(), place.column()));
-        bad(place, explain(&error.without_snippet().to_string()))
-    })?;
     if let Some(section) = &project.onboard {
         section
             .onboarding()
-            .map_err(|message| bad(None, format!("onboard: {message}")))?;
+            .map_err(|message| bad(format!("onboard: {message}")))?;
     }
     for (name, org) in &project.orgs {
         if let (Some(_), Some(_)) = (&org.region, &org.base_url) {
-            return Err(bad(
-                None,
-                format!("org {name}: give `region` or `base_url`, not both"),
-            ));
+            return Err(bad(format!(
+                "org {name}: give `region` or `base_url`, not both"
+            )));
         }
         org.rewrite
             .rules()
-            .map_err(|message| bad(None, format!("org {name}: rewrite: {message}")))?;
+            .map_err(|message| bad(format!("org {name}: rewrite: {message}")))?;
         numbers::rules(&project.numbers, &org.numbers)
-            .map_err(|message| bad(None, format!("org {name}: {message}")))?;
+            .map_err(|message| bad(format!("org {name}: {message}")))?;
         if let Some(credential) = &org.credential {
             credential
                 .check()
-                .map_err(|message| bad(None, format!("org {name}: {message}")))?;
+                .map_err(|message| bad(format!("org {name}: {message}")))?;
         }
     }
     Ok(project)

@@ -13,6 +13,7 @@ mod lab;
 mod numbers;
 mod onboard;
 mod orgs;
+mod overlay;
 mod people;
 mod preflight;
 mod road;

@@ -8,8 +8,8 @@ use super::error;
 use super::ids::Ids;
 use crate::document::{Slot, Template};
 use crate::id::{ObjectRef, StepId};
+use crate::overlay::open_variable;
 use crate::plan::{Action, Blob, Finding, Plan, Request, Step, Write};
-use crate::validate::open_variable;
 
 /// Checks every step and returns the names of the secrets they send.
 pub(super) fn check(plan: &Plan, ids: &Ids, findings: &mut Vec<Finding>) -> BTreeSet<String> {

@@ -65,12 +65,19 @@ impl NameRule {
     /// # Errors
     /// The text is no regular expression.
     pub fn pattern(from: &str, to: &str) -> Result<Self, BadRule> {
-        let from = Regex::new(from).map_err(|error| BadRule {
-            text: from.to_owned(),
-            error,
-        })?;
+        let from = BadRule::read(from)?;
         let to = to.to_owned();
         Ok(Self::Pattern { from, to })
+    }
+}
+
+impl BadRule {
+    /// Reads a pattern.
+    pub(crate) fn read(pattern: &str) -> Result<Regex, Self> {
+        Regex::new(pattern).map_err(|error| Self {
+            text: pattern.to_owned(),
+            error,
+        })
     }
 }
 
@@ -84,21 +91,19 @@ pub struct Rewrites {
     pub names: Vec<NameRule>,
 }
 
-/// A bundle for one target.
-#[derive(Debug)]
+/// What came of rewriting.
+#[derive(Debug, Default)]
 pub struct Rewritten {
-    /// The bundle.
-    pub bundle: Bundle,
     /// Users who were left out.
     pub conflicts: Vec<Conflict>,
-    /// Rules that met nothing.
-    pub findings: Vec<Finding>,
+    /// The rules that did something.
+    used: Used,
     /// The users who have another address in the target, by the one in the source.
     pub renamed: BTreeMap<ObjectRef, ObjectRef>,
 }
 
 /// Which rules did something.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Used {
     emails: BTreeSet<usize>,
     names: BTreeSet<usize>,
@@ -112,8 +117,11 @@ impl Rewrites {
 
     /// Rewrites the users of a bundle, and whatever refers to them.
     ///
-    /// Users who would share an address are left out and told of, as is a rule that met nothing.
-    pub fn apply(&self, mut bundle: Bundle) -> Rewritten {
+    /// Users who would share an address are left out and told of.
+    pub fn apply(&self, bundle: &mut Bundle) -> Rewritten {
+        if self.is_empty() {
+            return Rewritten::default();
+        }
         let used = RefCell::new(Used::default());
         let renamed = |object: &ObjectRef| {
             if object.kind.as_str() != "user" {
@@ -162,9 +170,8 @@ impl Rewrites {
             bundle.documents.insert(new, document);
         }
         Rewritten {
-            bundle,
             conflicts,
-            findings: self.unused(&used.into_inner()),
+            used: used.into_inner(),
             renamed: moved,
         }
     }
@@ -251,12 +258,14 @@ impl Rewrites {
         Some(new)
     }
 
-    fn unused(&self, used: &Used) -> Vec<Finding> {
+    /// Tells of rules that met nothing; `in_texts` are those for addresses that stood in other texts.
+    pub(crate) fn unused(&self, done: &Rewritten, in_texts: &BTreeSet<usize>) -> Vec<Finding> {
+        let used = &done.used;
         let emails = self.emails.iter().enumerate();
-        let emails = emails.filter(|(at, _)| !used.emails.contains(at));
+        let emails = emails.filter(|(at, _)| !used.emails.contains(at) && !in_texts.contains(at));
         let emails = emails.map(|(_, rule)| match rule {
-            EmailRule::Domain { from, .. } => format!("no user has an address of {from}"),
-            EmailRule::Address { from, .. } => format!("no user has the address {from}"),
+            EmailRule::Domain { from, .. } => format!("nothing has an address of {from}"),
+            EmailRule::Address { from, .. } => format!("nothing has the address {from}"),
         });
         let names = self.names.iter().enumerate();
         let names = names.filter(|(at, _)| !used.names.contains(at));

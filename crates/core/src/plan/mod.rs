@@ -7,6 +7,7 @@
 mod cut;
 mod estimate;
 mod flows;
+mod kept;
 mod order;
 mod parallel;
 mod planner;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::cut::{Edge, cut_cycles};
 use super::flows::take_flow_sources;
+use super::kept::{spare, without_ignored};
 use super::order::order;
 use super::parallel::in_chunks;
 use super::steps::{Made, StepMaker, coming, for_each_template, publish};
@@ -22,9 +23,10 @@ use crate::document::{
 };
 use crate::file_refs;
 use crate::id::{Kind, ObjectRef};
+use crate::overlay::Ignored;
 use crate::path::FieldPath;
 use crate::people;
-use crate::select::NUMBERS;
+use crate::select::{Divisions, NUMBERS, Selection};
 use crate::snapshot::{Names, Snapshot, loose_ids, undeclared};
 
 /// The name under which a flow's source is kept beside its document.
@@ -39,6 +41,10 @@ pub struct Options {
     pub prune: bool,
     /// Which of several objects with one key is meant, by its id in the target.
     pub pins: BTreeMap<ObjectRef, String>,
+    /// Fields of objects that the target has which are left as they are there.
+    pub ignored: Vec<Ignored>,
+    /// Objects that are left as they are where the target has them.
+    pub protected: Option<Selection>,
 }
 
 /// Makes plans.
@@ -211,6 +217,9 @@ impl<'c> Planner<'c> {
         }
         let mut made = Made::joined(made);
         publish(self.catalogue, &items, &target, &mut made);
+        if let Some(protected) = &self.options.protected {
+            spare(protected, desired, &target, &mut made);
+        }
         let Made {
             mut steps,
             blobs,
@@ -267,6 +276,7 @@ impl<'c> Planner<'c> {
         'c: 'p,
     {
         let mut items = Vec::new();
+        let divisions = Divisions::new(desired);
         for (object, document) in &desired.documents {
             let descriptor = match self.catalogue.get(object.kind.as_str()) {
                 Ok(descriptor) => descriptor,
@@ -331,10 +341,14 @@ impl<'c> Planner<'c> {
                 notes.conflict(object, reason.to_owned());
                 continue;
             }
+            let body = match state {
+                Presence::Live(_) => without_ignored(&self.options.ignored, document, &divisions),
+                Presence::Missing | Presence::Deleted(_) => Cow::Borrowed(&document.body),
+            };
             items.push(Item {
                 object: object.clone(),
                 descriptor,
-                body: Cow::Borrowed(&document.body),
+                body,
                 files: document.files.clone(),
                 state,
                 source_refs: named_in_files(descriptor, document),

@@ -47,6 +47,7 @@ fn planned(source: &Org, target: &Org) -> (Bundle, Plan) {
         },
         prune: false,
         pins: BTreeMap::new(),
+        ..Options::default()
     };
     let plan = Planner::new(catalogue, options).plan(&bundle, &target.snapshot());
     (bundle, plan)

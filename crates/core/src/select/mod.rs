@@ -315,17 +315,17 @@ impl Selection {
 }
 
 /// Knows the names of divisions.
-struct Divisions<'b> {
+pub(crate) struct Divisions<'b> {
     bundle: &'b Bundle,
 }
 
 impl<'b> Divisions<'b> {
-    fn new(bundle: &'b Bundle) -> Self {
+    pub(crate) fn new(bundle: &'b Bundle) -> Self {
         Self { bundle }
     }
 
     /// Returns the name of the division that a document is in.
-    fn of(&self, document: &Portable) -> Option<String> {
+    pub(crate) fn of(&self, document: &Portable) -> Option<String> {
         let Some(Slot::Ref(division)) = document.body.get("division").and_then(Slot::of) else {
             return None;
         };

@@ -8,6 +8,7 @@ use super::{Report, step};
 use crate::catalogue::{Descriptor, Part, nearest};
 use crate::document::{Portable, Slot};
 use crate::flow;
+use crate::overlay::open_variable;
 use crate::path::{HAS, Items};
 use crate::plan::Severity;
 use crate::snapshot::item_identity;
@@ -128,7 +129,7 @@ fn check_value(value: &Value, pointer: &str, report: &mut Report<'_>) {
         }
         Value::String(text) => {
             if let Some(name) = open_variable(text) {
-                unset(name, pointer, report);
+                variable(name, pointer, report);
             }
         }
         Value::Array(items) => {
@@ -137,7 +138,7 @@ fn check_value(value: &Value, pointer: &str, report: &mut Report<'_>) {
             }
         }
         Value::Object(map) => match Slot::of(value) {
-            Some(Slot::Var(name)) => unset(&name, pointer, report),
+            Some(Slot::Var(name)) => variable(&name, pointer, report),
             Some(Slot::Ref(_) | Slot::Secret(_)) => {}
             None if map.contains_key(HAS) => {
                 let message = format!(
@@ -215,14 +216,7 @@ fn malformed(name: &str, map: &Map<String, Value>, pointer: &str, report: &mut R
     report.error("malformed-slot", pointer, message);
 }
 
-fn unset(name: &str, pointer: &str, report: &mut Report<'_>) {
-    let message = format!("the variable {name:?} is not set");
-    report.error("unset-variable", pointer, message);
-}
-
-/// Returns the first variable that a text still holds; anything else in `${…}` is Genesys' own.
-pub(crate) fn open_variable(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("${var.")?;
-    let (name, _) = rest.split_once('}')?;
-    Some(name)
+fn variable(name: &str, pointer: &str, report: &mut Report<'_>) {
+    let message = format!("the variable {name:?} is for each target to set");
+    report.add(Severity::Note, "variable", pointer, message);
 }

@@ -66,6 +66,20 @@ pub(super) fn check(descriptor: &Descriptor, document: &Portable, report: &mut R
     }
 }
 
+/// Returns the key that the fields of a document say, where they say a whole one.
+pub(crate) fn said(descriptor: &Descriptor, document: &Portable) -> Option<Key> {
+    let known = document.object.key.is_builtin() || is_members_only(descriptor, &document.body);
+    if descriptor.singleton || known {
+        return None;
+    }
+    let body = Value::Object(document.body.clone());
+    let mut parts = Vec::new();
+    for path in &descriptor.key.fields {
+        parts.extend(part(descriptor, path, &body)?);
+    }
+    Some(Key::from_parts(&parts))
+}
+
 /// Returns what a field contributes to a key; a reference contributes the key it leads to.
 fn part(descriptor: &Descriptor, path: &FieldPath, body: &Value) -> Option<Vec<String>> {
     let value = path.get(body)?;
@@ -85,7 +99,7 @@ fn part(descriptor: &Descriptor, path: &FieldPath, body: &Value) -> Option<Vec<S
 }
 
 /// Returns a key as it is compared.
-pub(super) fn in_case(descriptor: &Descriptor, key: &str) -> String {
+pub(crate) fn in_case(descriptor: &Descriptor, key: &str) -> String {
     if descriptor.key.ignore_case {
         key.to_lowercase()
     } else {

@@ -1,13 +1,13 @@
 //! Judges a bundle before anything is planned with it, and brings it into its one form.
 //!
 //! A bundle may be written by hand, so every [`Problem`] says where: the object, the place in its
-//! document as a JSON pointer or the line of its file, and what may have been meant. Variables and
-//! overlays are expected to be filled in already. Nothing here knows a target: what a target may
+//! document as a JSON pointer or the line of its file, and what may have been meant. Variables are
+//! for a target to fill in and are only noted. Nothing here knows a target: what a target may
 //! have and the bundle lacks is a note.
 
 mod body;
 mod flow;
-mod key;
+pub(crate) mod key;
 mod normalise;
 mod place;
 #[cfg(test)]
@@ -17,7 +17,6 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub(crate) use body::open_variable;
 pub use normalise::normalise;
 
 use crate::bundle::Bundle;

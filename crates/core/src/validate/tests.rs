@@ -126,8 +126,8 @@ fn what_may_stand_nowhere_is_named_with_its_place() {
     ]);
     insta::assert_snapshot!(told(&found).join("\n"), @r#"
 routing_queue/Sales /acwSettings/timeoutMs undeclared-reference: no other object is known to be referred to here; it will be sent as an id
-routing_queue/Sales /callingPartyName unset-variable: the variable "caller" is not set
-routing_queue/Sales /callingPartyNumber unset-variable: the variable "number" is not set
+routing_queue/Sales /callingPartyName variable: the variable "caller" is for each target to set
+routing_queue/Sales /callingPartyNumber variable: the variable "number" is for each target to set
 routing_queue/Sales /campaignStatus unknown-field: a queue has no field "campaignStatus"
 routing_queue/Sales /dateCreated unmanaged-field: dateCreated is not carried: set by the server; take it out
 routing_queue/Sales /description null: null says nothing: leave the field out where it is not managed, write [] where none is wanted

@@ -32,6 +32,15 @@ fn files(endings: &[&str]) -> Vec<PathBuf> {
 }
 
 pub fn flows() -> Vec<(String, String)> {
+    read(&[".yaml", ".yml"])
+}
+
+/// Flows, data actions and scripts.
+pub fn texts() -> Vec<(String, String)> {
+    read(&[".yaml", ".yml", ".json", ".csv", ".md"])
+}
+
+fn read(endings: &[&str]) -> Vec<(String, String)> {
     let name = |path: &Path| {
         path.file_name()
             .unwrap_or_default()
@@ -44,7 +53,7 @@ pub fn flows() -> Vec<(String, String)> {
             fs::read_to_string(&path).expect("a fixture is text"),
         )
     };
-    files(&[".yaml", ".yml"]).into_iter().map(read).collect()
+    files(endings).into_iter().map(read).collect()
 }
 
 #[test]

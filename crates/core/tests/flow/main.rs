@@ -3,6 +3,7 @@
 mod canonical;
 mod fixtures;
 mod forms;
+mod overlay;
 mod properties;
 mod renaming;
 

@@ -2,6 +2,7 @@
 
 mod cases;
 mod graphs;
+mod kept;
 mod model;
 mod parts;
 mod prune;
