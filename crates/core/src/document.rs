@@ -5,10 +5,14 @@
 //! `{"$secret": "name"}`. [`Bound`] is what may be sent to the target: every reference is an id of
 //! the target. Only [`Template::bind`] makes a `Bound`, and it takes only target ids, so an id of
 //! the source org cannot get into a request.
+//!
+//! Where all objects of an org are held at once, their bodies are [`Json`] text: [`Stored`] is a
+//! `Captured` in that form, [`Packed`] a `Portable`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -30,13 +34,104 @@ pub struct Captured {
     pub files: Files,
 }
 
-/// An object as an org answered it, in the form in which a hundred thousand of them are kept: its
-/// body is compact JSON text, a tenth of what a tree takes.
+/// A value as compact JSON text.
+///
+/// A large org has hundreds of thousands of bodies, and as trees they would take ten times the
+/// memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Json(Box<str>);
+
+impl From<&Value> for Json {
+    fn from(value: &Value) -> Self {
+        Self::write(value)
+    }
+}
+
+impl From<&Map<String, Value>> for Json {
+    fn from(fields: &Map<String, Value>) -> Self {
+        Self::write(fields)
+    }
+}
+
+impl Json {
+    fn write<T: Serialize>(value: &T) -> Self {
+        let text = serde_json::to_string(value).expect("a value has text keys only");
+        Self(text.into())
+    }
+
+    fn read<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_str(&self.0).expect("it was written from a value of this form")
+    }
+
+    /// Returns the value as a tree.
+    pub fn value(&self) -> Value {
+        self.read()
+    }
+
+    /// Returns the fields of an object as a tree.
+    pub(crate) fn map(&self) -> Map<String, Value> {
+        self.read()
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns some fields; the others are passed over without a tree.
+    pub fn fields(&self, wanted: &dyn Fn(&str) -> bool) -> Value {
+        let mut reader = serde_json::Deserializer::from_str(&self.0);
+        let seed = Fields { wanted };
+        serde::de::DeserializeSeed::deserialize(seed, &mut reader).unwrap_or_default()
+    }
+
+    /// Returns one field.
+    pub fn field(&self, name: &str) -> Option<Value> {
+        match self.fields(&|field| field == name) {
+            Value::Object(mut fields) => fields.remove(name),
+            _ => None,
+        }
+    }
+
+    /// Calls `visit` with every slot, in the order of the text.
+    pub fn for_each_slot(&self, visit: &mut dyn FnMut(Slot)) {
+        // Inside a string of JSON the quotes would be escaped: what looks like a slot is one.
+        let mut inside = Vec::new();
+        for (at, _) in self.0.match_indices(TEXT_REF) {
+            // What stands inside a string may be escaped.
+            let escaped = self.0[at..].find('}').map(|to| &self.0[at..=at + to]);
+            let plain = escaped
+                .and_then(|text| serde_json::from_str::<String>(&format!("\"{text}\"")).ok());
+            let object = plain.and_then(|text| Some(text_refs(&text).next()?.1));
+            inside.extend(object.map(|object| (at, Slot::Ref(object))));
+        }
+        let mut inside = inside.into_iter().peekable();
+        for (at, _) in self.0.match_indices("\"$") {
+            while let Some((_, slot)) = inside.next_if(|(inner, _)| *inner < at) {
+                visit(slot);
+            }
+            let before = at.checked_sub(1).map(|before| self.0.as_bytes()[before]);
+            let slot = match before {
+                Some(b'{') => {
+                    slot_of_json(&self.0[at - 1..]).or_else(|| key_of_json(&self.0[at..]))
+                }
+                Some(b',') => key_of_json(&self.0[at..]),
+                _ => None,
+            };
+            if let Some(slot) = slot {
+                visit(slot);
+            }
+        }
+        inside.for_each(|(_, slot)| visit(slot));
+    }
+}
+
+/// An object as an org answered it, in the form in which a hundred thousand of them are kept.
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// Its id in the org it was read from.
     pub id: SourceId,
-    body: Box<str>,
+    body: Json,
     /// Its files.
     pub files: Files,
 }
@@ -44,11 +139,8 @@ pub struct Stored {
 impl From<Captured> for Stored {
     fn from(captured: Captured) -> Self {
         let Captured { id, body, files } = captured;
-        Self {
-            id,
-            body: body.to_string().into(),
-            files,
-        }
+        let body = Json::from(&body);
+        Self { id, body, files }
     }
 }
 
@@ -64,27 +156,22 @@ impl Stored {
 
     /// Returns the body as a tree.
     pub fn body(&self) -> Value {
-        serde_json::from_str(&self.body).expect("it was written from a value")
+        self.body.value()
     }
 
     /// Returns the body as compact JSON.
     pub fn as_json(&self) -> &str {
-        &self.body
+        self.body.as_str()
     }
 
     /// Returns some fields of the body; the others are passed over without a tree.
     pub fn fields(&self, wanted: &dyn Fn(&str) -> bool) -> Value {
-        let mut reader = serde_json::Deserializer::from_str(&self.body);
-        let seed = Fields { wanted };
-        serde::de::DeserializeSeed::deserialize(seed, &mut reader).unwrap_or_default()
+        self.body.fields(wanted)
     }
 
     /// Returns one field of the body.
     pub fn field(&self, name: &str) -> Option<Value> {
-        match self.fields(&|field| field == name) {
-            Value::Object(mut fields) => fields.remove(name),
-            _ => None,
-        }
+        self.body.field(name)
     }
 }
 
@@ -114,7 +201,7 @@ impl<'de> serde::de::Visitor<'de> for Fields<'_> {
             if (self.wanted)(&name) {
                 fields.insert(name.into_owned(), map.next_value()?);
             } else {
-                map.next_value::<serde::de::IgnoredAny>()?;
+                map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(Value::Object(fields))
@@ -130,6 +217,61 @@ pub struct Portable {
     pub body: Map<String, Value>,
     /// Its files.
     pub files: Files,
+}
+
+/// A [`Portable`] in the form in which a hundred thousand of them are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Packed {
+    /// Which object it is.
+    pub object: ObjectRef,
+    pub(crate) body: Json,
+    /// Its files.
+    pub files: Files,
+}
+
+impl From<Portable> for Packed {
+    fn from(document: Portable) -> Self {
+        let Portable {
+            object,
+            body,
+            files,
+        } = document;
+        let body = Json::from(&body);
+        Self {
+            object,
+            body,
+            files,
+        }
+    }
+}
+
+impl Packed {
+    /// Returns the object with its body as a tree.
+    pub fn open(&self) -> Portable {
+        Portable {
+            object: self.object.clone(),
+            body: self.body.map(),
+            files: self.files.clone(),
+        }
+    }
+
+    /// Returns the body as compact JSON.
+    pub fn as_json(&self) -> &str {
+        self.body.as_str()
+    }
+
+    /// Returns one field of the body.
+    pub fn field(&self, name: &str) -> Option<Value> {
+        self.body.field(name)
+    }
+
+    /// Returns one field of the body, where it is a text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        match self.field(name) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        }
+    }
 }
 
 /// A place that is filled at the last moment.
@@ -344,11 +486,8 @@ pub(crate) fn for_each_object_at(
 }
 
 /// The body of a request whose slots are not filled yet; part of a plan.
-///
-/// It is kept as compact JSON text: a plan of a large org holds hundreds of thousands of bodies, and
-/// as trees they would take ten times the memory.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Template(Box<str>);
+pub struct Template(Json);
 
 impl Serialize for Template {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -387,49 +526,22 @@ pub trait Bindings {
 impl Template {
     /// Wraps a body whose references stand where ids go.
     pub fn new(body: Value) -> Self {
-        Self(body.to_string().into())
+        Self(Json::from(&body))
     }
 
     /// Returns the body with its slots.
     pub fn value(&self) -> Value {
-        serde_json::from_str(&self.0).expect("it was written from a value")
+        self.0.value()
     }
 
     /// Returns the body with its slots, as compact JSON.
     pub fn as_json(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 
     /// Calls `visit` with every slot, in the order of the text.
     pub fn for_each_slot(&self, visit: &mut dyn FnMut(Slot)) {
-        // Inside a string of JSON the quotes would be escaped: what looks like a slot is one.
-        let mut inside = Vec::new();
-        for (at, _) in self.0.match_indices(TEXT_REF) {
-            // What stands inside a string may be escaped.
-            let escaped = self.0[at..].find('}').map(|to| &self.0[at..=at + to]);
-            let plain = escaped
-                .and_then(|text| serde_json::from_str::<String>(&format!("\"{text}\"")).ok());
-            let object = plain.and_then(|text| Some(text_refs(&text).next()?.1));
-            inside.extend(object.map(|object| (at, Slot::Ref(object))));
-        }
-        let mut inside = inside.into_iter().peekable();
-        for (at, _) in self.0.match_indices("\"$") {
-            while let Some((_, slot)) = inside.next_if(|(inner, _)| *inner < at) {
-                visit(slot);
-            }
-            let before = at.checked_sub(1).map(|before| self.0.as_bytes()[before]);
-            let slot = match before {
-                Some(b'{') => {
-                    slot_of_json(&self.0[at - 1..]).or_else(|| key_of_json(&self.0[at..]))
-                }
-                Some(b',') => key_of_json(&self.0[at..]),
-                _ => None,
-            };
-            if let Some(slot) = slot {
-                visit(slot);
-            }
-        }
-        inside.for_each(|(_, slot)| visit(slot));
+        self.0.for_each_slot(visit);
     }
 
     /// Fills every slot.
@@ -555,6 +667,22 @@ mod tests {
         assert_eq!(stored.field("name"), Some(json!("A \"quoted\" name")));
         assert_eq!(stored.field("deep"), Some(body["deep"].clone()));
         assert_eq!(stored.field("x"), None);
+    }
+
+    #[test]
+    fn a_packed_document_opens_as_it_was_to_the_last_digit() {
+        let body = json!({"name": "Site", "latitude": 31.245_270_191_439_438, "tiny": 1.5e-300,
+            "large": u64::MAX, "list": [0.1, {"x": null}], "none": {}});
+        let document = Portable {
+            object: "location/Site".parse().expect("a reference"),
+            body: body.as_object().cloned().expect("an object"),
+            files: Files::from([("a.wav".to_owned(), Arc::from(*b"sound"))]),
+        };
+        let packed = Packed::from(document.clone());
+        assert_eq!(packed.open(), document);
+        assert_eq!(packed.as_json(), body.to_string());
+        assert_eq!(packed.text("name").as_deref(), Some("Site"));
+        assert_eq!(packed.text("large"), None);
     }
 
     #[test]
