@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::Portable;
+use crate::document::{Packed, Portable};
 use crate::id::{Key, Kind, ObjectRef};
 
 /// Portable documents and what is known of them.
@@ -16,9 +16,17 @@ pub struct Bundle {
     /// What was asked for, as the user wrote it.
     pub selection: Vec<String>,
     /// The documents.
-    pub documents: BTreeMap<ObjectRef, Portable>,
+    pub documents: BTreeMap<ObjectRef, Packed>,
     /// What could not be read, and why.
     pub gaps: Vec<Gap>,
+}
+
+impl Bundle {
+    /// Adds a document, or replaces that of the same object.
+    pub fn insert(&mut self, document: Portable) {
+        self.documents
+            .insert(document.object.clone(), document.into());
+    }
 }
 
 /// Names the org a bundle was exported from.
@@ -55,7 +63,7 @@ impl Gap {
     /// Tells whether it is in a document that is not meant, and so nobody's business.
     pub(crate) fn is_of_another(
         &self,
-        documents: &BTreeMap<ObjectRef, Portable>,
+        documents: &BTreeMap<ObjectRef, Packed>,
         is_meant: impl FnOnce(&ObjectRef) -> bool,
     ) -> bool {
         let object = self.object_ref();

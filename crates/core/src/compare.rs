@@ -53,7 +53,10 @@ impl Comparison {
                 continue;
             };
             let descriptor = catalogue.get(object.kind.as_str()).ok();
-            let differences = document_changes(descriptor, old, new);
+            let differences = match old == new {
+                true => Vec::new(),
+                false => document_changes(descriptor, &old.open(), &new.open()),
+            };
             if differences.is_empty() {
                 found.same += 1;
             } else {

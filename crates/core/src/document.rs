@@ -265,6 +265,12 @@ impl Packed {
         self.body.field(name)
     }
 
+    /// Returns the names of the fields of the body; they are read when the first is asked for.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        let read = || self.body.read::<BTreeMap<String, IgnoredAny>>();
+        std::iter::once_with(read).flat_map(BTreeMap::into_keys)
+    }
+
     /// Returns one field of the body, where it is a text.
     pub fn text(&self, name: &str) -> Option<String> {
         match self.field(name) {
@@ -683,6 +689,8 @@ mod tests {
         assert_eq!(packed.as_json(), body.to_string());
         assert_eq!(packed.text("name").as_deref(), Some("Site"));
         assert_eq!(packed.text("large"), None);
+        let names: Vec<String> = packed.names().collect();
+        assert_eq!(names, ["large", "latitude", "list", "name", "none", "tiny"]);
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //!
 //! A flow gives names, and of an action the category: the last parts of a key.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use crate::bundle::Bundle;
 use crate::catalogue::Catalogue;
 use crate::flow::{FlowTarget, ObjectKind};
 use crate::id::{Key, Kind, ObjectRef};
@@ -13,9 +15,9 @@ use crate::id::{Key, Kind, ObjectRef};
 /// Knows the objects of a bundle, and perhaps of a target, by the names that flows use.
 pub(crate) struct FlowNames<'o> {
     catalogue: &'o Catalogue,
-    by_name: HashMap<(&'o str, &'o str), &'o ObjectRef>,
+    by_name: HashMap<&'o str, HashMap<String, &'o ObjectRef>>,
     actions: HashMap<(String, String), &'o ObjectRef>,
-    users: HashMap<&'o str, &'o ObjectRef>,
+    users: HashMap<Cow<'o, str>, &'o ObjectRef>,
 }
 
 /// Returns the kinds whose objects flows name.
@@ -24,11 +26,20 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
     kinds.chain(["integration_action", "flow"])
 }
 
+/// Returns the objects of a bundle that flows may name, with what stands in their field `name`.
+pub(crate) fn of_bundle(bundle: &Bundle) -> impl Iterator<Item = (&ObjectRef, Option<Value>)> {
+    let kinds: HashSet<&str> = kinds().collect();
+    let documents = bundle.documents.iter();
+    documents
+        .filter(move |(object, _)| kinds.contains(object.kind.as_str()))
+        .map(|(object, document)| (object, document.field("name")))
+}
+
 impl<'o> FlowNames<'o> {
     /// Takes objects with what stands in their field `name`; a later one wins over an earlier one.
     pub(crate) fn new(
         catalogue: &'o Catalogue,
-        objects: impl Iterator<Item = (&'o ObjectRef, Option<&'o Value>)>,
+        objects: impl Iterator<Item = (&'o ObjectRef, Option<Value>)>,
     ) -> Self {
         let mut names = Self {
             catalogue,
@@ -37,12 +48,15 @@ impl<'o> FlowNames<'o> {
             users: HashMap::new(),
         };
         for (object, name) in objects {
-            names.add(object, name.and_then(Value::as_str));
+            match name {
+                Some(Value::String(name)) => names.add(object, Some(name)),
+                _ => names.add(object, None),
+            }
         }
         names
     }
 
-    fn add(&mut self, object: &'o ObjectRef, name: Option<&'o str>) {
+    fn add(&mut self, object: &'o ObjectRef, name: Option<String>) {
         let kind = object.kind.as_str();
         if kind == "integration_action" {
             let parts = object.key.parts();
@@ -51,12 +65,12 @@ impl<'o> FlowNames<'o> {
                     .insert((category.clone(), name.clone()), object);
             }
         } else if kind == "user" {
-            self.users.insert(object.key.as_str(), object);
+            self.users.insert(object.key.as_str().into(), object);
             if let Some(name) = name {
-                self.users.insert(name, object);
+                self.users.insert(name.into(), object);
             }
         } else if let Some(name) = name {
-            self.by_name.insert((kind, name), object);
+            self.by_name.entry(kind).or_default().insert(name, object);
         }
     }
 
@@ -110,9 +124,8 @@ impl<'o> FlowNames<'o> {
     }
 
     fn named(&self, kind: &str, name: &str) -> Option<ObjectRef> {
-        self.by_name
-            .get(&(kind, name))
-            .map(|object| (*object).clone())
+        let named = self.by_name.get(kind)?.get(name)?;
+        Some((*named).clone())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::bundle::{Bundle, Gap, Origin};
 use crate::catalogue::{Catalogue, Descriptor};
 use crate::compare::document_changes;
 use crate::diff::Change;
-use crate::document::Portable;
+use crate::document::{Packed, Slot};
 use crate::id::{Kind, ObjectRef};
 use crate::select::Selection;
 
@@ -284,11 +284,11 @@ impl<'b> Reader<'b> {
 
 fn row(catalogue: &Catalogue, readers: &[Reader<'_>], object: &ObjectRef) -> Row {
     let descriptor = catalogue.get(object.kind.as_str()).ok();
-    let documents: Vec<Option<&Portable>> = readers
+    let documents: Vec<Option<&Packed>> = readers
         .iter()
         .map(|reader| reader.bundle.documents.get(object))
         .collect();
-    let mut contents: Vec<(&Portable, Group)> = Vec::new();
+    let mut contents: Vec<(&Packed, Group)> = Vec::new();
     let mut cells = Vec::with_capacity(readers.len());
     let division = documents.iter().flatten().find_map(|d| division_of(d));
     for (column, (reader, document)) in readers.iter().zip(&documents).enumerate() {
@@ -299,9 +299,8 @@ fn row(catalogue: &Catalogue, readers: &[Reader<'_>], object: &ObjectRef) -> Row
             });
             continue;
         };
-        let equal = |(content, _): &(&Portable, Group)| {
-            both_ways(descriptor, content, document).0.is_empty()
-        };
+        let equal =
+            |(content, _): &(&Packed, Group)| both_ways(descriptor, content, document).0.is_empty();
         let to_first = contents
             .first()
             .map(|(first, _)| both_ways(descriptor, first, document));
@@ -351,9 +350,9 @@ fn state_of(cells: &[Cell], groups: usize) -> State {
 }
 
 /// Returns the last part of the key of a document's division.
-fn division_of(document: &Portable) -> Option<String> {
-    match crate::document::Slot::of(document.body.get("division")?)? {
-        crate::document::Slot::Ref(division) => division.key.parts().pop(),
+fn division_of(document: &Packed) -> Option<String> {
+    match Slot::of(&document.field("division")?)? {
+        Slot::Ref(division) => division.key.parts().pop(),
         _ => None,
     }
 }
@@ -362,12 +361,16 @@ fn division_of(document: &Portable) -> Option<String> {
 /// would have to change to become `first`.
 fn both_ways(
     descriptor: Option<&Descriptor>,
-    first: &Portable,
-    other: &Portable,
+    first: &Packed,
+    other: &Packed,
 ) -> (Vec<Change>, bool) {
+    if first == other {
+        return (Vec::new(), false);
+    }
+    let (first, other) = (first.open(), other.open());
     let between = |old, new| document_changes(descriptor, old, new);
-    let mut found = between(first, other);
-    let back = between(other, first);
+    let mut found = between(&first, &other);
+    let back = between(&other, &first);
     let planned = !back.is_empty();
     let named: BTreeSet<String> = found.iter().map(|change| change.path.clone()).collect();
     let only_first = back

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::bundle::Bundle;
 use crate::catalogue::Catalogue;
+use crate::document::Packed;
 use crate::id::ObjectRef;
 use crate::plan::{Conflict, Finding, Severity};
 
@@ -119,7 +120,7 @@ impl Rules {
         };
         let mut wanted = Vec::new();
         for (object, document) in &bundle.documents {
-            let places = places(catalogue, object, &document.body);
+            let places = places(catalogue, document);
             let concerns = |place: &Place| {
                 let is_wrong = place.list == "dnis" && !is_e164(&place.text);
                 is_wrong || self.alias(&place.text).is_some()
@@ -130,13 +131,12 @@ impl Rules {
         }
         let mut out = Vec::new();
         for (object, places) in wanted {
-            let name = bundle.documents[&object].body.get("name");
-            let name = name.and_then(Value::as_str).unwrap_or_default().to_owned();
-            match giver.give(&object, &name, &places) {
+            let mut document = bundle.documents[&object].open();
+            let name = document.body.get("name").and_then(Value::as_str);
+            match giver.give(&object, name.unwrap_or_default(), &places) {
                 Ok(given) => {
-                    if let Some(document) = bundle.documents.get_mut(&object) {
-                        write(&mut document.body, &places, &given);
-                    }
+                    write(&mut document.body, &places, &given);
+                    bundle.insert(document);
                 }
                 Err(reason) => out.push(Conflict { object, reason }),
             }
@@ -165,16 +165,17 @@ impl Place {
 }
 
 /// Returns the places of a document that hold numbers.
-fn places(catalogue: &Catalogue, object: &ObjectRef, body: &Map<String, Value>) -> Vec<Place> {
-    let descriptor = catalogue.get(object.kind.as_str()).ok();
+fn places(catalogue: &Catalogue, document: &Packed) -> Vec<Place> {
+    let kind = document.object.kind.as_str();
+    let descriptor = catalogue.get(kind).ok();
     let has_dnis = descriptor.is_some_and(|d| d.numbers.iter().any(|path| path.root() == "dnis"));
-    let list = |name: &str| {
-        let list = body.get(name).and_then(Value::as_array);
-        list.into_iter().flatten().enumerate()
+    let list = |name: &str| match document.field(name) {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
     };
     let mut found = Vec::new();
     if has_dnis {
-        for (index, value) in list("dnis") {
+        for (index, value) in list("dnis").iter().enumerate() {
             found.extend(value.as_str().map(|text| Place {
                 list: "dnis",
                 index,
@@ -183,8 +184,8 @@ fn places(catalogue: &Catalogue, object: &ObjectRef, body: &Map<String, Value>) 
             }));
         }
     }
-    if object.kind.as_str() == "user" {
-        for (index, address) in list("addresses") {
+    if kind == "user" {
+        for (index, address) in list("addresses").iter().enumerate() {
             for field in ["address", "extension"] {
                 let text = address.get(field).and_then(Value::as_str);
                 found.extend(text.map(|text| Place {
@@ -489,19 +490,18 @@ mod tests {
             let Value::Object(body) = json!({"name": name, "dnis": dnis}) else {
                 panic!("no object")
             };
-            let document = Portable {
-                object: object.clone(),
+            bundle.insert(Portable {
+                object,
                 body,
                 files: BTreeMap::new(),
-            };
-            bundle.documents.insert(object, document);
+            });
         }
         bundle
     }
 
     fn dnis(bundle: &Bundle, name: &str) -> Value {
         let object: ObjectRef = format!("architect_ivr/{name}").parse().expect("kind/key");
-        bundle.documents[&object].body["dnis"].clone()
+        bundle.documents[&object].field("dnis").expect("numbers")
     }
 
     /// Free numbers 15550100 to 15550103, of which some are held by call routes.
@@ -631,12 +631,11 @@ mod tests {
             let Value::Object(body) = json!({"name": name, "addresses": [address]}) else {
                 panic!("no object")
             };
-            let document = Portable {
-                object: object.clone(),
+            wanted.insert(Portable {
+                object,
                 body,
                 files: BTreeMap::new(),
-            };
-            wanted.documents.insert(object, document);
+            });
         }
         let holder = Holder {
             sort: "USER".to_owned(),
@@ -650,7 +649,7 @@ mod tests {
         let extensions = wanted
             .documents
             .values()
-            .map(|d| d.body["addresses"][0]["extension"].clone());
+            .map(|d| d.open().body["addresses"][0]["extension"].clone());
         assert_eq!(
             extensions.collect::<Vec<_>>(),
             [json!("0101"), json!("0102")]

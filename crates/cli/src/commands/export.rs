@@ -70,8 +70,8 @@ impl Export {
         } else {
             let (whole, _) = read.snapshot.to_bundle(catalogue, &read.pins);
             about = selection.apply(whole, catalogue).map_err(usage)?;
-            about.documents.values().for_each(&mut add);
-            about.documents.clear();
+            let documents = std::mem::take(&mut about.documents).into_values();
+            documents.for_each(|document| add(&document.open()));
         }
         let doing = || format!("writing the bundle {}", self.out.display());
         let digest = if zip {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::checks::{Approval, Brake, CheckedPlan, Rejected, check, foreign_ids};
-use orgsmith_core::document::Portable;
+use orgsmith_core::document::Packed;
 use orgsmith_core::id::{ObjectRef, RunId, SourceId};
 use orgsmith_core::journal::StepState;
 use orgsmith_core::numbers::Decision;
@@ -139,11 +139,11 @@ pub(crate) fn demand(
 
 /// Returns the objects of whose rarely read parts a bundle speaks.
 fn asked(catalogue: &Catalogue, bundle: &Bundle) -> BTreeSet<ObjectRef> {
-    let asked = |object: &ObjectRef, document: &Portable| {
+    let asked = |object: &ObjectRef, document: &Packed| {
         let descriptor = catalogue.get(object.kind.as_str()).ok();
         let parts = descriptor.into_iter().flat_map(|d| &d.parts);
         let mut parts = parts.filter(|part| part.asked.is_some());
-        parts.any(|part| document.body.contains_key(&part.field))
+        parts.any(|part| document.field(&part.field).is_some())
     };
     let documents = bundle.documents.iter();
     let documents = documents.filter(|(object, document)| asked(object, document));

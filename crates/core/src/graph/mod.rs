@@ -14,7 +14,7 @@ pub use layout::{Layout, Place, layout};
 
 use crate::bundle::Bundle;
 use crate::catalogue::Catalogue;
-use crate::flow_names::FlowNames;
+use crate::flow_names::{self, FlowNames};
 use crate::id::ObjectRef;
 use crate::select::{readable, references};
 
@@ -69,15 +69,11 @@ pub enum Direction {
 impl Graph {
     /// Builds the graph of a bundle's documents and of everything that they refer to.
     pub fn new(catalogue: &Catalogue, bundle: &Bundle) -> Self {
-        let objects = bundle.documents.iter();
-        let names = FlowNames::new(
-            catalogue,
-            objects.map(|(object, d)| (object, d.body.get("name"))),
-        );
+        let names = FlowNames::new(catalogue, flow_names::of_bundle(bundle));
         let mut objects: BTreeSet<ObjectRef> = bundle.documents.keys().cloned().collect();
         let mut found: BTreeMap<(ObjectRef, ObjectRef), BTreeSet<String>> = BTreeMap::new();
         for (from, document) in &bundle.documents {
-            references(document, &names, &mut |to, path| {
+            references(&document.open(), &names, &mut |to, path| {
                 objects.insert(to.clone());
                 let paths = found.entry((from.clone(), to)).or_default();
                 paths.insert(path.to_owned());
@@ -162,9 +158,8 @@ fn in_reading_order(path: &str) -> (String, usize) {
 
 fn node(catalogue: &Catalogue, bundle: &Bundle, object: &ObjectRef) -> Node {
     let document = bundle.documents.get(object);
-    let name = document.and_then(|document| document.body.get("name"));
-    let title = match name.and_then(|name| name.as_str()) {
-        Some(name) if !name.is_empty() => name.to_owned(),
+    let title = match document.and_then(|document| document.text("name")) {
+        Some(name) if !name.is_empty() => name,
         _ => readable(&object.key),
     };
     let descriptor = catalogue.get(object.kind.as_str()).ok();

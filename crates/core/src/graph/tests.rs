@@ -25,14 +25,11 @@ fn graph(documents: &[(&str, Value)], flows: &[(&str, &str)]) -> Graph {
         if let Some(source) = source {
             files.insert(FLOW_SOURCE.to_owned(), source.as_bytes().into());
         }
-        bundle.documents.insert(
-            object.clone(),
-            Portable {
-                object,
-                body,
-                files,
-            },
-        );
+        bundle.insert(Portable {
+            object,
+            body,
+            files,
+        });
     }
     Graph::new(Catalogue::builtin(), &bundle)
 }

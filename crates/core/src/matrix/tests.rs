@@ -33,12 +33,11 @@ fn add(bundle: &mut Bundle, object: &str, body: Value, files: Files) {
     let Value::Object(body) = body else {
         panic!("{body} is no object")
     };
-    let document = Portable {
-        object: object.clone(),
+    bundle.insert(Portable {
+        object,
         body,
         files,
-    };
-    bundle.documents.insert(object, document);
+    });
 }
 
 fn gap(kind: &str, object: Option<&str>, reason: &str) -> Gap {

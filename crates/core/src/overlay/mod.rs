@@ -28,13 +28,13 @@ use self::rename::misplaced;
 use self::variable::{Filler, Inside};
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, nearest};
-use crate::document::Portable;
+use crate::document::{Packed, Portable};
 use crate::flow::i3;
 use crate::id::{Kind, ObjectRef};
 use crate::path::FieldPath;
 use crate::people::{BadRule, Rewrites};
 use crate::plan::{Conflict, Finding, Severity};
-use crate::select::{Divisions, Selection};
+use crate::select::Selection;
 use crate::validate::validate;
 
 /// What is different in one target.
@@ -145,9 +145,11 @@ impl Overlay {
         let chosen = self.chosen(bundle);
         let mut touched = BTreeSet::new();
         let empty = Vec::new();
-        for (object, document) in &mut bundle.documents {
+        for (object, packed) in &mut bundle.documents {
             let changes = chosen.get(object).unwrap_or(&empty);
-            if self.apply_to(document, changes, &mut notes) {
+            let mut document = packed.open();
+            if self.apply_to(&mut document, changes, &mut notes) {
+                *packed = document.into();
                 touched.insert(object.clone());
             }
         }
@@ -179,8 +181,8 @@ impl Overlay {
     /// Returns the changes that each object gets.
     fn chosen(&self, bundle: &Bundle) -> BTreeMap<ObjectRef, Vec<usize>> {
         let mut chosen: BTreeMap<ObjectRef, Vec<usize>> = BTreeMap::new();
-        let divisions = Divisions::new(bundle);
         for (at, change) in self.changes.iter().enumerate() {
+            let divisions = change.on.divisions(bundle);
             for (object, document) in &bundle.documents {
                 let division = divisions.of(document);
                 if change.on.matches(object, division.as_deref()) {
@@ -378,16 +380,12 @@ fn text_of<'f>(name: &str, bytes: &'f [u8]) -> Option<&'f str> {
     std::str::from_utf8(bytes).ok()
 }
 
-fn has_variables(document: &Portable) -> bool {
-    fn any(value: &Value) -> bool {
-        match value {
-            Value::String(text) => open_variable(text).is_some(),
-            Value::Array(items) => items.iter().any(any),
-            Value::Object(map) => map.contains_key("$var") || map.values().any(any),
-            _ => false,
-        }
-    }
+/// Tells whether a document may hold variables: what looks like one may be a text about them.
+fn has_variables(document: &Packed) -> bool {
     let files = document.files.iter();
     let mut texts = files.filter_map(|(name, bytes)| text_of(name, bytes));
-    document.body.values().any(any) || texts.any(|text| open_variable(text).is_some())
+    let body = document.as_json();
+    body.contains("\"$var\"")
+        || open_variable(body).is_some()
+        || texts.any(|text| open_variable(text).is_some())
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Driver};
-use crate::document::{Portable, rename_refs};
+use crate::document::{Json, Packed, rename_refs};
 use crate::file_refs;
 use crate::flow::{self, FlowTarget, ObjectKind, Rename};
 use crate::flow_names::FlowNames;
@@ -38,11 +38,9 @@ pub(crate) fn rename(
         rename_in_flows(catalogue, bundle, &moved, conflicts);
         let new = |object: &ObjectRef| moved.get(object).cloned();
         for document in bundle.documents.values_mut() {
-            let mut body = Value::Object(std::mem::take(&mut document.body));
+            let mut body = document.body.value();
             rename_refs(&mut body, &new);
-            if let Value::Object(body) = body {
-                document.body = body;
-            }
+            document.body = Json::from(&body);
             for bytes in document.files.values_mut() {
                 if let Some(text) = file_refs::renamed(bytes, &new) {
                     *bytes = text.into_bytes().into();
@@ -66,13 +64,13 @@ pub(crate) fn rename(
 /// Returns the objects whose fields say another key than they have, with that.
 pub(super) fn misplaced<'d>(
     catalogue: &Catalogue,
-    documents: impl IntoIterator<Item = &'d Portable>,
+    documents: impl IntoIterator<Item = &'d Packed>,
 ) -> Moved {
     let documents = documents.into_iter();
     let moved = documents.filter_map(|document| {
         let object = &document.object;
         let descriptor = catalogue.get(object.kind.as_str()).ok()?;
-        let said = key::said(descriptor, document)?;
+        let said = key::said(descriptor, &document.open())?;
         let same = key::in_case(descriptor, said.as_str())
             == key::in_case(descriptor, object.key.as_str());
         (!same).then(|| (object.clone(), ObjectRef::new(object.kind.clone(), said)))
@@ -86,8 +84,8 @@ fn put(bundle: &mut Bundle, moved: &Moved, conflicts: &mut Vec<Conflict>) {
         let document = bundle.documents.remove(old)?;
         Some((old.clone(), document))
     });
-    let leaving: Vec<(ObjectRef, Portable)> = leaving.collect();
-    let mut claims: BTreeMap<ObjectRef, Vec<(ObjectRef, Portable)>> = BTreeMap::new();
+    let leaving: Vec<(ObjectRef, Packed)> = leaving.collect();
+    let mut claims: BTreeMap<ObjectRef, Vec<(ObjectRef, Packed)>> = BTreeMap::new();
     for (old, mut document) in leaving {
         let new = moved[&old].clone();
         document.object = new.clone();
@@ -130,7 +128,7 @@ fn rename_in_flows(
     moved: &Moved,
     conflicts: &mut Vec<Conflict>,
 ) {
-    let is_flow = |document: &Portable| {
+    let is_flow = |document: &Packed| {
         let descriptor = catalogue.get(document.object.kind.as_str());
         descriptor.is_ok_and(|descriptor| descriptor.driver == Driver::Flow)
     };
@@ -143,11 +141,11 @@ fn rename_in_flows(
         .iter()
         .map(|(object, document)| {
             let old = moved.contains_key(object).then(|| old_name(object));
-            let name = old.or_else(|| document.body.get("name").cloned());
+            let name = old.or_else(|| document.field("name"));
             (object.clone(), name)
         })
         .collect();
-    let names = names.iter().map(|(object, name)| (object, name.as_ref()));
+    let names = names.iter().map(|(object, name)| (object, name.clone()));
     let resolver = FlowNames::new(catalogue, names);
     let mut failed = Vec::new();
     for (object, document) in &mut bundle.documents {

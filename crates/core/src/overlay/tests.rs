@@ -23,17 +23,16 @@ fn add(bundle: &mut Bundle, name: &str, body: Value, files: Files) {
         panic!("{body} is no object")
     };
     let object = object(name);
-    let document = Portable {
-        object: object.clone(),
+    bundle.insert(Portable {
+        object,
         body,
         files,
-    };
-    bundle.documents.insert(object, document);
+    });
 }
 
 fn body(bundle: &Bundle, name: &str) -> Value {
     match bundle.documents.get(&object(name)) {
-        Some(document) => Value::Object(document.body.clone()),
+        Some(document) => Value::Object(document.open().body),
         None => Value::Null,
     }
 }
@@ -156,7 +155,7 @@ fn who_has_another_name_is_referred_to_by_it() {
     let queue = queue.expect("the queue");
     assert_eq!(queue.object.key.parts(), ["Hilfe: \"A\""]);
     assert_eq!(
-        queue.body["division"],
+        queue.field("division").expect("a division"),
         json!({"$ref": "auth_division/Vertrieb"})
     );
     let main = &bundle.documents[&object("flow/inboundcall/Main")];
@@ -191,7 +190,7 @@ fn what_lives_in_a_renamed_object_follows() {
         .expect("a kind");
     let route = &bundle.documents[&object("routing_email_route/a.example/support")];
     assert!(
-        crate::validate::key::said(descriptor, route).is_some(),
+        crate::validate::key::said(descriptor, &route.open()).is_some(),
         "{:?}",
         descriptor.key
     );

@@ -209,12 +209,11 @@ pub fn add_people(bundle: &mut Bundle, people: &[Person]) -> Vec<Conflict> {
             }
             Entry::Occupied(_) => {
                 let body = body(bundle, person);
-                let document = Portable {
-                    object: object.clone(),
+                bundle.insert(Portable {
+                    object,
                     body,
                     files: BTreeMap::new(),
-                };
-                bundle.documents.insert(object, document);
+                });
             }
             // It was told of.
             Entry::Vacant(_) => {}
@@ -299,8 +298,8 @@ fn division_of(bundle: &Bundle, name: &str) -> ObjectRef {
     let called = bundle
         .documents
         .get(&home)
-        .and_then(|home| home.body.get("name")?.as_str());
-    match called == Some(name) || name == home.key.as_str() {
+        .and_then(|home| home.text("name"));
+    match called.as_deref() == Some(name) || name == home.key.as_str() {
         true => home,
         false => division(Key::from_parts(&[name])),
     }

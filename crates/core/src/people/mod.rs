@@ -21,7 +21,7 @@ pub use stage::{Progress, Stage, progress};
 
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Descriptor, MEMBER_OF, Part, nearest};
-use crate::document::{Portable, Slot, for_each_slot_in};
+use crate::document::{Packed, Portable, Slot};
 use crate::id::{Key, Kind, ObjectRef};
 use crate::path::Items;
 use crate::plan::Conflict;
@@ -62,11 +62,11 @@ pub fn needs_expansion(bundle: &Bundle) -> bool {
 }
 
 /// Tells whether a document says more of a user than the API keeps there.
-fn says_more(document: &Portable) -> bool {
+fn says_more(document: &Packed) -> bool {
     let fields = [BOUND_TO, LIKE, MEMBER_OF];
-    fields
-        .iter()
-        .any(|field| document.body.contains_key(*field))
+    document
+        .names()
+        .any(|field| fields.contains(&field.as_str()))
 }
 
 /// Turns profiles, likenesses and memberships into what the API knows.
@@ -106,7 +106,7 @@ pub fn expand(
         bundle.documents.remove(object);
     }
     for document in expanded {
-        bundle.documents.insert(document.object.clone(), document);
+        bundle.insert(document);
     }
     drop_models(bundle, models);
     members.write(catalogue, bundle);
@@ -128,7 +128,7 @@ fn take_profiles(catalogue: &Catalogue, bundle: &mut Bundle) -> Profiles {
     let mut profiles = Profiles::new();
     for object in objects {
         if let Some(document) = bundle.documents.remove(&object) {
-            let mut body = document.body;
+            let mut body = document.open().body;
             body.remove("name");
             body.remove("description");
             let unknown = body
@@ -172,14 +172,14 @@ fn expand_one(
     object: &ObjectRef,
     profiles: &Profiles,
 ) -> Result<(Portable, Belongs), String> {
-    let mut document = bundle.documents[object].clone();
+    let mut document = bundle.documents[object].open();
     let bound = document.body.contains_key(LIKE) || document.body.contains_key(BOUND_TO);
     if let Some(other) = refers(&mut document.body, LIKE, "user")? {
         let twin = bundle.documents.get(&other).filter(|_| other != *object);
         let twin = twin.ok_or_else(|| {
             format!("it is to be like {other}, who is not in the source; check the address")
         })?;
-        let mut common = twin.body.clone();
+        let mut common = twin.open().body;
         common.retain(|field, _| !PERSONAL.contains(&field.as_str()));
         take_over(descriptor, &mut document.body, &common);
     }
@@ -370,37 +370,43 @@ impl Members {
                 .ok()
                 .and_then(|descriptor| descriptor.parts.iter().find(|part| part.field == field));
             let Some(part) = part else { continue };
-            let document = bundle
-                .documents
-                .entry(object.clone())
-                .or_insert_with(|| Portable {
+            let mut document = match bundle.documents.get(&object) {
+                Some(document) => document.open(),
+                None => Portable {
                     object,
                     body: Map::new(),
                     files: BTreeMap::new(),
-                });
+                },
+            };
             let own = document
                 .body
                 .entry(field)
                 .or_insert_with(|| Items::at_least(Vec::new()));
             add_missing(own, &Value::Array(items), &|item| item_identity(part, item));
+            bundle.insert(document);
         }
     }
 }
 
-/// Tells whether a document says no more than who belongs to the object.
-pub(crate) fn is_members_only(descriptor: &Descriptor, body: &Map<String, Value>) -> bool {
-    let is_members = |field: &String| {
-        let mut parts = descriptor.parts.iter();
-        parts.any(|part| part.members && part.field == *field)
-    };
-    !body.is_empty() && body.keys().all(is_members)
+/// Tells whether a document with these fields says no more than who belongs to the object.
+pub(crate) fn is_members_only(
+    descriptor: &Descriptor,
+    fields: impl Iterator<Item = impl AsRef<str>>,
+) -> bool {
+    let members = descriptor.parts.iter().filter(|part| part.members);
+    let members: Vec<&str> = members.map(|part| part.field.as_str()).collect();
+    // To most kinds nobody belongs, and their fields need not be read.
+    let mut fields = fields.peekable();
+    !members.is_empty()
+        && fields.peek().is_some()
+        && fields.all(|field| members.contains(&field.as_ref()))
 }
 
 /// Leaves out the models that nobody else refers to.
 fn drop_models(bundle: &mut Bundle, models: &BTreeSet<ObjectRef>) {
     let mut needed: BTreeSet<ObjectRef> = BTreeSet::new();
     for (object, document) in &bundle.documents {
-        for_each_slot_in(&document.body, &mut |slot| {
+        document.body.for_each_slot(&mut |slot| {
             if let Slot::Ref(other) = slot
                 && models.contains(&other)
                 && !models.contains(object)

@@ -148,7 +148,8 @@ impl Rewrites {
             }
         }
         let mut moved = BTreeMap::new();
-        for (object, mut document) in std::mem::take(&mut bundle.documents) {
+        for (object, document) in std::mem::take(&mut bundle.documents) {
+            let mut document = document.open();
             let new = renamed(&object).unwrap_or_else(|| object.clone());
             if new != object {
                 moved.insert(object.clone(), new.clone());
@@ -166,8 +167,8 @@ impl Rewrites {
                     *bytes = text.into_bytes().into();
                 }
             }
-            document.object = new.clone();
-            bundle.documents.insert(new, document);
+            document.object = new;
+            bundle.insert(document);
         }
         Rewritten {
             conflicts,

@@ -13,12 +13,11 @@ fn bundle(documents: &[(&str, Value)]) -> Bundle {
         let Value::Object(body) = body.clone() else {
             panic!("{body} is no object")
         };
-        let document = Portable {
+        bundle.insert(Portable {
             object: object(name),
             body,
             files: BTreeMap::new(),
-        };
-        bundle.documents.insert(document.object.clone(), document);
+        });
     }
     bundle
 }
@@ -34,7 +33,7 @@ fn expanded(documents: &[(&str, Value)]) -> (Bundle, Vec<String>) {
 
 fn body(bundle: &Bundle, name: &str) -> Value {
     match bundle.documents.get(&object(name)) {
-        Some(document) => Value::Object(document.body.clone()),
+        Some(document) => document.body.value(),
         None => Value::Null,
     }
 }

@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
-
 use super::parallel::in_chunks;
 use super::planner::{FLOW_SOURCE, Item, Notes, Target};
 use crate::bundle::Bundle;
@@ -28,17 +26,11 @@ pub(super) fn take_flow_sources<'p>(
     }
     let named: HashSet<&str> = flow_names::kinds().collect();
     let live = target.live.iter();
-    let live: Vec<_> = live
+    let live = live
         .filter(|(object, _)| named.contains(object.kind.as_str()))
-        .map(|(object, live)| (object, live.field("name")))
-        .collect();
-    let live = live.iter().map(|(object, name)| (*object, name.as_ref()));
-    let wanted = desired
-        .documents
-        .iter()
-        .map(|(object, d)| (object, d.body.get("name")));
+        .map(|(object, live)| (object, live.field("name")));
     // What the bundle says comes last and wins.
-    let resolver = FlowNames::new(catalogue, live.chain(wanted));
+    let resolver = FlowNames::new(catalogue, live.chain(flow_names::of_bundle(desired)));
     let homes = Homes::new(desired, target);
     let mut flows: Vec<&mut Item<'p>> = items
         .iter_mut()
@@ -179,14 +171,12 @@ impl Homes {
 
     fn new(desired: &Bundle, target: &Target<'_>) -> Self {
         let home = ObjectRef::new(Kind::new("auth_division"), Key::builtin("home"));
-        let from = desired
-            .documents
-            .get(&home)
-            .and_then(|home| home.body.get("name"));
+        let from = desired.documents.get(&home);
+        let from = from.and_then(|home| home.text("name"));
         let to = target.live.get(&home).and_then(|home| home.field("name"));
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        let to = to.and_then(|name| name.as_str().map(str::to_owned));
         Self {
-            names: text(from).zip(text(to.as_ref())),
+            names: from.zip(to),
         }
     }
 }

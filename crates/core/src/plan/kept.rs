@@ -3,44 +3,40 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
-use serde_json::{Map, Value};
-
 use super::planner::{Target, count};
 use super::steps::Made;
 use super::{Action, Step};
 use crate::bundle::Bundle;
-use crate::document::Portable;
+use crate::document::{Json, Packed};
 use crate::id::ObjectRef;
 use crate::overlay::Ignored;
-use crate::select::{Divisions, Selection};
+use crate::select::Selection;
 
 /// Returns what is said of an object that the target has, without the fields that stay as they are
 /// there.
 pub(super) fn without_ignored<'p>(
     ignored: &[Ignored],
-    document: &'p Portable,
-    divisions: &Divisions<'_>,
-) -> Cow<'p, Map<String, Value>> {
-    if ignored.is_empty() {
+    document: &'p Packed,
+    bundle: &Bundle,
+) -> Cow<'p, Json> {
+    let rules = ignored.iter().filter(|rule| {
+        let division = rule.on.divisions(bundle).of(document);
+        rule.on.matches(&document.object, division.as_deref())
+    });
+    let mut fields = rules.flat_map(|rule| &rule.fields).peekable();
+    if fields.peek().is_none() {
         return Cow::Borrowed(&document.body);
     }
-    let division = divisions.of(document);
-    let rules = ignored
-        .iter()
-        .filter(|rule| rule.on.matches(&document.object, division.as_deref()));
-    let mut body = Value::Object(document.body.clone());
-    for path in rules.flat_map(|rule| &rule.fields) {
+    let mut body = document.body.value();
+    for path in fields {
         path.retain(&mut body, &mut |_| false);
     }
-    match body {
-        Value::Object(body) => Cow::Owned(body),
-        _ => Cow::Borrowed(&document.body),
-    }
+    Cow::Owned(Json::from(&body))
 }
 
 /// Takes out of a plan what would be done to protected objects that the target has, and tells of it.
 pub(super) fn spare(protected: &Selection, desired: &Bundle, target: &Target<'_>, made: &mut Made) {
-    let divisions = Divisions::new(desired);
+    let divisions = protected.divisions(desired);
     let is_spared = |object: &ObjectRef| {
         let document = desired.documents.get(object);
         let division = document.and_then(|document| divisions.of(document));

@@ -18,15 +18,13 @@ use super::{
 };
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
-use crate::document::{
-    Portable, Slot, Stored, for_each_object_at, for_each_slot, for_each_slot_in,
-};
+use crate::document::{Files, Json, Packed, Slot, Stored, for_each_object_at, for_each_slot};
 use crate::file_refs;
 use crate::id::{Kind, ObjectRef};
 use crate::overlay::Ignored;
 use crate::path::FieldPath;
 use crate::people;
-use crate::select::{Divisions, NUMBERS, Selection};
+use crate::select::{NUMBERS, Selection};
 use crate::snapshot::{Names, Snapshot, loose_ids, undeclared};
 
 /// The name under which a flow's source is kept beside its document.
@@ -55,14 +53,32 @@ pub struct Planner<'c> {
 }
 
 /// A desired document on its way to becoming steps.
-pub(super) struct Item<'p> {
+///
+/// All items are there at once, so their bodies are text.
+pub(super) struct Item<'p, B = Cow<'p, Json>> {
     pub(super) object: ObjectRef,
     pub(super) descriptor: &'p Descriptor,
-    pub(super) body: Cow<'p, Map<String, Value>>,
-    pub(super) files: crate::document::Files,
+    pub(super) body: B,
+    pub(super) files: Files,
     pub(super) state: Presence<'p>,
     /// Objects that its source names; for flows.
     pub(super) source_refs: BTreeSet<ObjectRef>,
+}
+
+/// An item with its body as a tree, for as long as its steps are made.
+pub(super) type Open<'p> = Item<'p, Map<String, Value>>;
+
+impl<'p> Item<'p> {
+    pub(super) fn open(&self) -> Open<'p> {
+        Item {
+            object: self.object.clone(),
+            descriptor: self.descriptor,
+            body: self.body.map(),
+            files: self.files.clone(),
+            state: self.state,
+            source_refs: self.source_refs.clone(),
+        }
+    }
 }
 
 /// Whether the target has an object.
@@ -276,7 +292,6 @@ impl<'c> Planner<'c> {
         'c: 'p,
     {
         let mut items = Vec::new();
-        let divisions = Divisions::new(desired);
         for (object, document) in &desired.documents {
             let descriptor = match self.catalogue.get(object.kind.as_str()) {
                 Ok(descriptor) => descriptor,
@@ -297,7 +312,7 @@ impl<'c> Planner<'c> {
             }
             let state = target.presence(object);
             if !matches!(state, Presence::Live(_))
-                && people::is_members_only(descriptor, &document.body)
+                && people::is_members_only(descriptor, document.names())
             {
                 let reason = format!(
                     "the target lacks it, and the source says no more of it than who belongs to it; take the {} along",
@@ -342,7 +357,7 @@ impl<'c> Planner<'c> {
                 continue;
             }
             let body = match state {
-                Presence::Live(_) => without_ignored(&self.options.ignored, document, &divisions),
+                Presence::Live(_) => without_ignored(&self.options.ignored, document, desired),
                 Presence::Missing | Presence::Deleted(_) => Cow::Borrowed(&document.body),
             };
             items.push(Item {
@@ -367,14 +382,15 @@ impl<'c> Planner<'c> {
 
 /// Tells of what an object has in places that nobody declared, and of ids of nothing that was read.
 fn tell_of_ids(item: &Item<'_>, notes: &mut Notes) {
-    for (path, other) in undeclared(item.descriptor, &item.body) {
+    let body = item.body.map();
+    for (path, other) in undeclared(item.descriptor, &body) {
         let message = format!(
             "{path} refers to {other}, though no {} is known to refer to anything there; it is sent as an id",
             item.descriptor.title
         );
         notes.warn("undeclared-reference", &item.object, message);
     }
-    for (path, id) in loose_ids(&item.body) {
+    for (path, id) in loose_ids(&body) {
         notes.findings.push(Finding {
             severity: Severity::Note,
             rule: "unknown-id".to_owned(),
@@ -387,7 +403,7 @@ fn tell_of_ids(item: &Item<'_>, notes: &mut Notes) {
 }
 
 /// Returns the objects that the file of a script names.
-fn named_in_files(descriptor: &Descriptor, document: &Portable) -> BTreeSet<ObjectRef> {
+fn named_in_files(descriptor: &Descriptor, document: &Packed) -> BTreeSet<ObjectRef> {
     if descriptor.driver != Driver::Script {
         return BTreeSet::new();
     }
@@ -460,7 +476,7 @@ fn settle(
     }
     let mut complete = true;
     let mut open = None;
-    for_each_slot_in(&item.body, &mut |slot| {
+    item.body.for_each_slot(&mut |slot| {
         if let Slot::Ref(other) = slot
             && !known(&other)
         {
@@ -477,7 +493,7 @@ fn settle(
     if complete {
         return Ok(());
     }
-    let mut body = Value::Object(std::mem::take(&mut item.body).into_owned());
+    let mut body = item.body.value();
     let part = |root: &str| item.descriptor.parts.iter().any(|part| part.field == root);
     for reference in &item.descriptor.references {
         if !reference.deferrable && !part(reference.path.root()) {
@@ -529,9 +545,7 @@ fn settle(
             nowhere.get_or_insert(other);
         }
     });
-    if let Value::Object(body) = body {
-        item.body = Cow::Owned(body);
-    }
+    item.body = Cow::Owned(Json::from(&body));
     nowhere.map_or(Ok(()), Err)
 }
 
@@ -540,9 +554,14 @@ fn keep_numbers_of_target(items: &mut Vec<Item<'_>>, target: &Target<'_>, notes:
     let pool = Kind::new(NUMBERS);
     if target.names.may_lack(&pool) {
         items.retain(|item| {
+            let paths: &[FieldPath] = &item.descriptor.numbers;
             let mut none = true;
-            for path in &item.descriptor.numbers {
-                path.for_each_in(&item.body, &mut |_| none = false);
+            if !paths.is_empty() {
+                let body = item.body.value();
+                let mut note = |_: &Value| none = false;
+                paths
+                    .iter()
+                    .for_each(|path| path.for_each(&body, &mut note));
             }
             if !none {
                 let reason = "it has numbers, and not every DID pool of the target could be read";
@@ -567,7 +586,7 @@ fn keep_numbers_of_target(items: &mut Vec<Item<'_>>, target: &Target<'_>, notes:
         if paths.is_empty() {
             continue;
         }
-        let mut body = Value::Object(std::mem::take(&mut item.body).into_owned());
+        let mut body = item.body.value();
         for path in paths {
             path.retain(&mut body, &mut |value| {
                 let text = value.as_str().unwrap_or_default();
@@ -584,9 +603,7 @@ fn keep_numbers_of_target(items: &mut Vec<Item<'_>>, target: &Target<'_>, notes:
                 inside
             });
         }
-        if let Value::Object(body) = body {
-            item.body = Cow::Owned(body);
-        }
+        item.body = Cow::Owned(Json::from(&body));
     }
 }
 
@@ -605,21 +622,23 @@ fn cut(items: &mut Vec<Item<'_>>, notes: &mut Notes) -> Cuts {
             .filter(|(_, item)| !item.state.is_live())
             .map(|(index, item)| (&item.object, index))
             .collect();
-        let mut edges: BTreeMap<(usize, usize), Option<u32>> = BTreeMap::new();
-        for (from, item) in items
-            .iter()
-            .enumerate()
-            .filter(|(_, item)| !item.state.is_live())
-        {
-            for (object, cost) in creation_references(item) {
-                if let Some(to) = index.get(&object) {
-                    let edge = edges.entry((from, *to)).or_insert(cost);
-                    *edge = edge.and(cost);
+        let mut new: Vec<usize> = index.values().copied().collect();
+        new.sort_unstable();
+        let found = in_chunks(&mut new, |new| {
+            let mut edges: BTreeMap<(usize, usize), Option<u32>> = BTreeMap::new();
+            for from in new {
+                for (object, cost) in creation_references(&items[*from].open()) {
+                    if let Some(to) = index.get(&object) {
+                        let edge = edges.entry((*from, *to)).or_insert(cost);
+                        *edge = edge.and(cost);
+                    }
                 }
             }
-        }
-        let edges: Vec<Edge> = edges
+            edges
+        });
+        let edges: Vec<Edge> = found
             .into_iter()
+            .flatten()
             .map(|((from, to), cost)| Edge { from, to, cost })
             .collect();
         match cut_cycles(items.len(), &edges) {
@@ -651,7 +670,7 @@ fn cut(items: &mut Vec<Item<'_>>, notes: &mut Notes) -> Cuts {
 }
 
 /// Returns what an object needs to be created, and what it costs to link it later instead.
-fn creation_references(item: &Item<'_>) -> Vec<(ObjectRef, Option<u32>)> {
+fn creation_references(item: &Open<'_>) -> Vec<(ObjectRef, Option<u32>)> {
     if item.descriptor.driver == Driver::Flow {
         let source = item
             .source_refs
@@ -685,7 +704,7 @@ fn creation_references(item: &Item<'_>) -> Vec<(ObjectRef, Option<u32>)> {
         };
         for_each_object_at(reference, &item.body, &mut note);
     }
-    for (field, value) in item.body.as_ref() {
+    for (field, value) in &item.body {
         if omitted(field) {
             continue;
         }
@@ -735,7 +754,7 @@ fn digest_of_documents(bundle: &Bundle) -> String {
     let mut digest = Digest::default();
     for (object, document) in &bundle.documents {
         digest.text(&format!("{object} "));
-        digest.json(&document.body);
+        digest.text(document.as_json());
         digest.text("\n");
         for (name, bytes) in &document.files {
             digest.text(&format!("{name} {}\n", digest_of(bytes)));

@@ -8,7 +8,7 @@ use super::limits;
 use crate::bundle::Bundle;
 use crate::catalogue::Catalogue;
 use crate::diff::items_of;
-use crate::document::{Portable, Slot};
+use crate::document::{Packed, Slot};
 use crate::id::{Kind, ObjectRef, TargetId};
 use crate::path::FieldPath;
 use crate::plan::{Action, Plan, Step};
@@ -171,11 +171,6 @@ struct Reader<'p> {
     steps: Steps<'p>,
 }
 
-/// Returns one field of a document.
-fn field(document: &Portable, name: &str) -> Option<Value> {
-    document.body.get(name).cloned()
-}
-
 /// Returns the objects that items refer to, in a field of theirs or as themselves.
 fn referred(items: Option<&Value>, field: Option<&str>) -> BTreeSet<ObjectRef> {
     let items = items_of(items).iter();
@@ -191,7 +186,7 @@ fn referred(items: Option<&Value>, field: Option<&str>) -> BTreeSet<ObjectRef> {
 }
 
 impl<'p> Reader<'p> {
-    fn documents(&self, kind: &str) -> impl Iterator<Item = (&'p ObjectRef, &'p Portable)> {
+    fn documents(&self, kind: &str) -> impl Iterator<Item = (&'p ObjectRef, &'p Packed)> {
         let kind = Kind::new(kind);
         let documents = self.bundle.documents.iter();
         documents.filter(move |(object, _)| object.kind == kind)
@@ -215,7 +210,7 @@ impl<'p> Reader<'p> {
         let mut roles: BTreeSet<ObjectRef> = BTreeSet::new();
         for (subject, document) in self.documents("user").chain(self.documents("group")) {
             if self.touched(subject, &["grants"]) {
-                roles.extend(referred(field(document, "grants").as_ref(), Some("role")));
+                roles.extend(referred(document.field("grants").as_ref(), Some("role")));
             }
         }
         let mut given: BTreeMap<String, BTreeSet<ObjectRef>> = BTreeMap::new();
@@ -223,7 +218,7 @@ impl<'p> Reader<'p> {
             .documents("auth_role")
             .filter(|(role, _)| roles.contains(*role))
         {
-            let policies = field(document, "permissionPolicies");
+            let policies = document.field("permissionPolicies");
             for policy in items_of(policies.as_ref()) {
                 let text = |name: &str| policy.get(name).and_then(Value::as_str).unwrap_or("*");
                 for action in items_of(policy.get("actionSet"))
@@ -250,12 +245,12 @@ impl<'p> Reader<'p> {
         let mut by_group: BTreeMap<ObjectRef, BTreeSet<ObjectRef>> = BTreeMap::new();
         let mut newly: BTreeSet<ObjectRef> = BTreeSet::new();
         for (group, document) in self.documents("group") {
-            let roles = referred(field(document, "grants").as_ref(), Some("role"));
-            if roles.is_empty() || field(document, "rolesEnabled") == Some(Value::Bool(false)) {
+            let roles = referred(document.field("grants").as_ref(), Some("role"));
+            if roles.is_empty() || document.field("rolesEnabled") == Some(Value::Bool(false)) {
                 continue;
             }
             let is_new = self.touched(group, &["grants", "members"]);
-            for member in referred(field(document, "members").as_ref(), None) {
+            for member in referred(document.field("members").as_ref(), None) {
                 let held = by_group.entry(member.clone()).or_default();
                 held.extend(roles.iter().cloned());
                 if is_new {
@@ -265,11 +260,13 @@ impl<'p> Reader<'p> {
         }
         let mut sets: BTreeMap<BTreeSet<ObjectRef>, Vec<ObjectRef>> = BTreeMap::new();
         for (user, document) in self.documents("user") {
-            let is_active = field(document, "state").is_none_or(|state| state != "inactive");
-            if !is_active || !(self.touched(user, &["grants", "state"]) || newly.contains(user)) {
+            if !(self.touched(user, &["grants", "state"]) || newly.contains(user)) {
                 continue;
             }
-            let mut roles = referred(field(document, "grants").as_ref(), Some("role"));
+            if document.text("state").as_deref() == Some("inactive") {
+                continue;
+            }
+            let mut roles = referred(document.field("grants").as_ref(), Some("role"));
             roles.extend(by_group.remove(user).unwrap_or_default());
             sets.entry(roles).or_default().push(user.clone());
         }
@@ -335,9 +332,11 @@ impl<'p> Reader<'p> {
 
     /// Finds the object with the most items, of those whose items change.
     fn largest(&self, kind: &str, part: &str) -> Option<Largest> {
-        let sized = self.documents(kind).filter_map(|(object, document)| {
-            let count = items_of(field(document, part).as_ref()).len();
-            (count > 0 && self.touched(object, &[part])).then_some((count, object))
+        let touched = self.documents(kind);
+        let touched = touched.filter(|(object, _)| self.touched(object, &[part]));
+        let sized = touched.filter_map(|(object, document)| {
+            let count = items_of(document.field(part).as_ref()).len();
+            (count > 0).then_some((count, object))
         });
         let (count, object) = sized.max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(a.1)))?;
         let object = object.clone();
@@ -360,7 +359,7 @@ impl<'p> Reader<'p> {
                 if !self.touched(object, &[root]) {
                     continue;
                 }
-                let value = field(document, root).unwrap_or_default();
+                let value = document.field(root).unwrap_or_default();
                 let whole = Value::Object([(root.to_owned(), value)].into_iter().collect());
                 path.for_each(&whole, &mut |number| {
                     found.extend(number.as_str().map(str::to_owned));
@@ -372,16 +371,16 @@ impl<'p> Reader<'p> {
 }
 
 /// Lists the permissions that a role gives, as its document says.
-fn permissions_of(role: &Portable) -> BTreeSet<String> {
+fn permissions_of(role: &Packed) -> BTreeSet<String> {
     let text = |value: &Value| value.as_str().unwrap_or("*").to_owned();
     let mut found = BTreeSet::new();
-    for policy in items_of(field(role, "permissionPolicies").as_ref()) {
+    for policy in items_of(role.field("permissionPolicies").as_ref()) {
         let (domain, entity) = (text(&policy["domain"]), text(&policy["entityName"]));
         for action in items_of(policy.get("actionSet")) {
             found.insert(format!("{domain}:{entity}:{}", text(action)));
         }
     }
-    let plain = field(role, "permissions");
+    let plain = role.field("permissions");
     let plain = items_of(plain.as_ref()).iter();
     found.extend(plain.filter_map(|name| name.as_str().map(str::to_owned)));
     found

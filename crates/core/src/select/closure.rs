@@ -1,6 +1,5 @@
 //! What selected kinds and documents refer to, and what that refers to.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
@@ -8,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Read;
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Descriptor, Driver, MEMBER_OF};
-use crate::document::{Portable, Slot, text_refs};
+use crate::document::{Packed, Portable, Slot, text_refs};
 use crate::file_refs;
 use crate::flow::{self, FlowTarget, i3};
 use crate::flow_names::{self, FlowNames};
@@ -91,13 +90,21 @@ fn referred(descriptor: &Descriptor) -> impl Iterator<Item = Kind> {
 
 /// Takes out of a document who belongs to the object: what is only taken along comes without.
 pub fn without_members(catalogue: &Catalogue, document: &mut Portable) {
-    let descriptor = catalogue.get(document.object.kind.as_str()).ok();
+    for field in members(catalogue, &document.object.kind) {
+        document.body.remove(field);
+    }
+}
+
+/// Returns the fields in which objects of a kind say who belongs to them.
+pub(super) fn members<'c>(
+    catalogue: &'c Catalogue,
+    kind: &Kind,
+) -> impl Iterator<Item = &'c String> {
+    let descriptor = catalogue.get(kind.as_str()).ok();
     let parts = descriptor
         .into_iter()
         .flat_map(|descriptor| &descriptor.parts);
-    for part in parts.filter(|part| part.members) {
-        document.body.remove(&part.field);
-    }
+    parts.filter(|part| part.members).map(|part| &part.field)
 }
 
 /// Adds to documents what they refer to, except what is excluded; those that are added come without
@@ -106,22 +113,18 @@ pub(super) fn documents<'b>(
     catalogue: &Catalogue,
     bundle: &'b Bundle,
     kept: &mut BTreeSet<&'b ObjectRef>,
-    excluded: &dyn Fn(&Portable) -> bool,
+    excluded: &dyn Fn(&Packed) -> bool,
 ) {
-    let objects = bundle.documents.iter();
-    let dependencies = Dependencies::new(
-        catalogue,
-        objects.map(|(object, d)| (object, d.body.get("name"))),
-    );
+    let dependencies = Dependencies::new(catalogue, flow_names::of_bundle(bundle));
     let mut open: Vec<&ObjectRef> = kept.iter().copied().collect();
     let selected = kept.clone();
     while let Some(object) = open.pop() {
         let Some(document) = bundle.documents.get(object) else {
             continue;
         };
-        let mut document = Cow::Borrowed(document);
+        let mut document = document.open();
         if !selected.contains(object) {
-            without_members(catalogue, document.to_mut());
+            without_members(catalogue, &mut document);
         }
         for other in dependencies.of(&document) {
             if let Some((other, document)) = bundle.documents.get_key_value(&other)
@@ -143,7 +146,7 @@ impl<'o> Dependencies<'o> {
     /// Takes the objects that may be referred to, with what stands in their field `name`.
     pub fn new(
         catalogue: &'o Catalogue,
-        objects: impl Iterator<Item = (&'o ObjectRef, Option<&'o Value>)>,
+        objects: impl Iterator<Item = (&'o ObjectRef, Option<Value>)>,
     ) -> Self {
         Self {
             names: FlowNames::new(catalogue, objects),

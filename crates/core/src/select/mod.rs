@@ -17,7 +17,7 @@ pub use term::BadTerm;
 
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, nearest};
-use crate::document::{Portable, Slot};
+use crate::document::{Packed, Slot};
 use crate::id::{Kind, ObjectRef};
 use crate::people::PROFILE;
 use pattern::last;
@@ -172,6 +172,11 @@ impl Selection {
             && !self.excludes(object, division)
     }
 
+    /// Knows the divisions of the documents of a bundle, as far as [`Self::matches`] asks for them.
+    pub(crate) fn divisions<'b>(&self, bundle: &'b Bundle) -> Divisions<'b> {
+        Divisions::new(bundle, self.select.iter().chain(&self.exclude))
+    }
+
     /// Returns the kinds that must be read, and how much of each.
     ///
     /// What a selected kind refers to is read at least by name, because a reference is written with
@@ -228,13 +233,17 @@ impl Selection {
             .any(|term| term.matches(object, division))
     }
 
+    fn terms(&self) -> impl Iterator<Item = &Term> {
+        self.select.iter().chain(&self.exclude)
+    }
+
     /// Checks that every `--select` selects something of one of some bundles.
     ///
     /// # Errors
     /// The first `--select` that selects nothing.
     pub fn check(&self, bundles: &[&Bundle]) -> Result<(), NothingSelected> {
         let selects = |term: &Term, bundle: &Bundle| {
-            let divisions = Divisions::new(bundle);
+            let divisions = Divisions::new(bundle, [term]);
             let mut documents = bundle.documents.values();
             documents
                 .any(|document| term.matches(&document.object, divisions.of(document).as_deref()))
@@ -276,8 +285,11 @@ impl Selection {
         let documents = &mut bundle.documents;
         documents.retain(|object, _| kept.contains(object) || is_profile(object));
         for (object, document) in &mut bundle.documents {
-            if !selected.contains(object) {
-                closure::without_members(catalogue, document);
+            let mut members = closure::members(catalogue, &object.kind);
+            if !selected.contains(object) && members.next().is_some() {
+                let mut open = document.open();
+                without_members(catalogue, &mut open);
+                *document = open.into();
             }
         }
         bundle.selection = self.to_texts();
@@ -286,7 +298,7 @@ impl Selection {
 
     /// Returns the objects of a bundle that are meant, without what they need.
     fn selected(&self, bundle: &Bundle) -> BTreeSet<ObjectRef> {
-        let divisions = Divisions::new(bundle);
+        let divisions = Divisions::new(bundle, self.terms());
         let documents = bundle.documents.values();
         documents
             .filter(|document| self.matches(&document.object, divisions.of(document).as_deref()))
@@ -297,10 +309,9 @@ impl Selection {
     /// Returns the objects of a bundle that are meant, with what they need where dependencies are
     /// taken along.
     pub fn kept<'b>(&self, bundle: &'b Bundle, catalogue: &Catalogue) -> BTreeSet<&'b ObjectRef> {
-        let divisions = Divisions::new(bundle);
-        let excluded = |document: &Portable| {
-            self.excludes(&document.object, divisions.of(document).as_deref())
-        };
+        let divisions = Divisions::new(bundle, self.terms());
+        let excluded =
+            |document: &Packed| self.excludes(&document.object, divisions.of(document).as_deref());
         let selected = self.selected(bundle);
         let mut kept: BTreeSet<&ObjectRef> = bundle
             .documents
@@ -314,27 +325,29 @@ impl Selection {
     }
 }
 
-/// Knows the names of divisions.
+/// Knows the names of divisions, where a term asks for them.
 pub(crate) struct Divisions<'b> {
-    bundle: &'b Bundle,
+    bundle: Option<&'b Bundle>,
 }
 
 impl<'b> Divisions<'b> {
-    pub(crate) fn new(bundle: &'b Bundle) -> Self {
-        Self { bundle }
+    fn new<'t>(bundle: &'b Bundle, terms: impl IntoIterator<Item = &'t Term>) -> Self {
+        let asked = terms.into_iter().any(Term::asks_for_divisions);
+        Self {
+            bundle: asked.then_some(bundle),
+        }
     }
 
     /// Returns the name of the division that a document is in.
-    pub(crate) fn of(&self, document: &Portable) -> Option<String> {
-        let Some(Slot::Ref(division)) = document.body.get("division").and_then(Slot::of) else {
+    pub(crate) fn of(&self, document: &Packed) -> Option<String> {
+        let bundle = self.bundle?;
+        let Slot::Ref(division) = Slot::of(&document.field("division")?)? else {
             return None;
         };
         // The home division is known by its name where the bundle tells it, else as `~home`.
-        let named = self.bundle.documents.get(&division);
-        let name = named
-            .and_then(|d| d.body.get("name"))
-            .and_then(|name| name.as_str());
-        Some(name.map_or_else(|| readable(&division.key), str::to_owned))
+        let named = bundle.documents.get(&division);
+        let name = named.and_then(|named| named.text("name"));
+        Some(name.unwrap_or_else(|| readable(&division.key)))
     }
 }
 

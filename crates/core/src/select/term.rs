@@ -138,6 +138,11 @@ impl Term {
         self.may_be(kind) && all(&self.names) && self.divisions.is_empty()
     }
 
+    /// Tells whether it matters in which division an object is.
+    pub(super) fn asks_for_divisions(&self) -> bool {
+        !self.divisions.is_empty()
+    }
+
     pub(super) fn matches(&self, object: &ObjectRef, division: Option<&str>) -> bool {
         let name_fits = || {
             let whole = readable(&object.key);

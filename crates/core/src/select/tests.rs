@@ -49,6 +49,7 @@ fn bundle() -> Bundle {
             flow,
         ]
         .into_iter()
+        .map(|(object, document)| (object, document.into()))
         .collect(),
         ..Bundle::default()
     }

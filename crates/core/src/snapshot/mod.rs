@@ -67,9 +67,7 @@ impl Snapshot {
             ..Bundle::default()
         };
         let names = self.for_each_document(catalogue, pins, &mut |part| match part {
-            Part::Document(document) => {
-                bundle.documents.insert(document.object.clone(), document);
-            }
+            Part::Document(document) => bundle.insert(document),
             Part::Gaps(gaps) => bundle.gaps = gaps,
         });
         (bundle, names)

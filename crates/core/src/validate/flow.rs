@@ -7,8 +7,8 @@ use crate::bundle::Bundle;
 use crate::catalogue::Catalogue;
 use crate::document::{Portable, Slot};
 use crate::flow::{self, FlowScan, FlowTarget, FlowType, i3};
-use crate::flow_names::FlowNames;
-use crate::id::{Kind, ObjectRef};
+use crate::flow_names::{self, FlowNames};
+use crate::id::Kind;
 use crate::plan::{FLOW_SOURCE, Severity};
 
 /// Checks flow sources against a bundle.
@@ -20,13 +20,9 @@ pub(super) struct Sources<'b> {
 
 impl<'b> Sources<'b> {
     pub(super) fn new(catalogue: &'b Catalogue, bundle: &'b Bundle) -> Self {
-        let objects = bundle.documents.iter();
         Self {
             bundle,
-            names: FlowNames::new(
-                catalogue,
-                objects.map(|(object, d)| (object, d.body.get("name"))),
-            ),
+            names: FlowNames::new(catalogue, flow_names::of_bundle(bundle)),
             kinds: bundle.documents.keys().map(|object| &object.kind).collect(),
         }
     }
@@ -156,7 +152,8 @@ impl<'b> Sources<'b> {
         let Some(Slot::Ref(division)) = document.body.get("division").and_then(Slot::of) else {
             return;
         };
-        let name = self.name_of(&division);
+        let division = self.bundle.documents.get(&division);
+        let name = division.and_then(|division| division.text("name"));
         if let (Some(name), Some(said)) = (name, scan.division.as_deref())
             && name != said
         {
@@ -165,15 +162,6 @@ impl<'b> Sources<'b> {
             let found = report.add(Severity::Warning, "flow-division-differs", "", message);
             in_file(found, FLOW_SOURCE, None);
         }
-    }
-
-    fn name_of(&self, division: &ObjectRef) -> Option<&str> {
-        self.bundle
-            .documents
-            .get(division)?
-            .body
-            .get("name")?
-            .as_str()
     }
 }
 

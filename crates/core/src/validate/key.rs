@@ -24,7 +24,7 @@ pub(super) fn check(descriptor: &Descriptor, document: &Portable, report: &mut R
         }
         return;
     }
-    if key.is_builtin() || is_members_only(descriptor, &document.body) {
+    if key.is_builtin() || is_members_only(descriptor, document.body.keys()) {
         return;
     }
     let body = Value::Object(document.body.clone());
@@ -68,7 +68,8 @@ pub(super) fn check(descriptor: &Descriptor, document: &Portable, report: &mut R
 
 /// Returns the key that the fields of a document say, where they say a whole one.
 pub(crate) fn said(descriptor: &Descriptor, document: &Portable) -> Option<Key> {
-    let known = document.object.key.is_builtin() || is_members_only(descriptor, &document.body);
+    let known =
+        document.object.key.is_builtin() || is_members_only(descriptor, document.body.keys());
     if descriptor.singleton || known {
         return None;
     }

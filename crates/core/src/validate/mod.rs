@@ -73,11 +73,12 @@ pub fn validate(catalogue: &Catalogue, bundle: &Bundle) -> Vec<Problem> {
                 continue;
             }
         };
-        body::check(descriptor, document, &mut report);
-        place::check(descriptor, document, &known, &mut report);
-        key::check(descriptor, document, &mut report);
+        let document = document.open();
+        body::check(descriptor, &document, &mut report);
+        place::check(descriptor, &document, &known, &mut report);
+        key::check(descriptor, &document, &mut report);
         if descriptor.driver == Driver::Flow {
-            flows.check(document, &mut report);
+            flows.check(&document, &mut report);
         }
     }
     key::check_case(catalogue, bundle, &mut report);

@@ -35,11 +35,11 @@ pub fn normalise(catalogue: &Catalogue, bundle: &mut Bundle) {
         .collect();
     let renamed = |object: &ObjectRef| lower(object).filter(|new| !contested.contains(new));
 
-    for (object, mut document) in std::mem::take(&mut bundle.documents) {
-        let object = renamed(&object).unwrap_or(object);
-        document.object = object.clone();
+    for (object, document) in std::mem::take(&mut bundle.documents) {
+        let mut document = document.open();
+        document.object = renamed(&object).unwrap_or(object);
         normalise_document(catalogue, &mut document, &renamed);
-        bundle.documents.insert(object, document);
+        bundle.insert(document);
     }
 }
 

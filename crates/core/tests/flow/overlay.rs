@@ -19,18 +19,17 @@ fn applied(text: &str, overlay: &Overlay) -> (String, String) {
     let mut body = Map::from_iter([("name".to_owned(), json!("Main"))]);
     body.insert("description".to_owned(), json!(text));
     let mut bundle = Bundle::default();
-    let document = Portable {
+    bundle.insert(Portable {
         object: object.clone(),
         body,
         files,
-    };
-    bundle.documents.insert(object.clone(), document);
+    });
     // A queue, so that nobody minds what the text is.
     let _ = overlay.apply(Catalogue::builtin(), &mut bundle);
     let document = bundle.documents.remove(&object).expect("it is there still");
     let file = String::from_utf8(document.files["flow.yaml"].to_vec()).expect("text");
-    let field = document.body["description"].as_str().expect("text");
-    (field.to_owned(), file)
+    let field = document.text("description").expect("text");
+    (field, file)
 }
 
 /// An overlay whose variables are called as Genesys' own are, and whose hosts are not there.

@@ -25,7 +25,7 @@ fn documents(objects: &[(&str, Value)]) -> (BTreeMap<String, Map<String, Value>>
     let gaps = bundle.gaps.into_iter().map(|gap| gap.reason).collect();
     (
         documents
-            .map(|(object, document)| (object.to_string(), document.body))
+            .map(|(object, document)| (object.to_string(), document.open().body))
             .collect(),
         gaps,
     )

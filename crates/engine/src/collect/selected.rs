@@ -125,8 +125,6 @@ impl Reader<'_> {
             let row = rows.get(&(&object.kind, id))?;
             Some((object, row.field("name")))
         });
-        let named: Vec<_> = named.collect();
-        let named = named.iter().map(|(object, name)| (*object, name.as_ref()));
         let dependencies = Dependencies::new(self.catalogue, named);
         let (mut wanted, mut missing, mut called) =
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());

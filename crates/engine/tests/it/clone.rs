@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use orgsmith_sim::Config;
-use serde_json::Value;
 
 use crate::lab::{Lab, PLANTED, example, sketch};
 
@@ -151,9 +150,12 @@ async fn a_kind_that_may_not_be_read_is_a_gap_that_names_the_permission() {
     let codes: Vec<_> = bundle
         .documents
         .values()
-        .filter_map(|document| document.body.get("name").and_then(Value::as_str))
+        .filter_map(|document| document.text("name"))
         .collect();
-    assert!(codes.contains(&"Done"), "the rest is exported: {codes:?}");
+    assert!(
+        codes.contains(&"Done".to_owned()),
+        "the rest is exported: {codes:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -168,7 +170,7 @@ async fn an_id_in_a_place_that_nobody_declared_becomes_the_id_of_its_twin() {
         .clone();
     let integration = desired
         .documents
-        .values_mut()
+        .values()
         .find(|document| document.object.kind.as_str() == "integration")
         .expect("the sketch has an integration");
     let slot = serde_json::json!({"$ref": queue.to_string()});
@@ -176,7 +178,9 @@ async fn an_id_in_a_place_that_nobody_declared_becomes_the_id_of_its_twin() {
         "{{\"queueId\":\"{}\"}}",
         orgsmith_core::document::text_ref(&queue)
     );
+    let mut integration = integration.open();
     integration.body["config"]["properties"] = serde_json::json!({"queue": slot, "settings": text});
+    desired.insert(integration);
     lab.apply(&desired, "gold").await;
     let gold = lab.export("gold").await;
     let plan = lab.apply(&gold, "tenant").await;

@@ -47,7 +47,7 @@ async fn a_credential_named_after_an_id_is_the_same_in_every_org() {
     assert_eq!(credentials(&gold), [name]);
     let documents = gold.documents.values();
     let told: Vec<String> = documents
-        .map(|document| Value::Object(document.body.clone()).to_string())
+        .map(|document| document.as_json().to_owned())
         .collect();
     assert!(!told.iter().any(|text| text.contains(&id)), "{told:#?}");
     let plan = lab.plan(&gold, "tenant").await;

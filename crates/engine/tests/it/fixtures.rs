@@ -6,7 +6,7 @@ use std::path::Path;
 use orgsmith_client::Call;
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
-use orgsmith_core::document::{Files, Portable};
+use orgsmith_core::document::{Files, Packed, Portable};
 use orgsmith_core::flow::{self, i3};
 use orgsmith_core::id::{Key, Kind, ObjectRef};
 use orgsmith_core::plan::FLOW_SOURCE;
@@ -69,7 +69,7 @@ async fn expect_clone(
         if object.kind.as_str() != "flow" {
             continue;
         }
-        let text = |document: &Portable| {
+        let text = |document: &Packed| {
             String::from_utf8(document.files[flow_file].to_vec()).expect("text")
         };
         let (sent, arrived) = (text(document), text(arrived));
@@ -202,7 +202,7 @@ async fn an_unfilled_template_is_refused_with_the_place_of_each_placeholder() {
             body: body.as_object().expect("an object").clone(),
             files: [(FLOW_SOURCE.to_owned(), source.as_bytes().into())].into(),
         };
-        bundle.documents.insert(object.clone(), document);
+        bundle.insert(document);
         expected.insert(object, (first, open));
     }
 
@@ -230,7 +230,7 @@ async fn an_unfilled_template_is_refused_with_the_place_of_each_placeholder() {
         files: Files::new(),
     };
     let alone = Bundle {
-        documents: [(object, document)].into(),
+        documents: [(object, document.into())].into(),
         ..Bundle::default()
     };
     let problems = validate(Catalogue::builtin(), &alone);

@@ -192,9 +192,9 @@ async fn one_changed_field_is_one_update_of_that_field() {
         let (mut changed, mut refused) = (0, Vec::new());
         for (path, value) in mutations(descriptor, &org, object) {
             let mut desired = Bundle::default();
-            let mut document = org.documents[object].clone();
+            let mut document = org.documents[object].open();
             document.body.insert(path.clone(), value);
-            desired.documents.insert(object.clone(), document);
+            desired.insert(document);
             let plan = plan_one(&lab, &desired, object).await;
             // What is published is made a draft first, and published again afterwards.
             let writes = || {
@@ -324,7 +324,7 @@ fn mutations(descriptor: &Descriptor, org: &Bundle, object: &ObjectRef) -> Vec<(
         })
         .filter_map(|field| {
             let about = model.and_then(|model| model.field(field));
-            let value = other(document.body.get(field)?, about)?;
+            let value = other(&document.field(field)?, about)?;
             Some((field.clone(), value))
         })
         .collect()
@@ -391,14 +391,17 @@ fn is_enum(field: &Field) -> bool {
 /// Tells whether all that an update could change is what an object refers to, and its secrets: there
 /// is no other value of those to try.
 fn only_refers(descriptor: &Descriptor, org: &Bundle, object: &ObjectRef) -> bool {
-    let body = org.documents.get(object).map(|document| &document.body);
+    let body = org
+        .documents
+        .get(object)
+        .map(|document| document.open().body);
     body.into_iter().flatten().all(|(field, value)| {
         let key = descriptor
             .key
             .fields
             .iter()
             .any(|path| path.root() == field);
-        key || descriptor.immutable.contains(field) || Slot::of(value).is_some()
+        key || descriptor.immutable.contains(&field) || Slot::of(&value).is_some()
     })
 }
 
@@ -417,9 +420,9 @@ async fn what_is_left_out_is_left_alone() {
             .iter()
             .map(|path| path.root())
             .collect();
-        document
-            .body
-            .retain(|field, _| keys.contains(field.as_str()));
+        let mut open = document.open();
+        open.body.retain(|field, _| keys.contains(field.as_str()));
+        *document = open.into();
     }
     let plan = lab.plan(&desired, "a").await;
     assert!(plan.is_empty(), "{}", spelled(&plan));
@@ -435,7 +438,8 @@ async fn another_order_is_a_difference_only_where_the_api_keeps_one() {
     let mut turned = org.clone();
     let mut lists = BTreeMap::new();
     for (object, document) in &mut turned.documents {
-        let mut body = Value::Object(std::mem::take(&mut document.body));
+        let mut open = document.open();
+        let mut body = Value::Object(open.body);
         for path in &descriptor(object).unordered {
             path.retain(&mut body, &mut |value| {
                 if let Value::Array(items) = value {
@@ -445,9 +449,8 @@ async fn another_order_is_a_difference_only_where_the_api_keeps_one() {
                 true
             });
         }
-        if let Value::Object(body) = body {
-            document.body = body;
-        }
+        open.body = body.as_object().cloned().expect("an object");
+        *document = open.into();
     }
     orgsmith_core::validate::normalise(Catalogue::builtin(), &mut turned);
     let plan = lab.plan(&turned, "a").await;

@@ -305,14 +305,11 @@ pub fn sketch() -> Bundle {
             .iter()
             .map(|(name, bytes)| ((*name).to_owned(), Arc::from(*bytes)))
             .collect();
-        bundle.documents.insert(
-            object.clone(),
-            Portable {
-                object,
-                body,
-                files,
-            },
-        );
+        bundle.insert(Portable {
+            object,
+            body,
+            files,
+        });
     };
     add(
         "auth_division/Claims",
@@ -469,8 +466,9 @@ fn wav() -> Vec<u8> {
 /// Sets a field of a document.
 pub fn edit(bundle: &mut Bundle, object: &str, field: &str, value: Value) {
     let object: ObjectRef = object.parse().expect("a reference");
-    let document = bundle.documents.get_mut(&object).expect("the document");
+    let mut document = bundle.documents[&object].open();
     document.body.insert(field.to_owned(), value);
+    bundle.insert(document);
 }
 
 /// Gives an org the numbers that the gold image speaks of.

@@ -129,7 +129,7 @@ async fn an_odd_org_is_exported_and_what_is_left_goes_on() {
                 let document = &bundle.documents[**object];
                 !excused.contains(**object)
                     && !is_namesake(object)
-                    && refers(&document.body).is_disjoint(&excused)
+                    && refers(&document.open().body).is_disjoint(&excused)
             })
             .collect();
         assert!(

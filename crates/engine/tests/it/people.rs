@@ -21,12 +21,11 @@ fn crew(people: usize) -> Bundle {
             panic!("{object} is no object")
         };
         let object: orgsmith_core::id::ObjectRef = object.parse().expect("kind/key");
-        let document = Portable {
-            object: object.clone(),
+        bundle.insert(Portable {
+            object,
             body,
             files: Default::default(),
-        };
-        bundle.documents.insert(object, document);
+        });
     };
     let home = json!({"$ref": "auth_division/~home"});
     let claims = json!({"$ref": "auth_division/Claims"});
@@ -181,12 +180,11 @@ async fn who_is_in_another_team_is_named() {
     let Value::Object(body) = json!({"name": "Two", "members": [who(0), who(1)]}) else {
         panic!("no object")
     };
-    let document = Portable {
-        object: object.clone(),
+    other.insert(Portable {
+        object,
         body,
         files: Default::default(),
-    };
-    other.documents.insert(object, document);
+    });
     let plan = lab.plan(&other, "gold").await;
     let finished = lab.run(&plan, "gold").await;
     let told = told(&plan, &finished);
@@ -218,12 +216,11 @@ async fn users_beyond_the_reach_of_the_list_are_found() {
         else {
             panic!("no object")
         };
-        let document = Portable {
-            object: object.clone(),
+        bundle.insert(Portable {
+            object,
             body,
             files: Default::default(),
-        };
-        bundle.documents.insert(object, document);
+        });
     }
     bundle
         .documents

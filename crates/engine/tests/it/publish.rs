@@ -28,8 +28,9 @@ fn ids(plan: &Plan) -> Vec<&str> {
 /// Says something else in an object, carries it out, and finds nothing left to do.
 async fn change(lab: &Lab, bundle: &mut Bundle, object: &str, field: &str, value: Value) -> Plan {
     let object = object.parse().expect("an object");
-    let document = bundle.documents.get_mut(&object).expect("it is there");
+    let mut document = bundle.documents[&object].open();
     document.body.insert(field.to_owned(), value);
+    bundle.insert(document);
     let plan = lab.plan(bundle, "a").await;
     let finished = lab.run(&plan, "a").await;
     assert!(finished.outcome.is_complete(), "{}", told(&plan, &finished));
@@ -88,13 +89,11 @@ async fn a_published_case_plan_becomes_a_draft_before_its_first_change() {
     lab.apply(&bundle, "a").await;
     let object = "case_management_caseplan/Example";
     let settings = json!([{"property": "reason_text", "required": false, "displayOrder": 1}]);
-    let document = bundle
-        .documents
-        .get_mut(&object.parse().expect("an object"));
-    let document = document.expect("it is there");
+    let mut document = bundle.documents[&object.parse().expect("an object")].open();
     document
         .body
         .insert("description".into(), json!("Otherwise"));
+    bundle.insert(document);
     let plan = change(&lab, &mut bundle, object, "intakeSettings", settings).await;
     let steps = ids(&plan);
     assert_eq!(steps.first(), Some(&&*format!("{object}:open")));

@@ -76,14 +76,14 @@ async fn a_person_says_more_when_selected_and_brings_nobody_else() {
     let priya: ObjectRef = "user/priya.raman@northwind.example.com"
         .parse()
         .expect("a user");
-    let of_whole = |object: &ObjectRef| whole.documents[object].body.clone();
+    let of_whole = |object: &ObjectRef| whole.documents[object].open().body;
     let (found, _) = read(
         &lab,
         "gold",
         &selection(&["user=priya.raman@northwind.example.com"], true),
     )
     .await;
-    let mut body = found.documents[&priya].body.clone();
+    let mut body = found.documents[&priya].open().body;
     let places = body.remove("memberOf").expect("where she belongs");
     for asked in ["utilization", "voicemail", "externalIds"] {
         assert!(body.remove(asked).is_some(), "{asked}");
@@ -98,7 +98,7 @@ async fn a_person_says_more_when_selected_and_brings_nobody_else() {
             .expect("kind/key");
         let document = &found.documents[&object];
         assert!(
-            !document.body.contains_key("members"),
+            document.field("members").is_none(),
             "{object} is only taken along"
         );
         assert!(
@@ -116,7 +116,7 @@ async fn a_person_says_more_when_selected_and_brings_nobody_else() {
             .documents
             .iter()
             .filter(|(object, document)| {
-                let members = document.body.get("members").map(ToString::to_string);
+                let members = document.field("members").map(|list| list.to_string());
                 object.kind.as_str() == kind && members.unwrap_or_default().contains("priya.raman")
             })
             .count()

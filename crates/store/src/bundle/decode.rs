@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use orgsmith_core::bundle::Bundle;
-use orgsmith_core::document::Portable;
+use orgsmith_core::document::{Packed, Portable};
 use orgsmith_core::id::{Key, Kind, ObjectRef};
 use serde_json::Value;
 
@@ -97,7 +97,7 @@ enum Role {
 struct Decoder<'m> {
     /// What the manifest says of paths: for names that were cut.
     listed: BTreeMap<&'m str, (&'m Entity, Option<&'m str>)>,
-    documents: BTreeMap<ObjectRef, Portable>,
+    documents: BTreeMap<ObjectRef, Packed>,
     source: BundleSource,
     sidecars: Vec<(ObjectRef, String, String, Arc<[u8]>)>,
     used: BTreeSet<String>,
@@ -258,7 +258,7 @@ impl<'m> Decoder<'m> {
                     body,
                     files: BTreeMap::new(),
                 };
-                self.documents.insert(object, document);
+                self.documents.insert(object, document.into());
             }
             Err(yaml::Fault { position, what }) => {
                 let problem = Problem::new(path, what).at(position);

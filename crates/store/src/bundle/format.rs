@@ -128,7 +128,7 @@ pub(super) struct Sidecar {
 pub(super) fn encode(bundle: &Bundle) -> Result<(Tree, BundleDigest), Error> {
     let mut encoder = Encoder::default();
     for document in bundle.documents.values() {
-        encoder.add(document);
+        encoder.add(&document.open());
     }
     encoder.finish(&bundle.source, &bundle.selection, &bundle.gaps)
 }

@@ -40,7 +40,7 @@ fn document(kind: &str, key: &[&str], body: Value, files: &[(&str, &[u8])]) -> P
 fn bundle_of(documents: impl IntoIterator<Item = Portable>) -> Bundle {
     let documents = documents
         .into_iter()
-        .map(|document| (document.object.clone(), document));
+        .map(|document| (document.object.clone(), document.into()));
     Bundle {
         source: Origin {
             org_name: "acme-test".into(),
@@ -312,7 +312,7 @@ fn an_edited_bundle_is_read_as_it_is_and_verified_as_stale() {
     let loaded = read(&root);
     assert_ne!(loaded.digest, bundle::digest(&example()).expect("a digest"));
     let new: ObjectRef = "routing_queue/New".parse().expect("a reference");
-    assert_eq!(loaded.bundle.documents[&new].body["on"], true);
+    assert_eq!(loaded.bundle.documents[&new].open().body["on"], true);
     let stale = [
         ("integration_credential/CRM.yaml", What::Missing),
         ("routing_queue/BILLING.yaml", What::Edited),
@@ -475,14 +475,11 @@ fn a_null_or_a_foreign_key_is_not_written() {
         &[],
     )]);
     let odd = ObjectRef::new(Kind::new("routing_queue"), Key::from_encoded("50%"));
-    bad.documents.insert(
-        odd.clone(),
-        Portable {
-            object: odd,
-            body: Map::new(),
-            files: Files::new(),
-        },
-    );
+    bad.insert(Portable {
+        object: odd,
+        body: Map::new(),
+        files: Files::new(),
+    });
     let error = bundle::write_dir(&bad, &temp.path().join("b"))
         .expect_err("it is refused")
         .to_string();

@@ -10,14 +10,14 @@ use crate::diff::Change;
 use crate::document::{Files, Portable, Slot, Template};
 use crate::file_refs;
 use crate::id::{Key, Kind, ObjectRef};
-use crate::plan::planner::Item;
+use crate::plan::planner::Open;
 use crate::plan::{Action, Write, digest_of};
 
 impl StepMaker<'_, '_> {
     /// Returns what uploads the file of an object.
     pub(super) fn upload(
         &mut self,
-        item: &Item<'_>,
+        item: &Open<'_>,
         body: Map<String, Value>,
     ) -> Result<Write, String> {
         let Some((_, bytes)) = item.files.iter().next() else {
@@ -36,13 +36,13 @@ impl StepMaker<'_, '_> {
         })
     }
 
-    fn upload_script(&mut self, item: &Item<'_>) -> Result<Write, String> {
+    fn upload_script(&mut self, item: &Open<'_>) -> Result<Write, String> {
         let name = item.body.get("name").cloned().unwrap_or_default();
         self.upload(item, Map::from_iter([("name".to_owned(), name)]))
     }
 
     /// Uploads a new script, which then is in the home division until it is moved.
-    pub(super) fn create_script(&mut self, item: &Item<'_>) {
+    pub(super) fn create_script(&mut self, item: &Open<'_>) {
         let write = match self.upload_script(item) {
             Ok(write) => write,
             Err(reason) => return self.notes.conflict(&item.object, reason),
@@ -65,7 +65,7 @@ impl StepMaker<'_, '_> {
     }
 
     /// Uploads the file of an object where it differs; tells whether the rest is to be looked at.
-    pub(super) fn file(&mut self, item: &Item<'_>, live: &Portable) -> bool {
+    pub(super) fn file(&mut self, item: &Open<'_>, live: &Portable) -> bool {
         let script = item.descriptor.driver == Driver::Script;
         let digest = |files: &Files| {
             let bytes = files.values().next()?;

@@ -11,11 +11,11 @@ use crate::document::{Captured, Files, Portable, Slot};
 use crate::flow;
 use crate::flow::i3;
 use crate::id::ObjectRef;
-use crate::plan::planner::{FLOW_SOURCE, Item};
+use crate::plan::planner::{FLOW_SOURCE, Open};
 use crate::plan::{Action, Write, digest_of, wire};
 
 impl StepMaker<'_, '_> {
-    pub(super) fn create_flow(&mut self, item: &Item<'_>, cuts: &BTreeSet<ObjectRef>) {
+    pub(super) fn create_flow(&mut self, item: &Open<'_>, cuts: &BTreeSet<ObjectRef>) {
         let import = Write::FlowImport {
             source: self.flow_source(item),
         };
@@ -34,7 +34,7 @@ impl StepMaker<'_, '_> {
         let Some(((why, then), call)) = shell.zip(item.descriptor.create.as_ref()) else {
             return self.push_create(item, import);
         };
-        let body = wire::body(item.descriptor, call, item.body.clone().into_owned());
+        let body = wire::body(item.descriptor, call, item.body.clone());
         self.push(
             item,
             Draft {
@@ -59,7 +59,7 @@ impl StepMaker<'_, '_> {
         );
     }
 
-    pub(super) fn update_flow(&mut self, item: &Item<'_>, live: &Captured, portable: &Portable) {
+    pub(super) fn update_flow(&mut self, item: &Open<'_>, live: &Captured, portable: &Portable) {
         let source = |files: &Files| {
             files.get(FLOW_SOURCE).and_then(|bytes| {
                 let text = std::str::from_utf8(bytes).ok()?;
@@ -97,7 +97,7 @@ impl StepMaker<'_, '_> {
         );
     }
 
-    fn flow_source(&mut self, item: &Item<'_>) -> String {
+    fn flow_source(&mut self, item: &Open<'_>) -> String {
         let bytes = source_of(&item.files).map(|bytes| &**bytes);
         self.blob(bytes.unwrap_or_default())
     }
@@ -108,7 +108,7 @@ fn source_of(files: &Files) -> Option<&Arc<[u8]>> {
     files.get(FLOW_SOURCE).or_else(|| files.get(i3::FILE))
 }
 
-fn is_at_home(item: &Item<'_>) -> bool {
+fn is_at_home(item: &Open<'_>) -> bool {
     match item.body.get("division").and_then(Slot::of) {
         Some(Slot::Ref(division)) => division.key.is_builtin(),
         _ => true,

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
-use super::planner::{Cuts, Item, Notes, Presence, Target, count};
+use super::planner::{Cuts, Item, Notes, Open, Presence, Target, count};
 use super::wire;
 use super::{Action, Blob, Counts, Expected, Request, Step, Write, digest_of};
 use crate::catalogue::{ClonePhase, Descriptor, Driver, Part, WriteSpec};
@@ -167,8 +167,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
 
     /// Makes the steps of one item.
     pub(super) fn make(&mut self, index: usize) {
-        let items = self.items;
-        let item = &items[index];
+        let item = &self.items[index].open();
         let first = self.steps.len();
         let before = self.notes.conflicts.len();
         match item.state {
@@ -197,7 +196,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
     }
 
     /// Adds the step that creates an object.
-    fn push_create(&mut self, item: &Item<'_>, write: Write) {
+    fn push_create(&mut self, item: &Open<'_>, write: Write) {
         self.push(
             item,
             Draft {
@@ -211,7 +210,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         );
     }
 
-    fn create(&mut self, item: &Item<'_>, index: usize) {
+    fn create(&mut self, item: &Open<'_>, index: usize) {
         let descriptor = item.descriptor;
         let none = BTreeSet::new();
         let cuts = self.cuts.get(&index).unwrap_or(&none);
@@ -267,7 +266,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
     }
 
     /// Puts into force what the steps of an object have written.
-    fn go_live(&mut self, item: &Item<'_>, action: Action) {
+    fn go_live(&mut self, item: &Open<'_>, action: Action) {
         let Some(path) = &item.descriptor.go_live else {
             return;
         };
@@ -297,7 +296,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
     /// Sends what a new object was created without.
     fn complete(
         &mut self,
-        item: &Item<'_>,
+        item: &Open<'_>,
         own: &Map<String, Value>,
         later: BTreeSet<String>,
         reason: String,
@@ -348,7 +347,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         digest
     }
 
-    fn adopt(&mut self, item: &Item<'_>, deleted: &Captured) {
+    fn adopt(&mut self, item: &Open<'_>, deleted: &Captured) {
         let Some(call) = &item.descriptor.restore else {
             let reason = "it was deleted in the target and the API cannot restore it".to_owned();
             return self.notes.conflict(&item.object, reason);
@@ -369,7 +368,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
     }
 
     /// Makes the steps that bring an object that exists to what is desired.
-    fn update(&mut self, item: &Item<'_>, live: &Captured, adopted: bool) {
+    fn update(&mut self, item: &Open<'_>, live: &Captured, adopted: bool) {
         let descriptor = item.descriptor;
         let rule = builtin_rule(descriptor, &live.body);
         if rule.is_some_and(|rule| rule.fixed) {
@@ -471,7 +470,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
     /// Moves an object to another division, which no update can.
     fn move_to_division(
         &mut self,
-        item: &Item<'_>,
+        item: &Open<'_>,
         name: &str,
         change: Change,
         expected: Option<Expected>,
@@ -507,7 +506,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
     }
 
     /// Makes one update, or two where some fields must be sent without others.
-    fn update_body(&mut self, item: &Item<'_>, live: &Captured, found: &[Change], changed: bool) {
+    fn update_body(&mut self, item: &Open<'_>, live: &Captured, found: &[Change], changed: bool) {
         let is_alone = |change: &&Change| {
             let call = item.descriptor.update.as_ref();
             call.is_some_and(|call| call.alone.iter().any(|field| field == root(&change.path)))
@@ -524,7 +523,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
 
     fn update_fields(
         &mut self,
-        item: &Item<'_>,
+        item: &Open<'_>,
         live: &Captured,
         found: &[Change],
         moved: bool,
@@ -573,7 +572,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
     }
 
     /// Adds a step behind the object's earlier ones and behind the creation of what it refers to.
-    fn push(&mut self, item: &Item<'_>, draft: Draft) {
+    fn push(&mut self, item: &Open<'_>, draft: Draft) {
         let Draft {
             suffix,
             action,
@@ -630,11 +629,11 @@ fn step_id(object: &ObjectRef, suffix: &str) -> StepId {
     StepId::new(&format!("{object}:{suffix}"))
 }
 
-fn own_id(item: &Item<'_>) -> Template {
+fn own_id(item: &Open<'_>) -> Template {
     Template::new(Slot::Ref(item.object.clone()).to_value())
 }
 
-fn write_new(item: &Item<'_>, call: &WriteSpec, body: Map<String, Value>) -> Write {
+fn write_new(item: &Open<'_>, call: &WriteSpec, body: Map<String, Value>) -> Write {
     let parent = item.descriptor.parent.as_ref().map(|parent| &parent.field);
     let parent = parent.or(call.within.as_ref());
     let parent = parent.and_then(|field| item.body.get(field));
@@ -651,12 +650,12 @@ fn write_new(item: &Item<'_>, call: &WriteSpec, body: Map<String, Value>) -> Wri
 }
 
 /// Gives what a path names of the object: nothing, where it is the only one of its org.
-fn own_params(item: &Item<'_>, path: &str) -> Vec<Template> {
+fn own_params(item: &Open<'_>, path: &str) -> Vec<Template> {
     let names_it = path.contains('{');
     names_it.then(|| own_id(item)).into_iter().collect()
 }
 
-fn write_object(item: &Item<'_>, call: &WriteSpec, body: Map<String, Value>) -> Write {
+fn write_object(item: &Open<'_>, call: &WriteSpec, body: Map<String, Value>) -> Write {
     if call.anew {
         return write_new(item, call, body);
     }

@@ -11,7 +11,7 @@ use crate::diff::{Change, ItemChanges, changes, items_of};
 use crate::document::{Portable, Slot, Template, for_each_slot};
 use crate::id::ObjectRef;
 use crate::path::Items;
-use crate::plan::planner::Item;
+use crate::plan::planner::Open;
 use crate::plan::{Action, Request, Write, digest_of, wire};
 use crate::snapshot::{item_identity, reduced_part};
 
@@ -21,7 +21,7 @@ const ROWS_BY_CALL: usize = 2;
 impl StepMaker<'_, '_> {
     /// Returns the objects that a new object names and that have items of its own: they are named
     /// once the items are there.
-    pub(super) fn sharing(&self, item: &Item<'_>) -> BTreeSet<ObjectRef> {
+    pub(super) fn sharing(&self, item: &Open<'_>) -> BTreeSet<ObjectRef> {
         let mut found = BTreeSet::new();
         for part in &item.descriptor.parts {
             let Some(names) = part.before.as_ref().and_then(|field| item.body.get(field)) else {
@@ -38,7 +38,7 @@ impl StepMaker<'_, '_> {
                     .descriptor
                     .parts
                     .iter()
-                    .flat_map(|part| referred(held.body.get(&part.field)));
+                    .flat_map(|part| referred(held.body.field(&part.field).as_ref()));
                 if theirs.any(|held| own.contains(&held)) {
                     found.insert(other);
                 }
@@ -47,7 +47,7 @@ impl StepMaker<'_, '_> {
         found
     }
 
-    pub(super) fn new_parts(&mut self, item: &Item<'_>) {
+    pub(super) fn new_parts(&mut self, item: &Open<'_>) {
         let descriptor = item.descriptor;
         for part in &descriptor.parts {
             if let Some(desired) = item.body.get(&part.field) {
@@ -60,7 +60,7 @@ impl StepMaker<'_, '_> {
     /// Makes the steps of a part: of a single object, or of a list of items.
     pub(super) fn part(
         &mut self,
-        item: &Item<'_>,
+        item: &Open<'_>,
         part: &Part,
         desired: &Value,
         live: Option<&Value>,
@@ -171,7 +171,7 @@ impl StepMaker<'_, '_> {
     )]
     fn items_step(
         &mut self,
-        item: &Item<'_>,
+        item: &Open<'_>,
         part: &Part,
         call: &ItemWrite,
         items: &[Value],
@@ -220,7 +220,7 @@ impl StepMaker<'_, '_> {
 
     fn single_part(
         &mut self,
-        item: &Item<'_>,
+        item: &Open<'_>,
         part: &Part,
         desired: &Value,
         live: Option<&Value>,
@@ -287,7 +287,7 @@ impl StepMaker<'_, '_> {
     }
 
     /// Uploads the files of a prompt or a grammar where they differ.
-    pub(super) fn uploads(&mut self, item: &Item<'_>, live: Option<&Portable>, new: bool) {
+    pub(super) fn uploads(&mut self, item: &Open<'_>, live: Option<&Portable>, new: bool) {
         let (noun, reason) = match item.descriptor.driver {
             Driver::Prompt => ("audio", "its audio differs"),
             Driver::Grammar => ("file", "its file differs"),

@@ -33,7 +33,7 @@ impl StepMaker<'_, '_> {
         // Of what says no more than who belongs to it, the bundle holds no kind.
         let held = held.filter(|(object, document)| {
             let descriptor = catalogue.get(object.kind.as_str());
-            !descriptor.is_ok_and(|descriptor| is_members_only(descriptor, &document.body))
+            !descriptor.is_ok_and(|descriptor| is_members_only(descriptor, document.names()))
         });
         let kinds: BTreeSet<&Kind> = held.map(|(object, _)| &object.kind).collect();
         let Ok(selection) = Selection::from_texts(catalogue, &desired.selection) else {

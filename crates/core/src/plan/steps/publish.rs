@@ -68,8 +68,8 @@ fn parent_of(
     let parent = descriptor.parent.as_ref()?;
     let said = items
         .get(object)
-        .and_then(|item| item.body.get(&parent.field));
-    if let Some(Slot::Ref(parent)) = said.and_then(Slot::of) {
+        .and_then(|item| item.body.field(&parent.field));
+    if let Some(Slot::Ref(parent)) = said.as_ref().and_then(Slot::of) {
         return Some(parent);
     }
     let live = target.live.get(object)?.field(&parent.field)?;
@@ -98,8 +98,8 @@ fn publish_one(
         .get(object)
         .and_then(|live| live.field(&spec.field));
     let published = was.as_ref() == Some(&spec.value);
-    let said = item.and_then(|item| item.body.get(&spec.field));
-    let wanted = said.or(was.as_ref());
+    let said = item.and_then(|item| item.body.field(&spec.field));
+    let wanted = said.as_ref().or(was.as_ref());
     if wanted != Some(&spec.value) {
         if published {
             let message = "it is published in the target, and the API cannot take that back";

@@ -296,22 +296,14 @@ fn a_key_that_two_objects_share_is_left_alone_until_it_is_pinned() {
 
 /// Plans a bundle that is written by hand.
 pub(super) fn plan_documents(documents: &[(&str, Value)], target: &Snapshot) -> Plan {
-    let documents = documents.iter().map(|(object, body)| {
-        let object: ObjectRef = object.parse().expect("a reference");
-        let body = body.as_object().cloned().expect("an object");
-        (
-            object.clone(),
-            Portable {
-                object,
-                body,
-                files: Default::default(),
-            },
-        )
-    });
-    let bundle = Bundle {
-        documents: documents.collect(),
-        ..Bundle::default()
-    };
+    let mut bundle = Bundle::default();
+    for (object, body) in documents {
+        bundle.insert(Portable {
+            object: object.parse().expect("a reference"),
+            body: body.as_object().cloned().expect("an object"),
+            files: Default::default(),
+        });
+    }
     Planner::new(Catalogue::builtin(), Options::default()).plan(&bundle, target)
 }
 

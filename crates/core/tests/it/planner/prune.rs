@@ -91,7 +91,8 @@ fn what_was_not_selected_or_could_not_be_exported_is_not_deleted() {
                     object,
                     body,
                     files: Default::default(),
-                },
+                }
+                .into(),
             )
         };
         let bundle = Bundle {
