@@ -129,15 +129,8 @@ impl Runner<'_> {
             updated_ms: now,
             status: RunStatus::Running,
         };
-        let text =
-            serde_json::to_string(plan).map_err(|error| RunError::BadPlan(error.to_string()))?;
         let result = async {
-            self.state.create_run(&guard.lease, &run, &text).await?;
-            // A run that is killed still has to say which object became which.
-            let ids = serde_json::to_string(source_ids).unwrap_or_default();
-            self.state
-                .put_setting(&source_ids_of(&id), Some(&ids))
-                .await?;
+            self.create(&guard, &run, plan, source_ids).await?;
             self.carry_out(&guard, id, plan, BTreeMap::new(), secrets, source_ids)
                 .await
         }
@@ -169,6 +162,24 @@ impl Runner<'_> {
         .await;
         guard.release().await;
         result
+    }
+
+    /// Writes a run down with its plan; the text of a large one is gone before its steps begin.
+    async fn create(
+        &self,
+        guard: &Guard,
+        run: &Run,
+        plan: &Plan,
+        source_ids: &BTreeMap<ObjectRef, SourceId>,
+    ) -> Result<(), RunError> {
+        let text =
+            serde_json::to_string(plan).map_err(|error| RunError::BadPlan(error.to_string()))?;
+        self.state.create_run(&guard.lease, run, &text).await?;
+        // A run that is killed still has to say which object became which.
+        let ids = serde_json::to_string(source_ids).unwrap_or_default();
+        let name = source_ids_of(&run.id);
+        self.state.put_setting(&name, Some(&ids)).await?;
+        Ok(())
     }
 
     async fn carry_out(

@@ -65,8 +65,9 @@ impl Apply {
         let calls = fresh(session, &plan, &target).await?;
         let planned = road::Planned::from_file(plan, calls);
         onboard::check(session)?;
-        let finished = road::carry_out(session, &planned, &target, &self.carry, true).await?;
-        let exit = road::conclude(session.out, &planned.plan, finished.as_ref())?;
+        let (plan, finished) =
+            road::carry_out(session, planned, &target, &self.carry, true).await?;
+        let exit = road::conclude(session.out, &plan, finished.as_ref())?;
         onboard::after_run(session, &target, &self.carry).await;
         Ok(exit)
     }
@@ -87,8 +88,8 @@ pub(crate) async fn apply(
     let wanted = source.read_with(session, selected, people).await?;
     let planned = road::plan(session, &wanted, &target, prune).await?;
     road::advise(session.out, &planned.plan, selected);
-    let finished = road::carry_out(session, &planned, &target, carry, false).await?;
-    let exit = road::conclude(session.out, &planned.plan, finished.as_ref())?;
+    let (plan, finished) = road::carry_out(session, planned, &target, carry, false).await?;
+    let exit = road::conclude(session.out, &plan, finished.as_ref())?;
     onboard::after_run(session, &target, carry).await;
     Ok(exit)
 }

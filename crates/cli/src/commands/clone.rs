@@ -85,13 +85,13 @@ async fn into(
     let out = session.out;
     let planned = road::plan(session, wanted, target, false).await?;
     preflight::pass(session, wanted, &planned.plan, target, room).await?;
-    let finished = road::carry_out(session, &planned, target, carry, false).await?;
-    let exit = road::conclude(out, &planned.plan, finished.as_ref())?;
+    let (plan, finished) = road::carry_out(session, planned, target, carry, false).await?;
+    let exit = road::conclude(out, &plan, finished.as_ref())?;
     if finished.is_none() {
         onboard::after_run(session, target, carry).await;
         return Ok(exit);
     }
-    drop(planned);
+    drop((plan, finished));
     let again = road::plan(session, wanted, target, false).await?;
     let left = again.plan.steps.len();
     out.record(&json!({ "event": "proof", "org": target.org.name, "differences": left }));

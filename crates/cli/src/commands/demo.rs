@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
+use orgsmith_core::plan::Plan;
 use orgsmith_core::render::{Line, Span, Style, Text};
 use orgsmith_engine::Finished;
 use orgsmith_sim::{ClientSpec, Config as SimConfig, Jobs, OrgSpec, Sim};
@@ -118,10 +119,11 @@ impl Demo {
         let started = Instant::now();
         let before = tenant.org.client.stats().sent;
         let found = sim.dump("tenant");
-        let finished = approve_and_run(&session, &planned, &tenant, folder.path()).await?;
+        let (carried_out, finished) =
+            approve_and_run(&session, planned, &tenant, folder.path()).await?;
         let clone = Taken {
             what: "write tenant",
-            objects: planned.plan.steps.len(),
+            objects: carried_out.steps.len(),
             calls: tenant.org.client.stats().sent - before,
             least: Some(total(&minimum::writes(&found, &sim.dump("tenant"), JOBS))),
             time: started.elapsed(),
@@ -227,18 +229,18 @@ async fn fill(
         .read(session, &Selected::default())
         .await?;
     let planned = road::plan(session, &wanted, org, false).await?;
-    let finished = approve_and_run(session, &planned, org, folder).await?;
+    let (plan, finished) = approve_and_run(session, planned, org, folder).await?;
     ensure!(
         finished.outcome.is_complete(),
         "the example could not be loaded into {}:\n{}",
         org.org.name,
-        open_steps(&planned, &finished)
+        open_steps(&plan, &finished)
     );
     Ok(())
 }
 
-fn open_steps(planned: &road::Planned, finished: &Finished) -> String {
-    let steps = planned.plan.steps.iter().filter_map(|step| {
+fn open_steps(plan: &Plan, finished: &Finished) -> String {
+    let steps = plan.steps.iter().filter_map(|step| {
         let (how, reason) = road::standing(finished.outcome.states.get(&step.id));
         (how != "done").then(|| format!("  {}: {how}: {}", step.id, reason.unwrap_or_default()))
     });
@@ -248,11 +250,11 @@ fn open_steps(planned: &road::Planned, finished: &Finished) -> String {
 /// Approves a plan as `--yes` does; every secret gets a value that is none.
 async fn approve_and_run(
     session: &Session<'_>,
-    planned: &road::Planned,
+    planned: road::Planned,
     org: &Connected,
     folder: &Path,
-) -> anyhow::Result<Finished> {
-    let checked = road::checked(session.out, planned, true)?;
+) -> anyhow::Result<(Plan, Finished)> {
+    let (checked, source_ids) = planned.into_checked(session.out, true)?;
     let values: BTreeMap<&String, &str> = checked
         .secrets()
         .iter()
@@ -269,7 +271,8 @@ async fn approve_and_run(
         continue_on_error: true,
         secrets_file: Some(secrets),
     };
-    road::carry_out_checked(session, planned, &checked, org, &carry).await
+    let finished = road::start(session, &checked, &source_ids, org, &carry).await?;
+    Ok((checked.into_plan(), finished))
 }
 
 /// Writes a file that only its owner may read.

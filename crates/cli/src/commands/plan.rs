@@ -52,9 +52,9 @@ impl Plan {
         let next = (!planned.plan.is_empty()).then(|| self.next());
         road::show(session.out, &planned.plan, &target, next.as_deref())?;
         road::advise(session.out, &planned.plan, &self.selected);
-        // What `apply` would refuse is better known now.
-        road::checked(session.out, &planned, self.force)?;
         let differs = self.detailed_exitcode && !planned.plan.is_empty();
+        // What `apply` would refuse is better known now.
+        planned.into_checked(session.out, self.force)?;
         Ok(if differs { Exit::Differences } else { Exit::Ok })
     }
 

@@ -49,7 +49,7 @@ impl Planned {
         }
     }
 
-    /// Checks the plan as [`checked`] does, and keeps no second copy of it.
+    /// Checks the plan; what speaks against it is shown.
     pub(super) fn into_checked(
         self,
         out: &Out,
@@ -257,12 +257,6 @@ pub(crate) fn advise(out: &Out, plan: &Plan, selected: &Selected) {
     }
 }
 
-/// Checks a plan; what speaks against it is shown.
-pub(crate) fn checked(out: &Out, planned: &Planned, force: bool) -> anyhow::Result<CheckedPlan> {
-    let foreign = planned.foreign.iter().map(String::as_str);
-    check(planned.plan.clone(), foreign, brake(force)).map_err(|rejected| refused(out, &rejected))
-}
-
 fn refused(out: &Out, rejected: &Rejected) -> anyhow::Error {
     for finding in &rejected.findings {
         out.say(format!(
@@ -281,44 +275,32 @@ fn refused(out: &Out, rejected: &Rejected) -> anyhow::Error {
 
 /// Checks, shows, asks, and carries out a plan.
 ///
-/// Returns nothing where there was nothing to do.
+/// Returns the plan, and how it ended where there was something to do.
 pub(crate) async fn carry_out(
     session: &Session<'_>,
-    planned: &Planned,
+    planned: Planned,
     target: &Connected,
     carry: &Carry,
     saved: bool,
-) -> anyhow::Result<Option<Finished>> {
+) -> anyhow::Result<(Plan, Option<Finished>)> {
     let out = session.out;
     show_before_asking(out, &planned.plan, target);
     if planned.plan.is_empty() {
-        return Ok(None);
+        return Ok((planned.plan, None));
     }
-    let checked = checked(out, planned, carry.force)?;
+    let (checked, source_ids) = planned.into_checked(out, carry.force)?;
     // A saved plan was seen when it was saved; a protected org is asked for all the same.
     if !carry.yes && (!saved || target.settings.protected) {
         // Nobody is asked in vain.
         resolve(session, &checked, carry)?;
-        ask(out, &planned.plan, target).await?;
+        ask(out, checked.plan(), target).await?;
     }
-    carry_out_checked(session, planned, &checked, target, carry)
-        .await
-        .map(Some)
-}
-
-/// Carries out a plan that is checked and approved.
-pub(crate) async fn carry_out_checked(
-    session: &Session<'_>,
-    planned: &Planned,
-    checked: &CheckedPlan,
-    target: &Connected,
-    carry: &Carry,
-) -> anyhow::Result<Finished> {
-    start(session, checked, &planned.source_ids, target, carry).await
+    let finished = start(session, &checked, &source_ids, target, carry).await?;
+    Ok((checked.into_plan(), Some(finished)))
 }
 
 /// Carries out a plan that is checked and approved, and tells which ids its objects had.
-pub(super) async fn start(
+pub(crate) async fn start(
     session: &Session<'_>,
     checked: &CheckedPlan,
     source_ids: &BTreeMap<ObjectRef, SourceId>,

@@ -77,6 +77,11 @@ impl CheckedPlan {
         &self.plan
     }
 
+    /// Returns the plan, which can no longer be executed.
+    pub fn into_plan(self) -> Plan {
+        self.plan
+    }
+
     /// Returns the digest of the plan.
     pub fn digest(&self) -> &str {
         &self.digest
