@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use orgsmith_core::bundle::Bundle;
+use orgsmith_core::bundle::{Bundle, Gap};
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::document::Portable;
 use orgsmith_core::id::Kind;
@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::args::{Format, Selected};
 use crate::error::{Exit, Failure, count};
 use crate::output::{Align, BOLD, Table, YELLOW, styled};
-use crate::session::Session;
+use crate::session::{Connected, Session};
 use crate::source::{Extent, Source, read, selection, usage};
 
 /// Writes an org to a bundle: a directory of YAML files, or a zip.
@@ -30,6 +30,14 @@ pub(crate) struct Export {
     /// The directory or the .zip to write.
     #[arg(long, value_name = "DIR|FILE.zip")]
     out: PathBuf,
+    /// The bundle that the org was made of: where the org is as its overlay makes it, the export says
+    /// what the bundle does, variables and places of secrets included [default: the bundle that is at
+    /// --out already].
+    #[arg(long, value_name = "DIR|FILE.zip")]
+    base: Option<PathBuf>,
+    /// Writes what the org says, whatever bundle is at --out already.
+    #[arg(long, conflicts_with = "base")]
+    no_base: bool,
     #[command(flatten)]
     selected: Selected,
 }
@@ -51,6 +59,7 @@ impl Export {
         let catalogue = session.catalogue();
         let selection = selection(catalogue, &self.selected)?;
         let connected = session.connect(&self.org)?;
+        let base = self.base(&connected)?;
         let read = read(session, &connected, &selection, Extent::Selected).await?;
         let mut told = Told::default();
         let mut writer = bundle::Writer::default();
@@ -59,7 +68,23 @@ impl Export {
             told.add(catalogue, document);
             writer.add(document);
         };
-        if selection.is_everything() {
+        if let Some(base) = &base {
+            let (mut whole, _) = read.snapshot.to_bundle(catalogue, &read.pins);
+            let conflicts = connected.overlay.restore(catalogue, base, &mut whole);
+            for conflict in conflicts {
+                whole.gaps.push(Gap {
+                    kind: conflict.object.kind.clone(),
+                    object: Some(conflict.object.key.as_str().to_owned()),
+                    reason: conflict.reason,
+                });
+            }
+            about = selection.apply(whole, catalogue).map_err(usage)?;
+            about
+                .documents
+                .values()
+                .for_each(|document| add(&document.open()));
+            about.documents.clear();
+        } else if selection.is_everything() {
             // Nothing is chosen among the documents, so they need not be in memory together.
             read.snapshot
                 .for_each_document(catalogue, &read.pins, &mut |part| match part {
@@ -97,6 +122,27 @@ impl Export {
         } else {
             Exit::Partial
         })
+    }
+
+    /// Reads the bundle that the org was made of, where there is one and it can say more than the org.
+    fn base(&self, connected: &Connected) -> anyhow::Result<Option<Bundle>> {
+        let empty = || std::fs::read_dir(&self.out).is_ok_and(|mut found| found.next().is_none());
+        let path = match &self.base {
+            Some(path) => path,
+            None if self.no_base || !self.out.exists() || empty() => return Ok(None),
+            None => &self.out,
+        };
+        let base = bundle::read(path).with_context(|| {
+            format!(
+                "reading {}, of which the export keeps variables and names (--no-base replaces it)",
+                path.display()
+            )
+        })?;
+        let base = base.bundle;
+        let mut documents = base.documents.values();
+        let says_more = !connected.overlay.is_idle(&base)
+            || documents.any(|document| document.as_json().contains("\"$secret\""));
+        Ok(says_more.then_some(base))
     }
 
     /// Refuses a folder of something else before an org is read for minutes.

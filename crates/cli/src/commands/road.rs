@@ -4,14 +4,17 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
+use orgsmith_client::Region;
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
-use orgsmith_core::checks::{Approval, Brake, CheckedPlan, Rejected, check, foreign_ids};
+use orgsmith_core::checks::{
+    Approval, Brake, CheckedPlan, Marks, Rejected, check, foreign_ids, leaks,
+};
 use orgsmith_core::document::Packed;
 use orgsmith_core::id::{ObjectRef, RunId, SourceId};
 use orgsmith_core::journal::StepState;
 use orgsmith_core::numbers::Decision;
-use orgsmith_core::plan::{Action, Conflict, Finding, Options, Plan, Planner, Rate};
+use orgsmith_core::plan::{Action, Conflict, Finding, Options, Plan, Planner, Rate, Severity};
 use orgsmith_core::preflight::Demand;
 use orgsmith_core::render::{Detail, Screen, Text, plan_json, plan_markdown, plan_screen};
 use orgsmith_engine::{Finished, Outcome, Runner, Scope, Secrets, chain, collect, numbers};
@@ -114,6 +117,9 @@ pub(crate) async fn plan(
     plan.conflicts.extend(conflicts);
     plan.conflicts.sort();
     plan.findings.extend(findings);
+    let marks = marks(session, wanted, target, &mut plan.findings).await;
+    let leaks = leaks(catalogue, &plan, &marks, &target.overlay.leaks);
+    plan.findings.extend(leaks);
     plan.findings.sort();
     plan.decisions = decisions;
     let ids = wanted.ids.iter().map(String::as_str);
@@ -124,6 +130,42 @@ pub(crate) async fn plan(
         source_ids,
         calls: target.org.client.stats().sent - before,
     })
+}
+
+/// Returns what belongs to the source and should not be in what is sent.
+async fn marks(
+    session: &Session<'_>,
+    wanted: &Wanted,
+    target: &Connected,
+    findings: &mut Vec<Finding>,
+) -> Marks {
+    let mut marks = Marks::default();
+    marks.rewritten(target.overlay.texts.rules());
+    marks.read(session.catalogue(), &wanted.bundle);
+    let Some(source) = &wanted.org else {
+        return marks;
+    };
+    if source.name == target.org.name {
+        return Marks::default();
+    }
+    match source.client.check().await {
+        Ok(identity) => marks.org(&identity.organization_id),
+        Err(error) => findings.push(Finding {
+            severity: Severity::Note,
+            rule: "source-org-unknown".to_owned(),
+            object: None,
+            message: format!("the id of the source org is not searched for: {error}"),
+        }),
+    }
+    let region = source.region.as_deref();
+    if let Some(region) = region.filter(|region| target.org.region.as_deref() != Some(region))
+        && let Ok(region) = region.parse::<Region>()
+    {
+        marks.host(&region.api_host());
+        marks.host(&region.apps_host());
+        marks.host(&region.login_host());
+    }
+    marks
 }
 
 /// Returns what a plan asks of its target.
@@ -259,10 +301,15 @@ pub(crate) fn advise(out: &Out, plan: &Plan, selected: &Selected) {
 
 fn refused(out: &Out, rejected: &Rejected) -> anyhow::Error {
     for finding in &rejected.findings {
+        let object = finding.object.as_ref().map(ToString::to_string);
+        // What speaks of a step names its object already.
+        let object = object.filter(|object| !finding.message.contains(object.as_str()));
+        let object = object.map(|object| format!("{object}: "));
         out.say(format!(
-            "{} {}: {}",
+            "{} {}: {}{}",
             styled(RED.bold(), "refused:"),
             finding.rule,
+            object.unwrap_or_default(),
             finding.message
         ));
     }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use orgsmith_client::{Endpoint, Region};
 use orgsmith_core::catalogue::nearest;
+use orgsmith_core::checks::Policy;
 use orgsmith_core::numbers::Rules as NumberRules;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -140,6 +141,7 @@ pub(crate) struct OrgEntry {
     off: Vec<String>,
     #[serde(default)]
     numbers: numbers::Numbers,
+    leaks: Option<Policy>,
 }
 
 /// Where a value comes from: exactly one of these.
@@ -189,6 +191,7 @@ impl OrgEntry {
             protect: self.protect.clone(),
             off: self.off.clone(),
             numbers: self.numbers.clone(),
+            leaks: self.leaks.clone(),
         }
     }
 }

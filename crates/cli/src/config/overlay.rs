@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use orgsmith_core::catalogue::{Catalogue, nearest};
+use orgsmith_core::checks::Policy;
 use orgsmith_core::id::Kind;
 use orgsmith_core::overlay::{
     Change, Edit, Ignored, Overlay, TextRule, Texts, VariableType, is_name,
@@ -57,6 +58,8 @@ pub(crate) struct Written {
     pub(super) off: Vec<String>,
     /// Telephone numbers that it has in place of those of a source.
     pub(super) numbers: Numbers,
+    /// What is done about things of the source that would be sent.
+    pub(super) leaks: Option<Policy>,
 }
 
 /// `{in: routing_queue=Support*, set: {acwSettings.timeoutMs: 30000}}`
@@ -108,6 +111,7 @@ impl Written {
             protect,
             off,
             numbers,
+            leaks,
         } = later;
         self.variables.extend(variables);
         self.rewrite = self.rewrite.and(rewrite);
@@ -119,6 +123,7 @@ impl Written {
         self.protect.extend(protect);
         self.off.extend(off);
         self.numbers.extend(numbers);
+        self.leaks = leaks.or(self.leaks);
         self
     }
 
@@ -140,6 +145,7 @@ impl Written {
             protect,
             off,
             numbers: _,
+            leaks,
         } = self;
         variables.is_empty()
             && rewrite.is_empty()
@@ -148,6 +154,7 @@ impl Written {
             && ignore.is_empty()
             && protect.is_empty()
             && off.is_empty()
+            && leaks.is_none()
     }
 
     /// Makes an overlay of what is written.
@@ -181,6 +188,7 @@ impl Written {
             variables: self.values(declared)?,
             ignored: ignored.collect::<Result<_, String>>()?,
             protected,
+            leaks: self.leaks.clone().unwrap_or_default(),
         })
     }
 

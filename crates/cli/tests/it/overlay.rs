@@ -161,3 +161,96 @@ fn a_slip_in_an_overlay_is_told_before_anything_is_read() {
         assert!(shown.stderr.contains(told), "{text}: {shown}");
     }
 }
+
+#[test]
+fn what_is_left_of_the_source_stops_the_plan_unless_it_is_allowed() {
+    let lab = lab();
+    lab.write(
+        "centre/routing_queue/Leaky.yaml",
+        "name: Leaky\ndescription: wss://eu.crm.gold.example and codename-x\n",
+    );
+    let overlay = std::fs::read_to_string(lab.path("overlays/tenant.yaml")).expect("an overlay");
+    let with = |leaks: &str| lab.write("overlays/tenant.yaml", format!("{overlay}{leaks}"));
+    with("leaks: {forbid: [codename-x]}\n");
+    let refused = lab.run(&APPLY).ends(5);
+    assert!(refused.stderr.contains("source-host"), "{refused}");
+    let place = "body/description: crm.gold.example is a host of the source";
+    assert!(refused.stderr.contains(place), "{refused}");
+    assert!(refused.stderr.contains("forbidden-text"), "{refused}");
+    assert!(lab.sim.objects("tenant", "queue").is_empty());
+    with("leaks: {hosts: warn}\n");
+    let warned = lab.run(&APPLY).ends(0);
+    assert!(warned.stderr.contains("[source-host]"), "{warned}");
+    with("leaks: {allow: [crm.gold.example]}\n");
+    let allowed = lab.run(&["plan", "centre", "--to", "tenant"]).ends(0);
+    assert!(!allowed.stdout.contains("source-host"), "{allowed}");
+}
+
+#[test]
+fn the_id_of_the_source_org_is_never_sent() {
+    let lab = Lab::new();
+    // What `run` returns has no ids any more.
+    let mut check = lab.command(&["org", "check", "gold", "-o", "json"]);
+    let identity = check.output().expect("it runs").stdout;
+    let identity: serde_json::Value = serde_json::from_slice(&identity).expect("JSON");
+    let id = identity[0]["organization"]["id"].as_str().expect("an id");
+    let queue = format!("name: Q\ndescription: see /org/{id}/x\n");
+    lab.write("centre/routing_queue/Q.yaml", &queue);
+    lab.run(&["apply", "centre", "--to", "gold", "--yes"])
+        .ends(0);
+    let refused = lab.run(&["clone", "gold", "tenant", "--yes"]).ends(5);
+    let told = "routing_queue/Q: body/description";
+    assert!(refused.stderr.contains(told), "{refused}");
+    assert!(refused.stderr.contains("source-org"), "{refused}");
+    assert!(lab.sim.objects("tenant", "queue").is_empty());
+}
+
+#[test]
+fn an_export_over_the_bundle_keeps_what_the_bundle_says() {
+    let lab = lab();
+    lab.run(&APPLY).ends(0);
+    // What every org has, and defaults, are in the bundle from here on.
+    lab.run(&["export", "tenant", "--base", "centre", "--out", "full"])
+        .ends(0);
+    let read = |file: &str| {
+        let text = std::fs::read_to_string(lab.path(&format!("full/{file}")));
+        text.unwrap_or_else(|error| panic!("{file}: {error}"))
+    };
+    let queue = read("routing_queue/Support.yaml");
+    assert!(
+        queue.contains("${var.brand}, see https://crm.gold.example/a"),
+        "{queue}"
+    );
+    assert!(
+        queue.contains("$var: acw_ms") || queue.contains("$var: \"acw_ms\""),
+        "{queue}"
+    );
+    assert!(queue.contains("auth_division/Sales"), "{queue}");
+    assert!(read("routing_skill/Billing.yaml").contains("Billing"));
+    assert_eq!(read("flow/inboundcall/Main.flow.yaml"), FLOW);
+    let before = lab.run(&["bundle", "verify", "full"]).ends(0).stdout;
+
+    // The same org gives the same bundle, and the bundle the same org.
+    lab.run(&["plan", "full", "--to", "tenant", "--detailed-exitcode"])
+        .ends(0);
+    lab.run(&["export", "tenant", "--out", "full"]).ends(0);
+    assert_eq!(
+        lab.run(&["bundle", "verify", "full"]).ends(0).stdout,
+        before
+    );
+
+    // What is changed in the org is all that differs.
+    lab.write(
+        "edit/routing_queue/Suporte.yaml",
+        "name: Suporte\ndescription: at crm.br.example now\n",
+    );
+    lab.run(&["apply", "edit", "--to", "tenant", "--yes"])
+        .ends(0);
+    lab.run(&["export", "tenant", "--out", "full"]).ends(0);
+    let queue = read("routing_queue/Support.yaml");
+    assert!(
+        queue.contains("description: at crm.gold.example now"),
+        "{queue}"
+    );
+    assert!(queue.contains("acw_ms"), "{queue}");
+}

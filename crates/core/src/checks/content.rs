@@ -79,7 +79,7 @@ fn check_blob<'p>(
 }
 
 /// Returns what a step fills and sends, each with the name of its place.
-fn templates(step: &Step) -> Vec<(String, &Template)> {
+pub(super) fn templates(step: &Step) -> Vec<(String, &Template)> {
     match &step.write {
         Write::Request(Request {
             params,
@@ -119,7 +119,7 @@ fn templates(step: &Step) -> Vec<(String, &Template)> {
     }
 }
 
-fn blob_of(step: &Step) -> Option<&str> {
+pub(super) fn blob_of(step: &Step) -> Option<&str> {
     match &step.write {
         Write::FlowImport { source } => Some(source),
         Write::RowsImport { rows } => Some(rows),

@@ -7,12 +7,14 @@
 mod brake;
 mod content;
 mod ids;
+mod leaks;
 mod order;
 
 use std::collections::BTreeSet;
 
 pub use brake::Brake;
 pub use ids::foreign_ids;
+pub use leaks::{Level, Marks, Policy, leaks};
 
 use crate::plan::{FORMAT, Finding, Plan, Severity};
 

@@ -5,8 +5,10 @@
 //! are filled in; and where the fields then say another key, the object and all that refers to it
 //! follow. What the overlay puts in is the target's own and is not rewritten. Fields that are
 //! ignored and objects that are protected are for the planner: only it knows what the target has.
+//! What of the source is left in a plan is for the checks.
 
 mod rename;
+mod restore;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -28,6 +30,7 @@ use self::rename::misplaced;
 use self::variable::{Filler, Inside};
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, nearest};
+use crate::checks::Policy;
 use crate::document::{Packed, Portable};
 use crate::flow::i3;
 use crate::id::{Kind, ObjectRef};
@@ -54,6 +57,8 @@ pub struct Overlay {
     pub ignored: Vec<Ignored>,
     /// Objects that are never changed or deleted there.
     pub protected: Option<Selection>,
+    /// What is done about things of the source that would be sent.
+    pub leaks: Policy,
 }
 
 /// Values that are others in some objects.
@@ -168,7 +173,7 @@ impl Overlay {
         }
         conflicts.extend(spoiled);
         let mut findings = self.people.unused(&rewritten, &notes.texts);
-        findings.extend(self.findings(notes));
+        findings.extend(self.findings(notes, bundle.selection.is_empty()));
         conflicts.extend(rewritten.conflicts);
         moved.extend(rewritten.renamed);
         Applied {
@@ -270,7 +275,8 @@ impl Overlay {
         conflicts.collect()
     }
 
-    fn findings(&self, notes: Notes<'_>) -> Vec<Finding> {
+    /// Tells what came of the rules; of a bundle that is a part of something not all can meet something.
+    fn findings(&self, notes: Notes<'_>, whole: bool) -> Vec<Finding> {
         let finding = |severity, rule: &str, message| Finding {
             severity,
             rule: rule.to_owned(),
@@ -317,7 +323,12 @@ impl Overlay {
         let missed = edits.filter(|(place, ..)| !notes.edits.contains(place));
         let missed = missed.map(|(_, change, edit)| {
             let message = format!("`change` of {}: {edit} meets nothing", change.place);
-            finding(Severity::Warning, "change-unused", message)
+            let severity = if whole {
+                Severity::Warning
+            } else {
+                Severity::Note
+            };
+            finding(severity, "change-unused", message)
         });
         unset
             .chain(unused)

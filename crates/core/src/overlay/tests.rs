@@ -358,3 +358,157 @@ fn an_overlay_that_spoils_an_object_stops_it() {
     );
     assert!(bundle.documents.is_empty());
 }
+
+/// A bundle with everything that an overlay can differ in, and the overlay.
+fn pair() -> (Bundle, Overlay) {
+    let source = flow_source(
+        "inboundcall/Main",
+        Some("Sales"),
+        &[("targetQueue", "Support")],
+    );
+    let source = source + "  # see https://crm.dev.example/${var.brand}\n";
+    let mut base = bundle(&[
+        ("auth_division/Sales", json!({"name": "Sales"})),
+        ("routing_skill/Off", json!({"name": "Off"})),
+        (
+            "routing_queue/Support",
+            json!({"name": "Support", "division": {"$ref": "auth_division/Sales"}, "description": "${var.brand} at crm.dev.example",
+                "acwSettings": {"timeoutMs": {"$var": "acw"}, "wrapupPrompt": "OPTIONAL"}, "callingPartyName": "Acme",
+                "wrapUpCodes": [{"$ref": "routing_wrapupcode/B"}, {"$ref": "routing_wrapupcode/A"}]}),
+        ),
+        (
+            "integration_credential/basicAuth/CRM",
+            json!({"name": "CRM", "type": {"name": "basicAuth"}, "credentialFields": {"password": {"$secret": "crm/password"}}}),
+        ),
+    ]);
+    let files = Files::from([(FLOW_SOURCE.to_owned(), source.as_bytes().into())]);
+    add(
+        &mut base,
+        "flow/inboundcall/Main",
+        json!({"name": "Main", "type": "inboundcall", "division": {"$ref": "auth_division/Sales"}}),
+        files,
+    );
+    let rename =
+        |place: &str, name: &str| change(place, vec![Edit::Set(path("name"), json!(name))]);
+    let overlay = Overlay {
+        changes: vec![
+            rename("auth_division=Sales", "Vertrieb"),
+            rename("routing_queue=Support", "Hilfe"),
+            change(
+                "routing_queue",
+                vec![
+                    Edit::Set(path("acwSettings.timeoutMs"), json!({"$var": "acw"})),
+                    Edit::Set(path("enableTranscription"), json!(true)),
+                    Edit::Remove(path("callingPartyName")),
+                ],
+            ),
+        ],
+        variables: BTreeMap::from([
+            ("brand".to_owned(), json!("Beta")),
+            ("acw".to_owned(), json!(30000)),
+        ]),
+        texts: Texts::new(vec![TextRule::Host {
+            from: "crm.dev.example".into(),
+            to: "crm.example".into(),
+        }])
+        .expect("rules"),
+        ignored: vec![Ignored {
+            on: on(&["routing_queue"]),
+            fields: vec![path("acwSettings.wrapupPrompt")],
+        }],
+        off: BTreeSet::from([Kind::new("routing_skill")]),
+        ..Overlay::default()
+    };
+    (base, overlay)
+}
+
+/// What the target has once the overlay was applied, and exported again.
+fn exported(base: &Bundle, overlay: &Overlay) -> Bundle {
+    let mut found = base.clone();
+    let applied = overlay.apply(Catalogue::builtin(), &mut found);
+    assert_eq!(applied.conflicts, []);
+    let secret = json!({"password": {"$secret": "integration_credential/basicAuth/CRM/password"}});
+    edit(&mut found, "integration_credential/basicAuth/CRM", |body| {
+        body["credentialFields"] = secret;
+    });
+    found
+}
+
+fn edit(bundle: &mut Bundle, name: &str, change: impl FnOnce(&mut Value)) {
+    let mut document = bundle.documents[&object(name)].open();
+    let mut body = Value::Object(std::mem::take(&mut document.body));
+    change(&mut body);
+    let Value::Object(body) = body else {
+        panic!("{body} is no object")
+    };
+    document.body = body;
+    bundle.insert(document);
+}
+
+#[test]
+fn what_an_overlay_made_is_exported_as_the_bundle_says_it() {
+    let (base, overlay) = pair();
+    let mut found = exported(&base, &overlay);
+    edit(&mut found, "routing_queue/Hilfe", |body| {
+        body["acwSettings"]["wrapupPrompt"] = json!("MANDATORY");
+        body["wrapUpCodes"]
+            .as_array_mut()
+            .expect("a list")
+            .reverse();
+    });
+    let conflicts = overlay.restore(Catalogue::builtin(), &base, &mut found);
+    assert_eq!(conflicts, []);
+    for (object, document) in &base.documents {
+        assert_eq!(found.documents.get(object), Some(document), "{object}");
+    }
+    assert_eq!(found.documents.len(), base.documents.len());
+}
+
+#[test]
+fn what_was_changed_in_the_target_is_exported_as_it_is_there() {
+    let (base, overlay) = pair();
+    let mut found = exported(&base, &overlay);
+    edit(&mut found, "routing_queue/Hilfe", |body| {
+        body["acwSettings"]["timeoutMs"] = json!(5);
+        body["description"] = json!("New at crm.example");
+        body["wrapUpCodes"] = json!([{"$ref": "routing_wrapupcode/A"}]);
+        body["enableTranscription"] = json!(false);
+    });
+    let flow = object("flow/inboundcall/Main");
+    let mut document = found.documents[&flow].open();
+    let text = std::str::from_utf8(&document.files[FLOW_SOURCE]).expect("text");
+    let text = text.replace("name: Bye", "name: Farewell") + "  # and https://crm.example/new\n";
+    document
+        .files
+        .insert(FLOW_SOURCE.to_owned(), text.into_bytes().into());
+    found.insert(document);
+    add(
+        &mut found,
+        "routing_queue/Neu",
+        json!({"name": "Neu", "division": {"$ref": "auth_division/Vertrieb"}, "description": "crm.example"}),
+        Files::new(),
+    );
+    let conflicts = overlay.restore(Catalogue::builtin(), &base, &mut found);
+    assert_eq!(conflicts, []);
+    assert_eq!(
+        body(&found, "routing_queue/Support"),
+        json!({"name": "Support", "division": {"$ref": "auth_division/Sales"}, "description": "New at crm.dev.example",
+            "acwSettings": {"timeoutMs": 5, "wrapupPrompt": "OPTIONAL"}, "callingPartyName": "Acme", "enableTranscription": false,
+            "wrapUpCodes": [{"$ref": "routing_wrapupcode/A"}]})
+    );
+    assert_eq!(
+        body(&found, "routing_queue/Neu"),
+        json!({"name": "Neu", "division": {"$ref": "auth_division/Sales"}, "description": "crm.dev.example"})
+    );
+    let text = std::str::from_utf8(&found.documents[&flow].files[FLOW_SOURCE]).expect("text");
+    assert!(text.contains("name: Farewell"), "{text}");
+    assert!(
+        text.contains("https://crm.dev.example/${var.brand}"),
+        "{text}"
+    );
+    assert!(text.contains("https://crm.dev.example/new"), "{text}");
+    assert!(
+        text.contains("\"Support\"") && text.contains("Sales"),
+        "{text}"
+    );
+}

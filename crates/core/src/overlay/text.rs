@@ -42,6 +42,21 @@ pub enum TextRule {
 }
 
 impl TextRule {
+    /// Returns the rule that undoes it.
+    fn inverse(&self) -> Self {
+        match self.clone() {
+            Self::Host { from, to } => Self::Host { from: to, to: from },
+            Self::HostsBelow { from, to } => Self::HostsBelow { from: to, to: from },
+            Self::Url { from, to } => Self::Url { from: to, to: from },
+            Self::Email(EmailRule::Address { from, to }) => {
+                Self::Email(EmailRule::Address { from: to, to: from })
+            }
+            Self::Email(EmailRule::Domain { from, to }) => {
+                Self::Email(EmailRule::Domain { from: to, to: from })
+            }
+        }
+    }
+
     /// Returns what is searched for.
     fn pattern(&self) -> String {
         match self {
@@ -137,6 +152,14 @@ impl Texts {
             rules,
             finder: Some(finder),
         })
+    }
+
+    /// Returns what undoes it; of several rules with one result the first is undone.
+    pub(super) fn inverse(&self) -> Self {
+        let rules = self.rules.iter().map(TextRule::inverse);
+        // What cannot be searched for cannot be undone.
+        let rules = rules.filter(|rule| rule.pattern().len() > 1).collect();
+        Self::new(rules).unwrap_or_default()
     }
 
     /// Returns the rules.
