@@ -31,10 +31,10 @@ use crate::snapshot::item_identity;
 pub const PROFILE: &str = "routing_profile";
 
 /// The field of a user that names its profile.
-const BOUND_TO: &str = "profile";
+pub(crate) const BOUND_TO: &str = "profile";
 
 /// The field of a user that names another: it gets what that one has.
-const LIKE: &str = "like";
+pub(crate) const LIKE: &str = "like";
 
 /// What is a person's own and never taken from somebody else.
 const PERSONAL: [&str; 9] = [
@@ -153,7 +153,7 @@ fn take_profiles(catalogue: &Catalogue, bundle: &mut Bundle) -> Profiles {
 }
 
 /// Returns what people of one sort may have in common.
-fn shared(user: &Descriptor) -> impl Iterator<Item = &str> {
+pub(crate) fn shared(user: &Descriptor) -> impl Iterator<Item = &str> {
     let parts = user.parts.iter().map(|part| part.field.as_str());
     parts.chain([MEMBER_OF, "division", "acdAutoAnswer"])
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::types::found;
 use super::{Report, step};
 use crate::catalogue::{Descriptor, Part, nearest};
 use crate::document::{Portable, Slot};
@@ -70,8 +71,11 @@ fn check_part(part: &Part, value: &Value, pointer: &str, report: &mut Report<'_>
                     }
                     _ if part.identity.is_empty() => {}
                     _ => {
-                        let message =
-                            format!("each of {} is an object with {}", part.field, told(part));
+                        let message = format!(
+                            "expected a mapping with {}, found {}",
+                            told(part),
+                            found(item)
+                        );
                         report.error("wrong-type", &pointer, message);
                         continue;
                     }
@@ -83,8 +87,8 @@ fn check_part(part: &Part, value: &Value, pointer: &str, report: &mut Report<'_>
             }
         }
         _ => {
-            let wanted = if part.single { "an object" } else { "a list" };
-            let message = format!("{} is {wanted}", part.field);
+            let wanted = if part.single { "a mapping" } else { "a list" };
+            let message = format!("expected {wanted}, found {}", found(value));
             report.error("wrong-type", pointer, message);
         }
     }

@@ -12,7 +12,9 @@ mod normalise;
 mod place;
 #[cfg(test)]
 mod tests;
+mod types;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -22,6 +24,7 @@ pub use normalise::normalise;
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Driver};
 use crate::id::ObjectRef;
+use crate::models::Places;
 use crate::plan::Severity;
 
 /// Something that is wrong with an object of a bundle, or worth knowing of it.
@@ -62,6 +65,7 @@ pub fn validate(catalogue: &Catalogue, bundle: &Bundle) -> Vec<Problem> {
     let mut report = Report::default();
     let known = place::Known::new(catalogue, bundle);
     let flows = flow::Sources::new(catalogue, bundle);
+    let mut places = BTreeMap::new();
     for (object, document) in &bundle.documents {
         report.object = Some(object);
         let descriptor = match catalogue.get(object.kind.as_str()) {
@@ -75,6 +79,9 @@ pub fn validate(catalogue: &Catalogue, bundle: &Bundle) -> Vec<Problem> {
         };
         let document = document.open();
         body::check(descriptor, &document, &mut report);
+        let places = places.entry(&object.kind);
+        let places = places.or_insert_with(|| Places::new(descriptor));
+        types::check(places, &document, &mut report);
         place::check(descriptor, &document, &known, &mut report);
         key::check(descriptor, &document, &mut report);
         if descriptor.driver == Driver::Flow {

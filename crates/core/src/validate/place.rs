@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::body::is_json_schema;
+use super::types::found;
 use super::{Report, step};
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Reference, nearest};
@@ -163,8 +164,9 @@ fn check_place(
         (None, Value::Object(map)) if map.contains_key("$ref") => return, // said by the body's check
         (Some(Slot::Secret(_)) | None, _) => {
             let message = format!(
-                "a reference is written {{\"$ref\": \"{}/key\"}}",
-                kinds(reference)[0]
+                "expected a reference, {{\"$ref\": \"{}/key\"}}, found {}",
+                kinds(reference)[0],
+                found(value)
             );
             report.error("not-a-reference", pointer, message);
             return;

@@ -126,19 +126,61 @@ fn what_may_stand_nowhere_is_named_with_its_place() {
     ]);
     insta::assert_snapshot!(told(&found).join("\n"), @r#"
 routing_queue/Sales /acwSettings/timeoutMs undeclared-reference: no other object is known to be referred to here; it will be sent as an id
+routing_queue/Sales /acwSettings/timeoutMs wrong-type: expected a whole number, found {$ref: …}
 routing_queue/Sales /callingPartyName variable: the variable "caller" is for each target to set
 routing_queue/Sales /callingPartyNumber variable: the variable "number" is for each target to set
 routing_queue/Sales /campaignStatus unknown-field: a queue has no field "campaignStatus"
 routing_queue/Sales /dateCreated unmanaged-field: dateCreated is not carried: set by the server; take it out
 routing_queue/Sales /description null: null says nothing: leave the field out where it is not managed, write [] where none is wanted
-routing_queue/Sales /emailInQueueFlow not-a-reference: a reference is written {"$ref": "flow/key"}
-routing_queue/Sales /members wrong-type: members is a list
+routing_queue/Sales /emailInQueueFlow not-a-reference: expected a reference, {"$ref": "flow/key"}, found a mapping
+routing_queue/Sales /members wrong-type: expected a list, found a mapping
 routing_queue/Sales /onHoldPrompt malformed-slot: $ref stands alone in its object; take the other fields out
 routing_queue/Sales /queueFlow wrong-kind: refers to routing_skill/Billing, but a flow belongs here
 routing_queue/Sales /whisperPrompt malformed-slot: $ref is written {"$ref": "kind/key"}, but it is "Hello"
 routing_queue/Sales /wrapUpCodes/0 reference-not-in-bundle: refers to routing_wrapupcode/A, which is not in the bundle; the target must have it
 routing_queue/Sales /wrapUpCodes/1 duplicate-item: wrapUpCodes names this one twice
 routing_queue/Sales /wrapUpCodes/1 reference-not-in-bundle: refers to routing_wrapupcode/A, which is not in the bundle; the target must have it
+"#);
+}
+
+#[test]
+fn a_wrong_type_is_an_error_and_what_the_contract_does_not_know_a_warning() {
+    let found = problems([
+        queue(json!({
+            "description": 7,
+            "autoAnswerOnly": "yes",
+            "skillEvaluationMethod": "all",
+            "mediaSettings": {"call": {"alertingTimeoutSeconds": 8.5, "alertingTimeout": 8}},
+            "members": {"$has": [{"user": {"$ref": "user/jo@example.com"}, "ringNumber": "2"}]},
+            "wrapUpCodes": "none",
+            "bullseye": {"rings": {}},
+        })),
+        document(
+            "architect_schedules/Day",
+            json!({"name": "Day", "start": "${var.start}", "end": true}),
+        ),
+        document(
+            "routing_utilization/~settings",
+            json!({"utilization": {"call": {"maximumCapacity": "1"}}}),
+        ),
+    ]);
+    let all: Vec<String> = found
+        .iter()
+        .map(|p| format!("{:?} {}", p.severity, told(std::slice::from_ref(p))[0]))
+        .collect();
+    insta::assert_snapshot!(all.join("\n"), @r#"
+Error architect_schedules/Day /end wrong-type: expected a text, found true; put it in quotes
+Note architect_schedules/Day /start variable: the variable "start" is for each target to set
+Error routing_queue/Sales /autoAnswerOnly wrong-type: expected true or false, found "yes"
+Error routing_queue/Sales /bullseye/rings wrong-type: expected a list, found a mapping
+Error routing_queue/Sales /description wrong-type: expected a text, found 7; put it in quotes
+Warning routing_queue/Sales /mediaSettings/call/alertingTimeout unknown-field: no field "alertingTimeout" is known here; it will be sent as it is
+Error routing_queue/Sales /mediaSettings/call/alertingTimeoutSeconds wrong-type: expected a whole number, found 8.5
+Error routing_queue/Sales /members/$has/0/ringNumber wrong-type: expected a whole number, found "2"
+Note routing_queue/Sales /members/$has/0/user reference-not-in-bundle: refers to user/jo@example.com, which is not in the bundle; the target must have it
+Warning routing_queue/Sales /skillEvaluationMethod unknown-value: expected one of NONE, BEST, ALL, found "all" (did you mean "ALL"?)
+Error routing_queue/Sales /wrapUpCodes wrong-type: expected a list, found "none"
+Error routing_utilization/~settings /utilization/call/maximumCapacity wrong-type: expected a whole number, found "1"
 "#);
 }
 

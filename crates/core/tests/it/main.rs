@@ -3,5 +3,7 @@
 mod kinds;
 mod lint;
 mod lint_catches;
+mod models;
 mod permissions;
 mod planner;
+mod schema;

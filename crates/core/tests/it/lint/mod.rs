@@ -3,13 +3,13 @@
 //! A finding names the kind file, the place in it, and what the contract says otherwise. The rules
 //! know the contract and the shape of a kind file, never a kind.
 
-mod body;
+pub mod body;
 mod calls;
-mod facts;
+pub mod facts;
 mod line;
 mod parts;
 pub mod permissions;
-mod place;
+pub mod place;
 mod shape;
 
 use std::collections::BTreeSet;
@@ -47,7 +47,21 @@ pub struct Lint<'a> {
     findings: Vec<Finding>,
 }
 
-impl Lint<'_> {
+impl<'a> Lint<'a> {
+    pub fn of(kind: &'a Descriptor, catalogue: &'a Catalogue) -> Self {
+        Self {
+            contract: contract(),
+            kind,
+            known: catalogue
+                .iter()
+                .map(|kind| kind.kind.as_str())
+                .chain(not_carried().iter().copied())
+                .collect(),
+            catalogue,
+            findings: Vec::new(),
+        }
+    }
+
     pub fn find(&mut self, field: impl fmt::Display, message: impl fmt::Display) {
         self.findings.push(Finding {
             kind: self.kind.kind.to_string(),
@@ -67,17 +81,7 @@ fn not_carried<'a>() -> Vec<&'a str> {
 
 /// Returns what is wrong with one kind.
 pub fn lint(kind: &Descriptor, catalogue: &Catalogue) -> Vec<Finding> {
-    let mut lint = Lint {
-        contract: contract(),
-        kind,
-        known: catalogue
-            .iter()
-            .map(|kind| kind.kind.as_str())
-            .chain(not_carried().iter().copied())
-            .collect(),
-        catalogue,
-        findings: Vec::new(),
-    };
+    let mut lint = Lint::of(kind, catalogue);
     shape::check(&mut lint);
     calls::check(&mut lint);
     place::check(&mut lint);

@@ -84,7 +84,8 @@ pub fn check(lint: &mut Lint<'_>) {
     loose_ids(lint);
 }
 
-fn field_of(lint: &Lint<'_>, name: &str) -> Option<&'static Field> {
+/// Returns a field of the model as it is read.
+pub fn field_of(lint: &Lint<'_>, name: &str) -> Option<&'static Field> {
     let own = lint.contract.model(&lint.kind.model)?.field(name);
     // A secret may be in what is sent alone.
     let secret = lint.kind.secrets.iter().any(|path| path.root() == name);
