@@ -48,7 +48,7 @@ impl Default for Config {
 impl Config {
     /// Describes a world of orgs that each have one client, `<name>-client` with `<name>-secret`,
     /// which may do everything.
-    pub fn with_orgs<const N: usize>(names: [&str; N]) -> Self {
+    pub fn with_orgs<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Self {
         let org = |name: &str| {
             OrgSpec::named(name).client(ClientSpec::new(
                 &format!("{name}-client"),
@@ -56,7 +56,7 @@ impl Config {
             ))
         };
         Self {
-            orgs: names.into_iter().map(org).collect(),
+            orgs: names.into_iter().map(|name| org(name.as_ref())).collect(),
             ..Self::default()
         }
     }

@@ -12,8 +12,10 @@ pub(crate) mod export;
 mod fan;
 pub(crate) mod graph;
 pub(crate) mod help;
+pub(crate) mod init;
 pub(crate) mod kinds;
 pub(crate) mod map;
+pub(crate) mod new;
 pub(crate) mod onboard;
 pub(crate) mod org;
 pub(crate) mod permissions;
@@ -22,6 +24,7 @@ pub(crate) mod preflight;
 pub(crate) mod resume;
 mod road;
 pub(crate) mod runs;
+pub(crate) mod schema;
 pub(crate) mod sim;
 mod stale;
 pub(crate) mod sync;
@@ -86,6 +89,9 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
         Command::Demo(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Bundle(command) => command.run(out),
         Command::Validate(command) => command.run(out),
+        Command::Init(command) => command.run(out),
+        Command::New(command) => command.run(global, out),
+        Command::Schema(command) => command.run(out),
         Command::Kinds(command) => command.run(out),
         Command::Completions(command) => command.run(out),
         Command::Help(command) => command.run(out),

@@ -15,13 +15,16 @@ use crate::session::Session;
 
 /// Starts a simulated Genesys Cloud and serves until Ctrl-C.
 ///
-/// Without a world there are two empty orgs, `gold` and `tenant`. What the simulator saw is below
+/// Without a world there are two empty orgs, `gold` and `tenant`, or those of --orgs. What the simulator saw is below
 /// /sim/ of its URL.
 #[derive(Debug, Args)]
 pub(crate) struct Sim {
     /// Orgs and what is in them, as YAML or JSON.
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
+    /// Names of empty orgs, instead of gold and tenant.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with_all = ["world", "generate"])]
+    orgs: Vec<String>,
     /// Fills the org `gold` from a seed: seed=7,users=100,queues=20 (an unknown word lists all).
     #[arg(long, value_name = "WHAT", conflicts_with = "world")]
     generate: Option<Generate>,
@@ -45,6 +48,7 @@ impl Sim {
         let world = self.world()?;
         let mut config = match &world {
             Some(world) => world.config(),
+            None if !self.orgs.is_empty() => Config::with_orgs(&self.orgs),
             None => Config::with_orgs(["gold", "tenant"]),
         };
         config.listen = self.listen;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use orgsmith_client::Credentials;
+use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -13,20 +14,26 @@ const ID: &str = "GENESYSCLOUD_OAUTHCLIENT_ID";
 const SECRET: &str = "GENESYSCLOUD_OAUTHCLIENT_SECRET";
 
 /// Where the project file says that a credential is: exactly one of these.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct From {
+    /// The variables of the environment that have it.
     env: Option<Variables>,
+    /// A YAML or JSON file with client_id and client_secret.
     file: Option<PathBuf>,
+    /// A program that prints {"client_id": …, "client_secret": …}, and its arguments.
     command: Option<Vec<String>>,
+    /// A profile of Genesys' own command line: ~/.gc/config.toml.
     gc_profile: Option<String>,
 }
 
 /// The names of two variables.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Variables {
+    /// The variable that has the id of the OAuth client.
     id: String,
+    /// The variable that has its secret.
     secret: String,
 }
 

@@ -13,6 +13,7 @@ use orgsmith_client::{Endpoint, Region};
 use orgsmith_core::catalogue::nearest;
 use orgsmith_core::checks::Policy;
 use orgsmith_core::numbers::Rules as NumberRules;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -68,7 +69,7 @@ pub(crate) enum Error {
 }
 
 /// The project file.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Project {
     /// The orgs by name.
@@ -98,23 +99,32 @@ pub(crate) struct Project {
 }
 
 /// What holds for every org that does not say otherwise.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Defaults {
+    /// Tokens that are used at once; each has a quota of its own.
     tokens: Option<usize>,
+    /// Requests that one token may make in a minute.
     quota_per_minute: Option<u32>,
+    /// Seconds to wait for an object that was created and does not show yet.
     visibility_wait_s: Option<u64>,
 }
 
 /// One org.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OrgEntry {
+    /// Its region, such as us-east-1 or mypurecloud.de.
     region: Option<String>,
+    /// Instead of a region the URL of its API: a simulator, or a proxy.
     base_url: Option<String>,
+    /// Where the credential of its OAuth client comes from.
     pub(crate) credential: Option<credential::From>,
+    /// Tokens that are used at once; each has a quota of its own.
     tokens: Option<usize>,
+    /// Requests that one token may make in a minute.
     quota_per_minute: Option<u32>,
+    /// Seconds to wait for an object that was created and does not show yet.
     visibility_wait_s: Option<u64>,
     /// For people and for later selections of orgs.
     #[serde(default)]
@@ -145,11 +155,14 @@ pub(crate) struct OrgEntry {
 }
 
 /// Where a value comes from: exactly one of these.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ValueFrom {
+    /// The variable of the environment that has it.
     pub(crate) env: Option<String>,
+    /// The file that holds it.
     pub(crate) file: Option<PathBuf>,
+    /// The program that prints it, and its arguments.
     pub(crate) command: Option<Vec<String>>,
 }
 
@@ -332,6 +345,23 @@ impl Config {
             Err(source) => Err(Error::Read { path, source }),
         }
     }
+}
+
+/// Returns the JSON Schema of the project file.
+pub(crate) fn schema() -> Value {
+    schema_of::<Project>(FILE)
+}
+
+/// Returns the JSON Schema of `overlays/ORG.yaml`.
+pub(crate) fn overlay_schema() -> Value {
+    schema_of::<overlay::Written>("overlay")
+}
+
+fn schema_of<T: JsonSchema>(title: &str) -> Value {
+    let generator = schemars::generate::SchemaSettings::draft07().into_generator();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
+    schema["title"] = title.into();
+    schema
 }
 
 /// Reads a file; what is wrong is told with its line.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use orgsmith_core::numbers::{Mapping, Rules, Supply, digits, is_e164};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// What aliases stand for in the source: `support-line: ["+13175550100"]`.
@@ -12,14 +13,14 @@ pub(super) type Aliases = BTreeMap<String, Vec<String>>;
 pub(super) type Numbers = BTreeMap<String, Entry>;
 
 /// `+551150550100`, or `{dids: +551150550100-+551150550199, fallback: …}`, or `{extensions: 1000-1999}`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum Entry {
     Number(String),
     Supply(Written),
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Written {
     dids: Option<String>,

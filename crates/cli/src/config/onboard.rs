@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use orgsmith_core::onboard::{Alert, Body, Pace, Pointer, Poll, Request, Setup, Template};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 /// The section, as it is written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Onboard {
     request: RequestEntry,
@@ -24,7 +25,7 @@ pub(crate) struct Onboard {
     alert: Option<AlertEntry>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RequestEntry {
     method: Option<String>,
@@ -37,7 +38,7 @@ struct RequestEntry {
     timeout_s: Option<f64>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PollEntry {
     url: String,
@@ -51,7 +52,7 @@ struct PollEntry {
     timeout_s: Option<f64>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AlertEntry {
     url: String,

@@ -12,6 +12,7 @@ use orgsmith_core::overlay::{
 use orgsmith_core::path::FieldPath;
 use orgsmith_core::people::Rewrites;
 use orgsmith_core::select::Selection;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -22,10 +23,12 @@ use super::rewrite::Rewrite;
 pub(super) const FOLDER: &str = "overlays";
 
 /// A variable that the project declares.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Variable {
+    /// What its values are.
     #[serde(default, rename = "type")]
+    #[schemars(with = "String", extend("enum" = ["string", "number", "integer", "boolean", "url", "host", "email", "phone", "list", "object"]))]
     kind: VariableType,
     /// What it is where an org does not say.
     default: Option<Value>,
@@ -39,7 +42,7 @@ pub(crate) struct Variable {
 pub(crate) type Variables = BTreeMap<String, Variable>;
 
 /// What is different in one org, as it is written.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Written {
     /// The values of variables.
@@ -63,21 +66,25 @@ pub(crate) struct Written {
 }
 
 /// `{in: routing_queue=Support*, set: {acwSettings.timeoutMs: 30000}}`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeOf {
+    /// Of which objects: routing_queue=Support*
     #[serde(rename = "in")]
     place: String,
+    /// Values by field: acwSettings.timeoutMs.
     #[serde(default)]
     set: BTreeMap<String, Value>,
+    /// Fields that go.
     #[serde(default)]
     remove: Vec<String>,
+    /// Texts that change.
     #[serde(default)]
     replace: Vec<ReplaceOf>,
 }
 
 /// `{field: description, pattern: '^Dev ', to: ''}`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ReplaceOf {
     field: String,
@@ -86,11 +93,13 @@ struct ReplaceOf {
 }
 
 /// `{in: routing_queue, fields: [description]}`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IgnoreOf {
+    /// Of which objects: routing_queue=Support*
     #[serde(rename = "in")]
     place: String,
+    /// The fields.
     fields: Vec<String>,
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use orgsmith_core::overlay::TextRule;
 use orgsmith_core::people::{EmailRule, NameRule, Rewrites};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The rules, as they are written.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rewrite {
     #[serde(default)]
@@ -23,7 +24,7 @@ pub(super) struct Rewrite {
 }
 
 /// `{domain: gold.example, to: brazil.example}`, or `{from: jane@gold.example, to: …}`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Email {
     domain: Option<String>,
@@ -32,7 +33,7 @@ struct Email {
 }
 
 /// `{pattern: '^Gold (.*)$', to: 'Brazil $1'}`, or `{from: Gold Agent, to: …}`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Name {
     pattern: Option<String>,

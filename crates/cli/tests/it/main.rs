@@ -1,5 +1,6 @@
 //! The program as people and pipelines meet it, against a simulated Genesys Cloud.
 
+mod author;
 mod bad_input;
 mod bundles;
 mod compare;

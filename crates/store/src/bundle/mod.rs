@@ -31,6 +31,7 @@ use std::path::Path;
 
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::document::Portable;
+use orgsmith_core::id::ObjectRef;
 
 use tree::Tree;
 
@@ -40,6 +41,11 @@ use tree::Tree;
 /// The path cannot be read, or [`Error::Problems`] with every file that is wrong.
 pub fn read(path: &Path) -> Result<Loaded, Error> {
     decode::decode(&load(path)?)
+}
+
+/// Returns the path of the document of an object, within a bundle that has no other of that name.
+pub fn path_of(object: &ObjectRef) -> String {
+    format!("{}.yaml", path::Paths::default().stem(object))
 }
 
 /// Returns the digest that a bundle has once it is written.
