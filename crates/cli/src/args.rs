@@ -99,6 +99,8 @@ pub(crate) enum Format {
     Svg,
     /// For Graphviz.
     Dot,
+    /// For code hosts.
+    Sarif,
 }
 
 /// The commands.
@@ -122,6 +124,7 @@ pub(crate) enum Command {
     Init(commands::init::Init),
     New(commands::new::New),
     Validate(commands::validate::Validate),
+    Lint(commands::lint::Lint),
     Schema(commands::schema::Schema),
     Kinds(commands::kinds::Kinds),
     Org(commands::org::Org),

@@ -312,14 +312,10 @@ pub(crate) fn from_disk(catalogue: &Catalogue, path: &Path, out: &Out) -> anyhow
     Ok(bundle)
 }
 
-/// Reads a bundle and shows what is wrong with it; returns how many errors there are.
-pub(crate) fn judged(
-    catalogue: &Catalogue,
-    path: &Path,
-    out: &Out,
-) -> anyhow::Result<(Bundle, usize)> {
-    let loaded = match bundle::read(path) {
-        Ok(loaded) => loaded,
+/// Reads the files of a bundle; what cannot be read is shown.
+pub(crate) fn load(path: &Path, out: &Out) -> anyhow::Result<Loaded> {
+    match bundle::read(path) {
+        Ok(loaded) => Ok(loaded),
         Err(bundle::Error::Problems(problems)) => {
             for problem in &problems {
                 out.say(format!(
@@ -328,16 +324,23 @@ pub(crate) fn judged(
                     path.join(problem.to_string()).display()
                 ));
             }
-            return Err(Failure::BadBundle {
+            Err(Failure::BadBundle {
                 errors: problems.len(),
                 place: path.display().to_string(),
             }
-            .into());
+            .into())
         }
-        Err(error) => {
-            return Err(error).with_context(|| format!("reading the bundle {}", path.display()));
-        }
-    };
+        Err(error) => Err(error).with_context(|| format!("reading the bundle {}", path.display())),
+    }
+}
+
+/// Reads a bundle and shows what is wrong with it; returns how many errors there are.
+pub(crate) fn judged(
+    catalogue: &Catalogue,
+    path: &Path,
+    out: &Out,
+) -> anyhow::Result<(Bundle, usize)> {
+    let loaded = load(path, out)?;
     let mut errors = 0;
     let mut expanded = Cow::Borrowed(&loaded.bundle);
     if people::needs_expansion(&loaded.bundle) {
@@ -347,43 +350,57 @@ pub(crate) fn judged(
     for problem in validate(catalogue, &expanded) {
         errors += usize::from(problem.severity == Severity::Error);
         if problem.severity > Severity::Note || out.verbose() > 0 {
-            out.say(told(path, &loaded, &problem));
+            out.say(told(Some((path, &loaded)), &problem));
         }
     }
     Ok((loaded.bundle, errors))
 }
 
-/// Says a problem with its place, and shows the line.
-fn told(path: &Path, loaded: &Loaded, problem: &Problem) -> String {
-    let source = &loaded.source;
-    let object = &problem.object;
-    let file = match &problem.file {
-        Some(name) => source.sidecar_of(object, name),
-        None => source.file_of(object),
-    };
-    let place = match &problem.file {
-        Some(_) => problem.line.map(|line| (line, problem.column)),
-        None => source
-            .locate(object, &problem.pointer)
-            .map(|position| (position.line, Some(position.column))),
-    };
+/// A line, and the column in it where that is known; both are counted from 1.
+pub(crate) type Spot = (usize, Option<usize>);
+
+/// Returns the file that a problem is in, within its bundle, with line and perhaps column.
+pub(crate) fn place_of<'l>(
+    loaded: &'l Loaded,
+    problem: &Problem,
+) -> Option<(&'l str, Option<Spot>)> {
+    let (source, object) = (&loaded.source, &problem.object);
+    match &problem.file {
+        Some(name) => {
+            let file = source.sidecar_of(object, name)?;
+            Some((file, problem.line.map(|line| (line, problem.column))))
+        }
+        None => {
+            let position = source.locate(object, &problem.pointer);
+            let position = position.map(|position| (position.line, Some(position.column)));
+            Some((source.file_of(object)?, position))
+        }
+    }
+}
+
+/// Says a problem with its place, and shows the line; a bundle on a disk is given with its path.
+pub(crate) fn told(disk: Option<(&Path, &Loaded)>, problem: &Problem) -> String {
     let (label, style) = match problem.severity {
         Severity::Error => ("error", RED.bold()),
         Severity::Warning => ("warning", YELLOW.bold()),
         Severity::Note => ("note", CYAN.bold()),
     };
-    let mut shown = file.map_or_else(
-        || object.to_string(),
-        |file| path.join(file).display().to_string(),
-    );
-    if let Some((line, column)) = place {
+    let (label, object) = (styled(style, label), &problem.object);
+    let place = disk.and_then(|(path, loaded)| Some((path, loaded, place_of(loaded, problem)?)));
+    let Some((path, loaded, (file, position))) = place else {
+        return format!("{label}: {object}: {problem}");
+    };
+    let mut shown = path.join(file).display().to_string();
+    if let Some((line, column)) = position {
         shown.push_str(&format!(":{line}"));
         if let Some(column) = column {
             shown.push_str(&format!(":{column}"));
         }
     }
-    let mut text = format!("{}: {shown} ({object}): {problem}", styled(style, label));
-    if let (Some(file), Some((line, column))) = (file, place)
+    let mut text = format!("{label}: {shown} ({object}): {problem}");
+    // Of a whole document no line says more than another.
+    let whole = problem.file.is_none() && problem.pointer.is_empty();
+    if let Some((line, column)) = position.filter(|_| !whole)
         && let Some(snippet) = snippet(loaded, problem, file, path, line, column)
     {
         text.push('\n');

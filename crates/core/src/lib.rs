@@ -18,6 +18,7 @@ pub mod graph;
 mod guid;
 pub mod id;
 pub mod journal;
+pub mod lint;
 pub mod matrix;
 pub mod models;
 pub mod numbers;

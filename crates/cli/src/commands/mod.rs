@@ -14,6 +14,7 @@ pub(crate) mod graph;
 pub(crate) mod help;
 pub(crate) mod init;
 pub(crate) mod kinds;
+pub(crate) mod lint;
 pub(crate) mod map;
 pub(crate) mod new;
 pub(crate) mod onboard;
@@ -49,6 +50,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
             &[Format::Text, Format::Json, Format::Markdown]
         }
         Command::Diff(_) => &[Format::Text, Format::Json, Format::Html],
+        Command::Lint(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Sarif],
         _ => &[Format::Text, Format::Json],
     };
     if !forms.contains(&global.output) {
@@ -82,6 +84,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
             block_on(global, out, |s| async move { command.run(&s).await })
         }
         Command::Org(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Lint(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Permissions(command) => {
             block_on(global, out, |s| async move { command.run(&s).await })
         }

@@ -74,7 +74,7 @@ impl Preflight {
         match out.format() {
             Format::Json => out.json(&preflight_json(&table))?,
             Format::Markdown => out.data(preflight_markdown(&table))?,
-            Format::Text | Format::Html | Format::Svg | Format::Dot => {
+            Format::Text | Format::Html | Format::Svg | Format::Dot | Format::Sarif => {
                 let screen = preflight_screen(&table, Checked::All);
                 out.data(text::ansi(screen.lines()))?;
             }

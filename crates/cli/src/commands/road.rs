@@ -268,7 +268,7 @@ pub(crate) fn show(
             out.data(text::html(&screen(), &title))
         }
         // Refused with the command line.
-        Format::Svg | Format::Dot => Ok(()),
+        Format::Svg | Format::Dot | Format::Sarif => Ok(()),
     }
 }
 

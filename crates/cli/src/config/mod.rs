@@ -1,6 +1,7 @@
 //! The project file `orgsmith.yaml`: which orgs there are, and where their credentials come from.
 
 mod credential;
+mod lint;
 mod numbers;
 mod onboard;
 mod overlay;
@@ -87,6 +88,9 @@ pub(crate) struct Project {
     /// Where the values of secrets come from, by name.
     #[serde(default)]
     pub(crate) secrets: BTreeMap<String, ValueFrom>,
+    /// What an audit finds and somebody accepts.
+    #[serde(default)]
+    pub(crate) lint: lint::Lint,
     /// What another system is asked for each new user.
     #[serde(default)]
     onboard: Option<onboard::Onboard>,
@@ -393,6 +397,10 @@ fn parse(path: &Path, text: &str) -> Result<Project, Error> {
             .onboarding()
             .map_err(|message| bad(format!("onboard: {message}")))?;
     }
+    project
+        .lint
+        .disabled()
+        .map_err(|wrong| bad(format!("lint: {wrong}")))?;
     for (name, org) in &project.orgs {
         if let (Some(_), Some(_)) = (&org.region, &org.base_url) {
             return Err(bad(format!(

@@ -117,7 +117,7 @@ impl Out {
     pub(crate) fn fits(&self, path: Option<&Path>) -> anyhow::Result<()> {
         let ending = path.and_then(Path::extension);
         let form = match ending.and_then(|ending| ending.to_str()) {
-            Some(form @ ("json" | "html" | "svg" | "dot")) => form,
+            Some(form @ ("json" | "html" | "svg" | "dot" | "sarif")) => form,
             Some("md") => "markdown",
             _ => return Ok(()),
         };

@@ -11,6 +11,7 @@ mod help;
 mod killed;
 mod kinds_page;
 mod lab;
+mod lint;
 mod numbers;
 mod onboard;
 mod orgs;

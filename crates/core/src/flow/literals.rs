@@ -4,7 +4,7 @@
 const GUID: [usize; 5] = [8, 4, 4, 4, 12];
 
 /// Every GUID of a text that stands alone.
-pub(super) fn guids(text: &str) -> Vec<&str> {
+pub(crate) fn guids(text: &str) -> Vec<&str> {
     let is_part = |c: char| c.is_ascii_hexdigit() || c == '-';
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '-');
     words
@@ -14,7 +14,7 @@ pub(super) fn guids(text: &str) -> Vec<&str> {
 }
 
 /// Every web address of a text, without those of XML namespaces.
-pub(super) fn urls(text: &str) -> Vec<&str> {
+pub(crate) fn urls(text: &str) -> Vec<&str> {
     let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '\\' | ')');
     let words = text.split(ends);
     words

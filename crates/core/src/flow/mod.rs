@@ -29,6 +29,7 @@ mod yaml;
 pub use canonical::{Canonical, canonical};
 pub use error::FlowError;
 pub use flow_type::FlowType;
+pub(crate) use literals::{guids as literal_guids, urls as literal_urls};
 pub use placeholder::Placeholder;
 pub(crate) use placeholder::alone as placeholder_alone;
 pub use rename::{Rename, Renamed, rename};

@@ -21,7 +21,7 @@ use crate::document::{Packed, Slot};
 use crate::id::{Kind, ObjectRef};
 use crate::people::PROFILE;
 use pattern::last;
-pub(crate) use pattern::readable;
+pub(crate) use pattern::{Pattern, readable};
 use term::Term;
 
 /// Which objects are meant.

@@ -4,13 +4,13 @@ use crate::id::Key;
 
 /// A text with wildcards.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub(crate) struct Pattern {
     text: String,
     lower: Vec<char>,
 }
 
 impl Pattern {
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self {
             text: text.to_owned(),
             lower: text.to_lowercase().chars().collect(),
@@ -22,7 +22,7 @@ impl Pattern {
     }
 
     /// Tells whether a whole text fits.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.to_lowercase().chars().collect();
         let (mut at, mut place) = (0, 0);
         // Where to go on when what follows the last star does not fit.

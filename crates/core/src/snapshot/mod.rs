@@ -20,6 +20,9 @@ use crate::catalogue::Catalogue;
 use crate::document::{Portable, Stored};
 use crate::id::{Kind, ObjectRef, SourceId, own_id};
 
+/// The reason of the gap that a flow is which was never published.
+pub const UNPUBLISHED: &str = "it has no published version; publish it to have it exported";
+
 /// What was read from an org.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {

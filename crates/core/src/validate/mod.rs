@@ -131,6 +131,6 @@ impl<'b> Report<'b> {
 }
 
 /// Adds a step to a JSON pointer.
-fn step(pointer: &str, name: &str) -> String {
+pub(crate) fn step(pointer: &str, name: &str) -> String {
     format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }

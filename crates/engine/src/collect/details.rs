@@ -7,6 +7,7 @@ use orgsmith_client::{Call, Error, path_segment};
 use orgsmith_core::bundle::Gap;
 use orgsmith_core::catalogue::{Descriptor, Driver, ListSpec, Part, Reference};
 use orgsmith_core::document::{Captured, Stored};
+use orgsmith_core::snapshot::UNPUBLISHED;
 use serde_json::{Value, json};
 
 use super::gather::Items;
@@ -276,7 +277,7 @@ async fn sources(
         version.is_some_and(|version| version.is_object())
     };
     for flow in flows.iter().filter(|flow| !published(flow)) {
-        let reason = "it has no published version; publish it to have it exported".to_owned();
+        let reason = UNPUBLISHED.to_owned();
         collector.gap(Gap {
             kind: descriptor.kind.clone(),
             object: Some(label(&flow.open())),
