@@ -1,6 +1,6 @@
 //! What can be written on the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,6 +8,7 @@ use orgsmith_core::people::{Person, read_list};
 
 use crate::commands;
 use crate::error::Failure;
+use crate::secrets::Ask;
 
 /// Clones whole Genesys Cloud orgs: export, compare, plan, apply.
 #[derive(Debug, Parser)]
@@ -176,6 +177,26 @@ impl People {
             return Err(Failure::Usage(format!("{} names nobody", path.display())).into());
         }
         Ok(people)
+    }
+}
+
+/// Which secrets are sent again.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Secrets")]
+pub(crate) struct Rotate {
+    /// Sends the value of this secret again wherever it stands, though nothing else differs (again
+    /// for more; see docs/secrets.md).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) write_secret: Vec<String>,
+}
+
+impl Rotate {
+    /// Puts together what is said of secrets before a plan is made.
+    pub(crate) fn ask<'a>(&'a self, file: Option<&'a Path>) -> Ask<'a> {
+        Ask {
+            file,
+            write: &self.write_secret,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The one place where an error becomes words, a hint and an exit code.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::process::ExitCode;
@@ -140,8 +141,8 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Brake(String),
     /// Values of secrets are missing.
-    #[error("no value for {}:{}", count(.0.len(), "secret"), .0.iter().map(|name| format!("\n  {name}  {}", crate::secrets::variable(name))).collect::<String>())]
-    MissingSecrets(Vec<String>),
+    #[error("no value for {}:{}", count(.0.len(), "secret"), by_reason(.0))]
+    MissingSecrets(BTreeMap<String, String>),
     /// The target changed since the plan was made.
     #[error("the plan is stale: {}", .0.join("; "))]
     Stale(Vec<String>),
@@ -238,6 +239,21 @@ type Judged = Option<(Exit, Option<String>)>;
 
 fn says(exit: Exit, hint: impl Into<String>) -> Judged {
     Some((exit, Some(hint.into())))
+}
+
+/// Lists names with why they have no value; those of one reason on one line.
+fn by_reason(missing: &BTreeMap<String, String>) -> String {
+    let mut lines: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, why) in missing {
+        match lines.iter_mut().find(|(known, _)| known == why) {
+            Some((_, names)) => names.push(name),
+            None => lines.push((why, vec![name])),
+        }
+    }
+    let lines = lines.into_iter();
+    lines
+        .map(|(why, names)| format!("\n  {}  {why}", names.join(", ")))
+        .collect()
 }
 
 fn of_failure(failure: &Failure) -> Judged {

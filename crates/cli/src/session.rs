@@ -11,7 +11,7 @@ use orgsmith_client::Client;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::{ObjectRef, OrgName};
 use orgsmith_core::overlay::Overlay;
-use orgsmith_engine::{Limits, Org, Stop};
+use orgsmith_engine::{Limits, Org, Secrets, Stop};
 use orgsmith_store::state::{Sql, State};
 
 use crate::args::Global;
@@ -25,6 +25,8 @@ pub(crate) struct Session<'o> {
     pub(crate) config: Arc<Config>,
     state_path: Option<PathBuf>,
     state: Arc<tokio::sync::OnceCell<Arc<dyn State>>>,
+    /// Values of secrets that programs and services gave.
+    pub(crate) secrets: Arc<tokio::sync::Mutex<Secrets>>,
     interrupt: Interrupt,
 }
 
@@ -87,6 +89,7 @@ impl<'o> Session<'o> {
             config: Arc::new(config),
             state_path,
             state: Arc::default(),
+            secrets: Arc::default(),
             interrupt: Interrupt::default(),
         }
     }
@@ -98,6 +101,7 @@ impl<'o> Session<'o> {
             config: self.config.clone(),
             state_path: self.state_path.clone(),
             state: self.state.clone(),
+            secrets: self.secrets.clone(),
             interrupt: self.interrupt.clone(),
         }
     }

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::{Certificate, Method};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -65,13 +65,33 @@ impl Plain {
     /// # Errors
     /// The system's TLS or proxy settings cannot be used.
     pub fn new(timeout: Duration, max_body: u64, local: bool) -> Result<Self, PlainError> {
+        Self::trusting(timeout, max_body, local, &[])
+    }
+
+    /// Prepares as [`Plain::new`], and trusts the certificates of a PEM file besides those of the
+    /// system.
+    ///
+    /// # Errors
+    /// The file holds no certificates, or the system's TLS or proxy settings cannot be used.
+    pub fn trusting(
+        timeout: Duration,
+        max_body: u64,
+        local: bool,
+        pem: &[u8],
+    ) -> Result<Self, PlainError> {
+        let roots = Certificate::from_pem_bundle(pem)
+            .map_err(|_| PlainError::Invalid("the certificates are not PEM".to_owned()))?;
+        if roots.is_empty() && !pem.is_empty() {
+            return Err(PlainError::Invalid("there is no certificate".to_owned()));
+        }
         let bounds = Bounds {
             timeout,
             connect_timeout: timeout.min(Duration::from_secs(10)),
             max_body,
             max_transfer: max_body,
         };
-        let transport = Transport::new(bounds, local, true).map_err(PlainError::Invalid)?;
+        let transport =
+            Transport::trusting(bounds, local, true, roots).map_err(PlainError::Invalid)?;
         Ok(Self { transport, timeout })
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Certificate, Method, RequestBuilder};
 use url::Url;
 
 /// Bounds what one exchange may cost.
@@ -54,10 +54,21 @@ pub(crate) struct Transport {
 impl Transport {
     /// Builds the clients; `local` leaves proxies out, for a base URL on this host.
     pub(crate) fn new(bounds: Bounds, local: bool, secure: bool) -> Result<Self, String> {
+        Self::trusting(bounds, local, secure, Vec::new())
+    }
+
+    /// Builds the clients, which trust certificates besides those of the system.
+    pub(crate) fn trusting(
+        bounds: Bounds,
+        local: bool,
+        secure: bool,
+        roots: Vec<Certificate>,
+    ) -> Result<Self, String> {
         let builder = || {
             let builder = reqwest::Client::builder()
                 .user_agent(concat!("orgsmith/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(bounds.connect_timeout);
+                .connect_timeout(bounds.connect_timeout)
+                .tls_certs_merge(roots.clone());
             if local { builder.no_proxy() } else { builder }
         };
         // The API does not redirect. Were it to, following would carry the token away.

@@ -22,6 +22,45 @@ pub struct Change {
     pub new: Option<Value>,
 }
 
+impl Change {
+    /// Returns the secret of which only the value changes, which nobody sees.
+    pub fn same_secret(&self) -> Option<String> {
+        match self.new.as_ref().and_then(Slot::of) {
+            Some(Slot::Secret(name)) if self.old == self.new => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// Returns the places of secrets in a body, each as a change of nothing but the value.
+pub(crate) fn secrets_of(body: &Map<String, Value>) -> Vec<(String, Change)> {
+    fn look(path: String, value: &Value, found: &mut Vec<(String, Change)>) {
+        match (Slot::of(value), value) {
+            (Some(Slot::Secret(name)), _) => {
+                let value = Some(value.clone());
+                let (old, new) = (value.clone(), value);
+                found.push((name, Change { path, old, new }));
+            }
+            (None, Value::Object(map)) => {
+                for (field, value) in map {
+                    look(format!("{path}.{field}"), value, found);
+                }
+            }
+            (None, Value::Array(list)) => {
+                for (index, value) in list.iter().enumerate() {
+                    look(format!("{path}[{index}]"), value, found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    for (field, value) in body {
+        look(field.clone(), value, &mut found);
+    }
+    found
+}
+
 /// Returns what would have to change in `live` to become `desired`.
 ///
 /// A field that `desired` leaves out is not managed and never a difference. Fields for which `skip`

@@ -1,8 +1,8 @@
 //! A run: a plan carried out under the org's lock, with its journal in the state.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
@@ -20,6 +20,7 @@ use orgsmith_store::state::{
 use crate::chain::chain;
 use crate::events::{Event, Events};
 use crate::execute::{Execution, Journal, JournalError, Limits, Outcome, Secrets, Stop, execute};
+use crate::fingerprints::Fingerprints;
 use crate::org::Org;
 
 /// How long a lock is good for without a sign of life.
@@ -197,10 +198,24 @@ impl Runner<'_> {
             org: self.org.name.clone(),
             steps: plan.steps.len() - done,
         });
+        let senders = plan
+            .steps
+            .iter()
+            .map(|step| (&step.id, (&step.object, step.secrets())))
+            .filter(|(_, (_, names))| !names.is_empty())
+            .collect::<BTreeMap<_, _>>();
+        let fingerprints = match senders.is_empty() {
+            true => Fingerprints::of(&*self.state, &self.org.name).await?,
+            false => Some(Fingerprints::open(&*self.state, &self.org.name).await?),
+        };
         let journal = Journalist {
             state: &*self.state,
             lease: &guard.lease,
             run: run.clone(),
+            senders,
+            announced: Mutex::default(),
+            values: secrets,
+            fingerprints: fingerprints.as_ref(),
         };
         let outcome = execute(Execution {
             org: self.org,
@@ -226,6 +241,9 @@ impl Runner<'_> {
                 self.state
                     .forget_mapping(&guard.lease, &step.object)
                     .await?;
+                if let Some(fingerprints) = &fingerprints {
+                    fingerprints.forget(&step.object).await?;
+                }
             }
         }
         if self.onboards {
@@ -367,6 +385,34 @@ struct Journalist<'j> {
     state: &'j dyn State,
     lease: &'j Lease,
     run: RunId,
+    /// The steps that send secrets, with their object and the names.
+    senders: BTreeMap<&'j StepId, (&'j ObjectRef, BTreeSet<String>)>,
+    /// Those of them that were announced here, and not by a run that was taken up again.
+    announced: Mutex<BTreeSet<StepId>>,
+    values: &'j Secrets,
+    fingerprints: Option<&'j Fingerprints<'j>>,
+}
+
+impl Journalist<'_> {
+    /// Notes which secrets an object has: from the intention to the answer nobody knows.
+    async fn note_secrets(&self, step: &StepId, entry: &Entry) -> Result<(), StateError> {
+        let (Some((object, names)), Some(fingerprints)) =
+            (self.senders.get(step), self.fingerprints)
+        else {
+            return Ok(());
+        };
+        let announced = || self.announced.lock().expect("nobody panics with it");
+        match entry {
+            Entry::Intent { .. } => {
+                announced().insert(step.clone());
+                fingerprints.doubt(object, names).await
+            }
+            Entry::Done { .. } if announced().contains(step) => {
+                fingerprints.note(object, names, self.values).await
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Journal for Journalist<'_> {
@@ -377,18 +423,25 @@ impl Journal for Journalist<'_> {
                 step,
                 entry,
             };
+            let records = std::slice::from_ref(&record);
             self.state
-                .append(self.lease, std::slice::from_ref(&record))
+                .append(self.lease, records)
                 .await
-                .map_err(|error| match error {
-                    StateError::Fenced { holder, .. } => JournalError::Fenced {
-                        holder: holder
-                            .map_or_else(|| "nobody".to_owned(), |owner| owner.to_string()),
-                    },
-                    error => JournalError::Broken(chain(&error)),
-                })
+                .map_err(broken)?;
+            self.note_secrets(&record.step, &record.entry)
+                .await
+                .map_err(broken)
         }
         .boxed()
+    }
+}
+
+fn broken(error: StateError) -> JournalError {
+    match error {
+        StateError::Fenced { holder, .. } => JournalError::Fenced {
+            holder: holder.map_or_else(|| "nobody".to_owned(), |owner| owner.to_string()),
+        },
+        error => JournalError::Broken(chain(&error)),
     }
 }
 

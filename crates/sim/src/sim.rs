@@ -152,6 +152,15 @@ impl Sim {
         org.store.all(kind.name).map(shown).collect()
     }
 
+    /// Lists the objects of one of the simulator's kinds as they are kept, with what the API takes
+    /// and never shows.
+    pub fn kept(&self, org: &str, kind: &str) -> Vec<Value> {
+        let state = self.shared.lock();
+        let kept = |object: &crate::store::Object| Value::Object(object.fields.clone());
+        let org = state.orgs.get(org);
+        org.map_or_else(Vec::new, |org| org.store.all(kind).map(kept).collect())
+    }
+
     /// Gives the id of an org.
     pub fn org_id(&self, org: &str) -> Option<String> {
         self.shared.lock().orgs.get(org).map(|org| org.id.clone())

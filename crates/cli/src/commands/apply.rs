@@ -7,7 +7,7 @@ use orgsmith_core::plan::{FORMAT, Plan};
 use orgsmith_engine::collect;
 
 use super::{onboard, road, stale};
-use crate::args::{Carry, People, Selected};
+use crate::args::{Carry, People, Rotate, Selected};
 use crate::error::{Exit, Failure};
 use crate::session::{Connected, Session};
 use crate::source::Source;
@@ -27,6 +27,8 @@ pub(crate) struct Apply {
     #[command(flatten)]
     carry: Carry,
     #[command(flatten)]
+    rotate: Rotate,
+    #[command(flatten)]
     selected: Selected,
     #[command(flatten)]
     people: People,
@@ -45,13 +47,18 @@ impl Apply {
             source,
             to,
             (&self.selected, &self.people),
-            &self.carry,
+            (&self.carry, &self.rotate),
             false,
         )
         .await
     }
 
     async fn saved(&self, session: &Session<'_>, path: &Path) -> anyhow::Result<Exit> {
+        if !self.rotate.write_secret.is_empty() {
+            let message =
+                "a saved plan is carried out as it is; give --write-secret to `orgsmith plan`";
+            return Err(Failure::Usage(message.to_owned()).into());
+        }
         let plan = load(path)?;
         let name = &plan.target.org.org_name;
         if let Some(to) = self.to.as_ref().filter(|to| *to != name) {
@@ -79,14 +86,15 @@ pub(crate) async fn apply(
     source: &str,
     to: &str,
     (selected, people): (&Selected, &People),
-    carry: &Carry,
+    (carry, rotate): (&Carry, &Rotate),
     prune: bool,
 ) -> anyhow::Result<Exit> {
     let target = session.connect(to)?;
     onboard::check(session)?;
     let source = Source::parse(source, session)?;
     let wanted = source.read_with(session, selected, people).await?;
-    let planned = road::plan(session, &wanted, &target, prune).await?;
+    let ask = rotate.ask(carry.secrets_file.as_deref());
+    let planned = road::plan(session, &wanted, &target, prune, ask).await?;
     road::advise(session.out, &planned.plan, selected);
     let (plan, finished) = road::carry_out(session, planned, &target, carry, false).await?;
     let exit = road::conclude(session.out, &plan, finished.as_ref())?;

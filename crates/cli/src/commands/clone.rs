@@ -6,9 +6,10 @@ use serde_json::json;
 use super::fan::{Fan, Trip};
 use super::preflight::{self, Room};
 use super::{onboard, road};
-use crate::args::{Carry, Format, People, Selected};
+use crate::args::{Carry, Format, People, Rotate, Selected};
 use crate::error::{Exit, count};
 use crate::output::{BOLD, GREEN, YELLOW, styled};
+use crate::secrets::Ask;
 use crate::session::{Connected, Session};
 use crate::source::{Source, Wanted};
 
@@ -30,6 +31,8 @@ pub(crate) struct Clone {
     #[command(flatten)]
     carry: Carry,
     #[command(flatten)]
+    rotate: Rotate,
+    #[command(flatten)]
     room: Room,
     #[command(flatten)]
     selected: Selected,
@@ -48,7 +51,7 @@ impl Clone {
             let whose = (&source, &self.selected, &self.people);
             preflight::glance(session, whose, std::slice::from_ref(&target), room).await?;
             let wanted = self.read(session).await?;
-            let exit = into(session, &wanted, &target, &self.carry, room).await?;
+            let exit = into(session, &wanted, &target, (&self.carry, &self.rotate), room).await?;
             return Ok(if exit != Exit::Interrupted && wanted.failed_reads > 0 {
                 Exit::Partial
             } else {
@@ -61,6 +64,7 @@ impl Clone {
             session,
             wanted: &wanted,
             carry: &self.carry,
+            rotate: &self.rotate,
             room,
         };
         trip.go(course).await
@@ -79,11 +83,12 @@ async fn into(
     session: &Session<'_>,
     wanted: &Wanted,
     target: &Connected,
-    carry: &Carry,
+    (carry, rotate): (&Carry, &Rotate),
     room: (&Room, bool),
 ) -> anyhow::Result<Exit> {
     let out = session.out;
-    let planned = road::plan(session, wanted, target, false).await?;
+    let ask = rotate.ask(carry.secrets_file.as_deref());
+    let planned = road::plan(session, wanted, target, false, ask).await?;
     preflight::pass(session, wanted, &planned.plan, target, room).await?;
     let (plan, finished) = road::carry_out(session, planned, target, carry, false).await?;
     let exit = road::conclude(out, &plan, finished.as_ref())?;
@@ -92,7 +97,9 @@ async fn into(
         return Ok(exit);
     }
     drop((plan, finished));
-    let again = road::plan(session, wanted, target, false).await?;
+    // What was asked to be sent again has been sent.
+    let ask = Ask { write: &[], ..ask };
+    let again = road::plan(session, wanted, target, false, ask).await?;
     let left = again.plan.steps.len();
     out.record(&json!({ "event": "proof", "org": target.org.name, "differences": left }));
     if out.format() == Format::Text {

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::error::Exit;
 use crate::minimum::{self, total};
 use crate::output::{Align, BOLD, CYAN, DIM, GREEN, RED, Table, styled, text};
+use crate::secrets::Ask;
 use crate::session::{Connected, Session};
 use crate::source::{Source, Wanted};
 
@@ -96,7 +97,7 @@ impl Demo {
             "decides, and changes nothing",
         )?;
         let started = Instant::now();
-        let planned = road::plan(&session, &wanted, &tenant, false).await?;
+        let planned = road::plan(&session, &wanted, &tenant, false, Ask::default()).await?;
         let plan = Taken {
             what: "read tenant and plan",
             objects: wanted.bundle.documents.len(),
@@ -129,7 +130,7 @@ impl Demo {
             time: started.elapsed(),
         };
         let done = finished.outcome.is_complete();
-        let again = road::plan(&session, &wanted, &tenant, false).await?;
+        let again = road::plan(&session, &wanted, &tenant, false, Ask::default()).await?;
         let left = again.plan.steps.len();
 
         out.data(table(&[export, plan, clone]))?;
@@ -228,7 +229,7 @@ async fn fill(
     let wanted: Wanted = Source::Path(path)
         .read(session, &Selected::default())
         .await?;
-    let planned = road::plan(session, &wanted, org, false).await?;
+    let planned = road::plan(session, &wanted, org, false, Ask::default()).await?;
     let (plan, finished) = approve_and_run(session, planned, org, folder).await?;
     ensure!(
         finished.outcome.is_complete(),

@@ -63,12 +63,8 @@ impl Onboard {
         };
         how.patience = Duration::from_secs(self.wait_s);
         let target = session.connect(&self.org)?;
-        let secrets = secrets::resolve(
-            &how.setup.secrets(),
-            self.secrets_file.as_deref(),
-            &session.config,
-            out,
-        )?;
+        let secrets =
+            secrets::resolve(&how.setup.secrets(), self.secrets_file.as_deref(), session).await?;
         let pass = pass(session, &target, &how, &secrets, self.retry_failed).await?;
         tell_alert(out, &pass);
         show(out, &org, &pass.jobs)?;
@@ -156,7 +152,7 @@ pub(super) async fn after_run(
         };
         let file = carry.secrets_file.as_deref();
         let names = how.setup.secrets();
-        let secrets = secrets::resolve(&names, file, &session.config, out)?;
+        let secrets = secrets::resolve(&names, file, session).await?;
         let pass = pass(session, target, &how, &secrets, false).await?;
         tell_alert(out, &pass);
         Ok(Counts::of(&pass.jobs))

@@ -6,7 +6,7 @@ use clap::Args;
 use orgsmith_core::render::{plan_json, quoted};
 
 use super::road;
-use crate::args::{People, Selected};
+use crate::args::{People, Rotate, Selected};
 use crate::error::Exit;
 use crate::output::save;
 use crate::session::Session;
@@ -32,6 +32,11 @@ pub(crate) struct Plan {
     /// Does not check the change brake.
     #[arg(long)]
     force: bool,
+    /// Values of secrets, by which those that changed are found: a YAML file of names and values.
+    #[arg(long, value_name = "FILE", help_heading = "Secrets")]
+    secrets_file: Option<PathBuf>,
+    #[command(flatten)]
+    rotate: Rotate,
     #[command(flatten)]
     selected: Selected,
     #[command(flatten)]
@@ -45,7 +50,8 @@ impl Plan {
         let wanted = source
             .read_with(session, &self.selected, &self.people)
             .await?;
-        let planned = road::plan(session, &wanted, &target, self.prune).await?;
+        let ask = self.rotate.ask(self.secrets_file.as_deref());
+        let planned = road::plan(session, &wanted, &target, self.prune, ask).await?;
         if let Some(path) = &self.out {
             save(path, &plan_json(&planned.plan))?;
         }
@@ -79,6 +85,13 @@ impl Plan {
             for term in terms {
                 command.push_str(&format!(" {flag} {}", quoted(term)));
             }
+        }
+        for name in &self.rotate.write_secret {
+            command.push_str(&format!(" --write-secret {}", quoted(name)));
+        }
+        if let Some(file) = &self.secrets_file {
+            let file = quoted(&file.display().to_string());
+            command.push_str(&format!(" --secrets-file {file}"));
         }
         if let Some(people) = &self.people.people {
             command.push_str(&format!(

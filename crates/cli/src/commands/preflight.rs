@@ -14,6 +14,7 @@ use super::road;
 use crate::args::{Format, People, Selected};
 use crate::error::{Exit, Failure, count};
 use crate::output::{DIM, styled, text};
+use crate::secrets::Ask;
 use crate::session::{Connected, Session};
 use crate::source::{Source, Wanted};
 
@@ -69,7 +70,7 @@ impl Preflight {
         let wanted = source
             .read_with(session, &self.selected, &self.people)
             .await?;
-        let planned = road::plan(session, &wanted, &target, false).await?;
+        let planned = road::plan(session, &wanted, &target, false, Ask::default()).await?;
         let table = check(session, &wanted, &planned.plan, &target, &self.room).await;
         match out.format() {
             Format::Json => out.json(&preflight_json(&table))?,

@@ -29,7 +29,7 @@ impl Resume {
         // The brake and the ids of the source were checked when the run began.
         let checked = check(plan, [], Brake::Forced)
             .map_err(|rejected| Failure::Checks(rejected.to_string()))?;
-        let secrets = road::resolve(session, &checked, &self.carry)?;
+        let secrets = road::resolve(session, &checked, &self.carry).await?;
         let finished = road::resume(session, &target, &run.id, &secrets, &self.carry).await?;
         let exit = road::conclude(session.out, checked.plan(), Some(&finished))?;
         onboard::after_run(session, &target, &self.carry).await;

@@ -24,7 +24,7 @@ use crate::args::{Carry, Format, Selected};
 use crate::error::{Exit, Failure, count};
 use crate::output::{BOLD, CYAN, Out, RED, YELLOW, styled, text};
 use crate::owner;
-use crate::secrets;
+use crate::secrets::{self, Ask};
 use crate::session::{Connected, Session};
 use crate::source::{Wanted, kinds_of};
 
@@ -83,6 +83,7 @@ pub(crate) async fn plan(
     wanted: &Wanted,
     target: &Connected,
     prune: bool,
+    ask: Ask<'_>,
 ) -> anyhow::Result<Planned> {
     let catalogue = session.catalogue();
     let pins = session.pins(&target.org.name).await?;
@@ -112,6 +113,7 @@ pub(crate) async fn plan(
         pins,
         ignored: target.overlay.ignored.clone(),
         protected: target.overlay.protected.clone(),
+        resend: secrets::resend(session, &bundle, &target.org.name, ask).await?,
     };
     let mut plan = Planner::new(catalogue, options).plan(&bundle, &snapshot);
     plan.conflicts.extend(conflicts);
@@ -122,6 +124,7 @@ pub(crate) async fn plan(
     plan.findings.extend(leaks);
     plan.findings.sort();
     plan.decisions = decisions;
+    secrets::unsent(&plan, ask)?;
     let ids = wanted.ids.iter().map(String::as_str);
     let foreign = foreign_ids(ids, &snapshot);
     Ok(Planned {
@@ -339,7 +342,7 @@ pub(crate) async fn carry_out(
     // A saved plan was seen when it was saved; a protected org is asked for all the same.
     if !carry.yes && (!saved || target.settings.protected) {
         // Nobody is asked in vain.
-        resolve(session, &checked, carry)?;
+        resolve(session, &checked, carry).await?;
         ask(out, checked.plan(), target).await?;
     }
     let finished = start(session, &checked, &source_ids, target, carry).await?;
@@ -354,7 +357,7 @@ pub(crate) async fn start(
     target: &Connected,
     carry: &Carry,
 ) -> anyhow::Result<Finished> {
-    let secrets = resolve(session, checked, carry)?;
+    let secrets = resolve(session, checked, carry).await?;
     let approval = Approval {
         digest: checked.digest().to_owned(),
     };
@@ -365,13 +368,13 @@ pub(crate) async fn start(
 }
 
 /// Finds the values of the secrets that a plan names.
-pub(crate) fn resolve(
+pub(crate) async fn resolve(
     session: &Session<'_>,
     checked: &CheckedPlan,
     carry: &Carry,
 ) -> anyhow::Result<Secrets> {
     let file = carry.secrets_file.as_deref();
-    secrets::resolve(checked.secrets(), file, &session.config, session.out)
+    secrets::resolve(checked.secrets(), file, session).await
 }
 
 /// Takes a run up again.

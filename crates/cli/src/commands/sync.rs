@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::apply::apply;
-use crate::args::{Carry, People, Selected};
+use crate::args::{Carry, People, Rotate, Selected};
 use crate::error::Exit;
 use crate::session::Session;
 
@@ -21,6 +21,8 @@ pub(crate) struct Sync {
     #[command(flatten)]
     carry: Carry,
     #[command(flatten)]
+    rotate: Rotate,
+    #[command(flatten)]
     selected: Selected,
 }
 
@@ -31,9 +33,18 @@ impl Sync {
             to,
             prune,
             carry,
+            rotate,
             selected,
         } = self;
         let people = People::default();
-        apply(session, source, to, (selected, &people), carry, *prune).await
+        apply(
+            session,
+            source,
+            to,
+            (selected, &people),
+            (carry, rotate),
+            *prune,
+        )
+        .await
     }
 }

@@ -179,7 +179,7 @@ pub(crate) fn readable_by_others(path: &Path) -> Option<String> {
 }
 
 /// Runs a program and returns what it printed.
-pub(crate) fn command_output(command: &[String]) -> Result<String, String> {
+fn command_output(command: &[String]) -> Result<String, String> {
     let [program, arguments @ ..] = command else {
         return Err("it names no program".to_owned());
     };

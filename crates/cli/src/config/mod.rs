@@ -1,26 +1,28 @@
 //! The project file `orgsmith.yaml`: which orgs there are, and where their credentials come from.
 
 mod credential;
+mod leaks;
 mod lint;
 mod numbers;
 mod onboard;
 mod overlay;
 mod rewrite;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use orgsmith_client::{Endpoint, Region};
 use orgsmith_core::catalogue::nearest;
-use orgsmith_core::checks::Policy;
 use orgsmith_core::numbers::Rules as NumberRules;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use credential::{command_output, find, readable_by_others};
+pub(crate) use credential::{find, readable_by_others};
 pub(crate) use onboard::Onboarding;
+pub(crate) use secrets::{AwsPlace, AwsSettings, Place, VaultPlace, VaultSettings};
 
 /// The name of the project file.
 pub(crate) const FILE: &str = "orgsmith.yaml";
@@ -87,7 +89,13 @@ pub(crate) struct Project {
     numbers: numbers::Aliases,
     /// Where the values of secrets come from, by name.
     #[serde(default)]
-    pub(crate) secrets: BTreeMap<String, ValueFrom>,
+    pub(crate) secrets: secrets::Places,
+    /// How Vault is reached.
+    #[serde(default)]
+    pub(crate) vault: secrets::VaultSettings,
+    /// How AWS is reached.
+    #[serde(default)]
+    pub(crate) aws: secrets::AwsSettings,
     /// What an audit finds and somebody accepts.
     #[serde(default)]
     pub(crate) lint: lint::Lint,
@@ -155,19 +163,8 @@ pub(crate) struct OrgEntry {
     off: Vec<String>,
     #[serde(default)]
     numbers: numbers::Numbers,
-    leaks: Option<Policy>,
-}
-
-/// Where a value comes from: exactly one of these.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ValueFrom {
-    /// The variable of the environment that has it.
-    pub(crate) env: Option<String>,
-    /// The file that holds it.
-    pub(crate) file: Option<PathBuf>,
-    /// The program that prints it, and its arguments.
-    pub(crate) command: Option<Vec<String>>,
+    #[serde(default)]
+    leaks: leaks::Leaks,
 }
 
 /// The project file, and where it is.
@@ -392,6 +389,7 @@ fn parse(path: &Path, text: &str) -> Result<Project, Error> {
             .check()
             .map_err(|told| bad(format!("variables: {name}: default: {told}")))?;
     }
+    project.secrets.check().map_err(&bad)?;
     if let Some(section) = &project.onboard {
         section
             .onboarding()

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use orgsmith_core::catalogue::{Catalogue, nearest};
-use orgsmith_core::checks::Policy;
 use orgsmith_core::id::Kind;
 use orgsmith_core::overlay::{
     Change, Edit, Ignored, Overlay, TextRule, Texts, VariableType, is_name,
@@ -16,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::leaks::Leaks;
 use super::numbers::Numbers;
 use super::rewrite::Rewrite;
 
@@ -62,7 +62,7 @@ pub(crate) struct Written {
     /// Telephone numbers that it has in place of those of a source.
     pub(super) numbers: Numbers,
     /// What is done about things of the source that would be sent.
-    pub(super) leaks: Option<Policy>,
+    pub(super) leaks: Leaks,
 }
 
 /// `{in: routing_queue=Support*, set: {acwSettings.timeoutMs: 30000}}`
@@ -132,7 +132,7 @@ impl Written {
         self.protect.extend(protect);
         self.off.extend(off);
         self.numbers.extend(numbers);
-        self.leaks = leaks.or(self.leaks);
+        self.leaks = self.leaks.and(leaks);
         self
     }
 
@@ -163,7 +163,7 @@ impl Written {
             && ignore.is_empty()
             && protect.is_empty()
             && off.is_empty()
-            && leaks.is_none()
+            && leaks.is_empty()
     }
 
     /// Makes an overlay of what is written.
@@ -197,7 +197,7 @@ impl Written {
             variables: self.values(declared)?,
             ignored: ignored.collect::<Result<_, String>>()?,
             protected,
-            leaks: self.leaks.clone().unwrap_or_default(),
+            leaks: self.leaks.policy(),
         })
     }
 

@@ -1,6 +1,8 @@
 //! The program as people and pipelines meet it, against a simulated Genesys Cloud.
 
 mod author;
+#[cfg(feature = "aws")]
+mod aws;
 mod bad_input;
 mod bundles;
 mod compare;
@@ -19,5 +21,7 @@ mod overlay;
 mod people;
 mod preflight;
 mod road;
+mod secrets;
 mod stopping;
+mod vault;
 mod walls;

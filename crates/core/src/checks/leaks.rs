@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aho_corasick::AhoCorasick;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::content::{blob_of, templates};
@@ -22,8 +21,7 @@ use crate::plan::{Blob, Finding, Plan, Severity, Step};
 use crate::select::NUMBERS;
 
 /// What is done about something of the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// Nothing is written.
     Stop,
@@ -34,8 +32,7 @@ pub enum Level {
 }
 
 /// What is done about things of the source, by their sort.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// The id of the source org.
     pub org: Level,

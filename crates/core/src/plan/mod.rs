@@ -14,7 +14,7 @@ mod planner;
 mod steps;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,13 +22,13 @@ use serde::{Deserialize, Serialize};
 
 pub use cut::{Edge, cut_cycles};
 pub use estimate::{Estimate, Rate};
-pub use planner::{FLOW_SOURCE, Options, Planner};
+pub use planner::{FLOW_SOURCE, Options, Planner, Resend, Why};
 pub use wire::pre_image;
 
 use crate::bundle::{Gap, Origin};
 use crate::catalogue::JobSpec;
 use crate::diff::Change;
-use crate::document::Template;
+use crate::document::{Slot, Template};
 use crate::id::{Kind, ObjectRef, StepId, TargetId};
 use crate::numbers::Decision;
 
@@ -167,6 +167,21 @@ pub enum Write {
         /// The body of the draft.
         body: Template,
     },
+}
+
+impl Step {
+    /// Returns the names of the secrets that the step sends.
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        steps::for_each_template(self, &mut |template| {
+            template.for_each_slot(&mut |slot| {
+                if let Slot::Secret(name) = slot {
+                    names.insert(name);
+                }
+            });
+        });
+        names
+    }
 }
 
 impl Write {

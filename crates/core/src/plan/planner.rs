@@ -43,6 +43,20 @@ pub struct Options {
     pub ignored: Vec<Ignored>,
     /// Objects that are left as they are where the target has them.
     pub protected: Option<Selection>,
+    /// Secrets whose values objects are given again, though the target has some there.
+    pub resend: Resend,
+}
+
+/// Secrets of objects whose values are sent again, by name, and why.
+pub type Resend = BTreeMap<ObjectRef, BTreeMap<String, Why>>;
+
+/// Why the value of a secret is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// It is another than the one that was sent last.
+    Changed,
+    /// Somebody asked for it.
+    Asked,
 }
 
 /// Makes plans.
@@ -61,6 +75,8 @@ pub(super) struct Item<'p, B = Cow<'p, Json>> {
     pub(super) body: B,
     pub(super) files: Files,
     pub(super) state: Presence<'p>,
+    /// Secrets that it is given again.
+    pub(super) resend: Option<&'p BTreeMap<String, Why>>,
     /// Objects that its source names; for flows.
     pub(super) source_refs: BTreeSet<ObjectRef>,
 }
@@ -76,6 +92,7 @@ impl<'p> Item<'p> {
             body: self.body.map(),
             files: self.files.clone(),
             state: self.state,
+            resend: self.resend,
             source_refs: self.source_refs.clone(),
         }
     }
@@ -283,7 +300,7 @@ impl<'c> Planner<'c> {
 
     /// Looks each document up in the target and sets aside what cannot be planned.
     fn items<'p>(
-        &self,
+        &'p self,
         desired: &'p Bundle,
         target: &Target<'p>,
         notes: &mut Notes,
@@ -366,6 +383,7 @@ impl<'c> Planner<'c> {
                 body,
                 files: document.files.clone(),
                 state,
+                resend: self.options.resend.get(object),
                 source_refs: named_in_files(descriptor, document),
             });
         }

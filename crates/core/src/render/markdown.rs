@@ -108,6 +108,13 @@ fn change(change: &crate::diff::Change) -> String {
         Some(value) => code(&inline(value, Detail::Fields)),
         None => "nothing".to_owned(),
     };
+    if change.same_secret().is_some() {
+        return format!(
+            "  - {}: the value of {}",
+            code(&change.path),
+            value(&change.new)
+        );
+    }
     format!(
         "  - {}: {} → {}",
         code(&change.path),

@@ -165,7 +165,11 @@ pub(super) fn summary(action: Action, steps: &[&Step]) -> String {
             .join("; ");
     }
     let mut names: Vec<String> = Vec::new();
+    let mut secrets = Vec::new();
     for step in steps {
+        if step.changes.iter().any(|c| c.same_secret().is_some()) {
+            secrets.push(step.reason.as_str());
+        }
         let of_changes = step
             .changes
             .iter()
@@ -186,6 +190,9 @@ pub(super) fn summary(action: Action, steps: &[&Step]) -> String {
     let mut said = names.join(", ");
     if rest > 0 {
         said.push_str(&format!(", {rest} more"));
+    }
+    if !secrets.is_empty() {
+        said.push_str(&format!(" ({})", secrets.join("; ")));
     }
     said
 }

@@ -80,6 +80,10 @@ pub(super) fn change(text: &mut Text, indent: &str, change: &Change, detail: Det
     };
     line.push(plain(format!("{path}: ")));
     match (old, new) {
+        (Some(_), Some(new)) if change.same_secret().is_some() => {
+            let said = format!("{}, its value", inline(new, detail));
+            line.push(span(Style::New, said));
+        }
         (Some(old), Some(new)) => {
             line.push(span(Style::Old, inline(old, detail)));
             line.push(plain(" → "));

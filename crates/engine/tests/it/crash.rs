@@ -10,13 +10,15 @@ use orgsmith_core::id::{ObjectRef, OrgName, RunId, TargetId};
 use orgsmith_core::journal::Record;
 use orgsmith_core::onboard::Job;
 use orgsmith_core::plan::{FLOW_SOURCE, Plan};
+use orgsmith_core::secret::Secret;
+use orgsmith_engine::Fingerprints;
 use orgsmith_store::state::{
     Acquired, Error, Lease, Mapping, MappingFilter, Owner, Reply, Run, RunStatus, SnapshotHead,
     SnapshotId, State,
 };
 use serde_json::json;
 
-use crate::lab::{Lab, edit, sketch, told};
+use crate::lab::{Lab, PLANTED, edit, sketch, told};
 
 /// A state whose process dies after so many journal entries: nothing is written after that.
 struct Dying {
@@ -180,4 +182,37 @@ async fn a_change_of_ones_own_is_not_taken_for_somebody_elses() {
             assert!(lab.plan(bundle, "gold").await.is_empty(), "k = {k}");
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_is_known_once_the_target_has_answered_and_not_before() {
+    let object: ObjectRef = "integration_credential/basicAuth/CRM"
+        .parse()
+        .expect("a reference");
+    let mut bundle = sketch();
+    bundle.documents.retain(|known, _| *known == object);
+    let org = OrgName::new("gold");
+    let value = Secret::new(PLANTED.to_owned());
+    // Killed before the request, and behind the answer to it, which is not noted then.
+    for (k, doubted) in [(0, false), (1, true)] {
+        let lab = Lab::with_orgs(["gold"]).await;
+        let plan = lab.plan(&bundle, "gold").await;
+        assert_eq!(plan.steps.len(), 1, "{:#?}", plan.steps);
+        let sent = async || {
+            let known = Fingerprints::of(&*lab.state, &org).await;
+            let known = known.expect("the state").expect("a key");
+            known.sent(&object).await.expect("the state")
+        };
+        let run = killed(&lab, &plan, k, 2).await;
+        assert_eq!(sent().await.knows("CRM/password"), doubted);
+        assert_eq!(sent().await.differs("CRM/password", &value), doubted);
+        let finished = lab.resume(&run, "gold").await;
+        assert!(finished.outcome.is_complete(), "k = {k}");
+        let sent = sent().await;
+        assert!(sent.knows("CRM/password"), "k = {k}");
+        assert!(sent.differs("CRM/password", &Secret::new("other".to_owned())));
+        assert!(!sent.differs("CRM/elsewhere", &value));
+        // What a try sent that nothing is known of is sent again by the next plan.
+        assert_eq!(sent.differs("CRM/password", &value), doubted, "k = {k}");
+    }
 }

@@ -22,9 +22,10 @@ use self::summary::Report;
 use self::waves::{Labels, Wave, labels};
 use super::preflight::{self, Room};
 use super::{onboard, road};
-use crate::args::{Carry, Format};
+use crate::args::{Carry, Format, Rotate};
 use crate::error::{Exit, Failure, count, words};
 use crate::output::{Align, BOLD, CYAN, DIM, Out, RED, Table, YELLOW, styled};
+use crate::secrets::Ask;
 use crate::session::{Connected, Session};
 use crate::source::Wanted;
 
@@ -98,10 +99,15 @@ pub(crate) struct Trip<'t> {
     pub(crate) session: &'t Session<'t>,
     pub(crate) wanted: &'t Wanted,
     pub(crate) carry: &'t Carry,
+    pub(crate) rotate: &'t Rotate,
     pub(crate) room: (&'t Room, bool),
 }
 
 impl Trip<'_> {
+    fn ask(&self) -> Ask<'_> {
+        self.rotate.ask(self.carry.secrets_file.as_deref())
+    }
+
     /// Clones into every org of every wave, as far as the waves go.
     pub(crate) async fn go(&self, course: Course) -> anyhow::Result<Exit> {
         // Ctrl-C ends what is under way and then tells what came of it, whatever it interrupts.
@@ -214,13 +220,13 @@ impl Trip<'_> {
         let name = lane.report.org.clone();
         let ready = until_stopped(stop, async {
             let target = session.connect(&name)?;
-            let planned = road::plan(&session, self.wanted, &target, false).await?;
+            let planned = road::plan(&session, self.wanted, &target, false, self.ask()).await?;
             road::note(session.out, &planned.plan);
             let plan = &planned.plan;
             preflight::pass(&session, self.wanted, plan, &target, self.room).await?;
             let (checked, source_ids) = planned.into_checked(session.out, self.carry.force)?;
             // Nobody is asked in vain.
-            road::resolve(&session, &checked, self.carry)?;
+            road::resolve(&session, &checked, self.carry).await?;
             Ok(Ready {
                 target,
                 checked,
@@ -394,7 +400,12 @@ impl Trip<'_> {
         stop: &Stop,
     ) -> Report {
         let out = session.out;
-        let again = road::plan(session, self.wanted, target, false);
+        // What was asked to be sent again has been sent.
+        let ask = Ask {
+            write: &[],
+            ..self.ask()
+        };
+        let again = road::plan(session, self.wanted, target, false, ask);
         let left = match until_stopped(stop, again).await {
             Ok(again) => again.plan.steps.len(),
             Err(error) => {

@@ -5,6 +5,7 @@ mod flows;
 mod parts;
 mod prune;
 mod publish;
+mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -409,6 +410,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             let wanted = change.new.as_ref().and_then(Slot::of);
             change.old.is_none() || !matches!(wanted, Some(Slot::Secret(_)))
         });
+        secrets::resend(item, &mut found);
         // Publishing is a step of its own, behind all others.
         let publish = descriptor.publish.as_ref();
         found.retain(|change| publish.is_none_or(|publish| change.path != publish.field));
@@ -560,7 +562,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 suffix: suffix.to_owned(),
                 action: Action::Update,
                 changes: found.to_vec(),
-                reason: plural(found.len(), "field differs", "fields differ"),
+                reason: secrets::why(item, found),
                 expected: if moved {
                     None
                 } else {
@@ -732,7 +734,8 @@ fn root(path: &str) -> &str {
 fn is_within(fields: &[String], path: &str) -> bool {
     fields
         .iter()
-        .any(|field| path == field || path.starts_with(&format!("{field}.")))
+        .filter_map(|field| path.strip_prefix(field.as_str()))
+        .any(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn plural(n: usize, one: &str, many: &str) -> String {

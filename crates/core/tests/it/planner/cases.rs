@@ -7,7 +7,7 @@ use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::document::Portable;
 use orgsmith_core::id::ObjectRef;
 use orgsmith_core::plan::{
-    Action, Expected, FLOW_SOURCE, Options, Plan, Planner, Severity, Step, Write,
+    Action, Expected, FLOW_SOURCE, Options, Plan, Planner, Severity, Step, Why, Write,
 };
 use orgsmith_core::snapshot::Snapshot;
 use orgsmith_core::testing::{Org, example, flow_source};
@@ -824,4 +824,41 @@ fn a_secret_that_is_there_is_not_sent_for_being_called_otherwise() {
     );
     let plan = plan(&source, &target.snapshot());
     assert_eq!(step_ids(&plan), Vec::<&str>::new());
+}
+
+#[test]
+fn a_secret_is_sent_again_where_its_value_changed_or_somebody_asks() {
+    let object = "integration_credential/basicAuth/CRM";
+    let credential = |places: [&str; 2]| {
+        let [user, password] = places;
+        json!({"type": {"name": "basicAuth"},
+               "credentialFields": {"userName": {"$secret": user}, "password": {"$secret": password}}})
+    };
+    let (mut source, mut target) = (Org::new("one", "Acme"), empty());
+    source.add(object, credential(["CRM/userName", "vault/crm"]));
+    target.add(object, credential(["CRM/userName", "CRM/password"]));
+    let target = target.snapshot();
+    let planned = |name: &str, why: Why| {
+        let names = BTreeMap::from([(name.to_owned(), why)]);
+        let options = Options {
+            resend: BTreeMap::from([(object.parse().expect("a reference"), names)]),
+            ..Options::default()
+        };
+        plan_with(options, &source, &target)
+    };
+    let changed = planned("vault/crm", Why::Changed);
+    assert_eq!(step_ids(&changed), [format!("{object}:update")]);
+    let step = &changed.steps[0];
+    assert_eq!(step.reason, "secret changed: \"vault/crm\"");
+    let paths: Vec<_> = step.changes.iter().map(|change| &*change.path).collect();
+    assert_eq!(paths, ["credentialFields.password"]);
+    // A credential is written whole.
+    let names: Vec<String> = step.secrets().into_iter().collect();
+    assert_eq!(names, ["CRM/userName", "vault/crm"]);
+
+    let asked = planned("CRM/userName", Why::Asked);
+    let reason = "secret to be sent again: \"CRM/userName\"";
+    assert_eq!(asked.steps[0].reason, reason);
+    let other = planned("CRM/apiKey", Why::Changed);
+    assert_eq!(step_ids(&other), Vec::<&str>::new());
 }
