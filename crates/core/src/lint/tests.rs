@@ -83,13 +83,16 @@ fn script(text: &str) -> Option<(&'static str, String)> {
     Some((SCRIPT, text.to_owned()))
 }
 
-/// For every rule what it finds in one bundle, and a bundle in which it finds nothing.
-fn cases() -> Vec<(
+/// A rule, a bundle, what it finds there, and a bundle in which it finds nothing.
+type Case = (
     &'static str,
     Vec<Written>,
     &'static [&'static str],
     Vec<Written>,
-)> {
+);
+
+/// For every rule what it finds in one bundle, and a bundle in which it finds nothing.
+fn cases() -> Vec<Case> {
     let queue = |value: Value| vec![("routing_queue/Sales", body(value), None)];
     let schedule = |value: Value| vec![("architect_schedules/Day", body(value), None)];
     let action = |template: String| {

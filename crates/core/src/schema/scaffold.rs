@@ -79,7 +79,8 @@ pub fn scaffold(
         "A field that stays commented out is not managed: orgsmith neither compares nor changes it. \
          [] says that none is wanted.",
     );
-    if named.is_empty() {
+    let needs_nothing = !writer.places.fields().any(|place| place.field.required);
+    if named.is_empty() && needs_nothing {
         writer.text.push_str("{} # goes with the first field\n");
     }
     for (name, value) in &named {
