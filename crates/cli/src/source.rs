@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::components::{self, Expanded, Origin};
 use orgsmith_core::id::{Kind, ObjectRef, SourceId};
 use orgsmith_core::people;
 use orgsmith_core::plan::{Conflict, Severity};
@@ -312,8 +313,38 @@ pub(crate) fn from_disk(catalogue: &Catalogue, path: &Path, out: &Out) -> anyhow
     Ok(bundle)
 }
 
-/// Reads the files of a bundle; what cannot be read is shown.
-pub(crate) fn load(path: &Path, out: &Out) -> anyhow::Result<Loaded> {
+/// A bundle on a disk.
+pub(crate) struct OnDisk {
+    path: PathBuf,
+    /// What was read, with its components expanded.
+    pub(crate) loaded: Loaded,
+    /// Where the objects come from that have no file.
+    origins: BTreeMap<ObjectRef, Origin>,
+}
+
+/// Reads a bundle and expands its components; what cannot be read or expanded is shown.
+pub(crate) fn load(path: &Path, out: &Out) -> anyhow::Result<OnDisk> {
+    let mut loaded = read_files(path, out)?;
+    let Expanded { origins, problems } = components::expand(&mut loaded.bundle);
+    let disk = OnDisk {
+        path: path.to_owned(),
+        loaded,
+        origins,
+    };
+    if problems.is_empty() {
+        return Ok(disk);
+    }
+    for problem in &problems {
+        out.say(told(Some(&disk), problem));
+    }
+    Err(Failure::BadBundle {
+        errors: problems.len(),
+        place: path.display().to_string(),
+    }
+    .into())
+}
+
+fn read_files(path: &Path, out: &Out) -> anyhow::Result<Loaded> {
     match bundle::read(path) {
         Ok(loaded) => Ok(loaded),
         Err(bundle::Error::Problems(problems)) => {
@@ -340,56 +371,89 @@ pub(crate) fn judged(
     path: &Path,
     out: &Out,
 ) -> anyhow::Result<(Bundle, usize)> {
-    let loaded = load(path, out)?;
+    let disk = load(path, out)?;
     let mut errors = 0;
-    let mut expanded = Cow::Borrowed(&loaded.bundle);
-    if people::needs_expansion(&loaded.bundle) {
+    let mut expanded = Cow::Borrowed(&disk.loaded.bundle);
+    if people::needs_expansion(&disk.loaded.bundle) {
         // Who cannot be expanded is told of with the plan.
         people::expand(catalogue, expanded.to_mut(), &BTreeSet::new());
     }
     for problem in validate(catalogue, &expanded) {
         errors += usize::from(problem.severity == Severity::Error);
         if problem.severity > Severity::Note || out.verbose() > 0 {
-            out.say(told(Some((path, &loaded)), &problem));
+            out.say(told(Some(&disk), &problem));
         }
     }
-    Ok((loaded.bundle, errors))
+    Ok((disk.loaded.bundle, errors))
 }
 
 /// A line, and the column in it where that is known; both are counted from 1.
 pub(crate) type Spot = (usize, Option<usize>);
 
-/// Returns the file that a problem is in, within its bundle, with line and perhaps column.
-pub(crate) fn place_of<'l>(
-    loaded: &'l Loaded,
-    problem: &Problem,
-) -> Option<(&'l str, Option<Spot>)> {
-    let (source, object) = (&loaded.source, &problem.object);
-    match &problem.file {
-        Some(name) => {
-            let file = source.sidecar_of(object, name)?;
-            Some((file, problem.line.map(|line| (line, problem.column))))
+impl OnDisk {
+    /// Returns the file that a problem is in, within the bundle, with line and perhaps column. Of an
+    /// object of a component it is that of the instance.
+    fn file_of(&self, problem: &Problem) -> Option<(&str, Option<Spot>)> {
+        let (source, object) = (&self.loaded.source, &problem.object);
+        if let Some(origin) = self.origins.get(object) {
+            return Some((source.file_of(&origin.instance)?, None));
         }
-        None => {
-            let position = source.locate(object, &problem.pointer);
-            let position = position.map(|position| (position.line, Some(position.column)));
-            Some((source.file_of(object)?, position))
+        match &problem.file {
+            Some(name) => {
+                let file = source.sidecar_of(object, name)?;
+                Some((file, problem.line.map(|line| (line, problem.column))))
+            }
+            None => {
+                let position = source.locate(object, &problem.pointer);
+                let position = position.map(|position| (position.line, Some(position.column)));
+                Some((source.file_of(object)?, position))
+            }
         }
+    }
+
+    /// Returns the place of a problem as the user has it.
+    pub(crate) fn place_of(&self, problem: &Problem) -> Option<(PathBuf, Option<Spot>)> {
+        let (file, position) = self.file_of(problem)?;
+        Some((self.path.join(file), position))
+    }
+
+    /// Says where in a component the template of a wrong object stands.
+    fn template_of(&self, problem: &Problem) -> Option<String> {
+        let origin = self.origins.get(&problem.object)?;
+        let source = &self.loaded.source;
+        let file = self.path.join(source.file_of(&origin.component)?);
+        let place = match &problem.file {
+            Some(name) => format!("{}/$files/{name}", origin.pointer),
+            None => format!("{}{}", origin.pointer, problem.pointer),
+        };
+        let template = || source.locate(&origin.component, &origin.pointer);
+        let position = source.locate(&origin.component, &place).or_else(template)?;
+        let line = match (&problem.file, problem.line) {
+            (Some(name), Some(line)) => format!(", line {line} of {name}"),
+            _ => String::new(),
+        };
+        Some(format!(
+            "{}:{}:{}{line}",
+            file.display(),
+            position.line,
+            position.column
+        ))
     }
 }
 
-/// Says a problem with its place, and shows the line; a bundle on a disk is given with its path.
-pub(crate) fn told(disk: Option<(&Path, &Loaded)>, problem: &Problem) -> String {
+/// Says a problem with its place, and shows the line; a bundle on a disk is given.
+pub(crate) fn told(disk: Option<&OnDisk>, problem: &Problem) -> String {
     let (label, style) = match problem.severity {
         Severity::Error => ("error", RED.bold()),
         Severity::Warning => ("warning", YELLOW.bold()),
         Severity::Note => ("note", CYAN.bold()),
     };
     let (label, object) = (styled(style, label), &problem.object);
-    let place = disk.and_then(|(path, loaded)| Some((path, loaded, place_of(loaded, problem)?)));
-    let Some((path, loaded, (file, position))) = place else {
+    let place = disk.and_then(|disk| Some((disk, disk.file_of(problem)?)));
+    let Some((disk, (file, position))) = place else {
         return format!("{label}: {object}: {problem}");
     };
+    let OnDisk { path, loaded, .. } = disk;
     let mut shown = path.join(file).display().to_string();
     if let Some((line, column)) = position {
         shown.push_str(&format!(":{line}"));
@@ -398,6 +462,12 @@ pub(crate) fn told(disk: Option<(&Path, &Loaded)>, problem: &Problem) -> String 
         }
     }
     let mut text = format!("{label}: {shown} ({object}): {problem}");
+    if let Some(template) = disk.template_of(problem) {
+        text.push_str(&format!(
+            "\n       {}",
+            styled(DIM, format!("in {template}"))
+        ));
+    }
     // Of a whole document no line says more than another.
     let whole = problem.file.is_none() && problem.pointer.is_empty();
     if let Some((line, column)) = position.filter(|_| !whole)

@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod catalogue;
 pub mod checks;
 pub mod compare;
+pub mod components;
 pub mod diff;
 pub mod document;
 pub mod file_refs;

@@ -11,13 +11,12 @@ use orgsmith_core::people;
 use orgsmith_core::plan::Severity;
 use orgsmith_core::render::{Place, lint_json, lint_markdown, lint_sarif, lint_summary};
 use orgsmith_core::validate::Problem;
-use orgsmith_store::bundle::Loaded;
 
 use crate::args::{Format, Selected};
 use crate::error::Exit;
 use crate::output::{DIM, styled};
 use crate::session::Session;
-use crate::source::{Extent, Source, load, place_of, read, selection, told, usage};
+use crate::source::{Extent, OnDisk, Source, load, read, selection, told, usage};
 
 /// Judges the configuration of an org or bundle by the rules of docs/lint.md.
 ///
@@ -52,7 +51,7 @@ enum Deny {
 struct Judged {
     bundle: Bundle,
     states: BTreeMap<ObjectRef, FlowState>,
-    disk: Option<(PathBuf, Loaded)>,
+    disk: Option<OnDisk>,
 }
 
 impl Lint {
@@ -126,13 +125,13 @@ impl Lint {
                 }
             }
             Source::Path(path) => {
-                let loaded = load(&path, session.out)?;
-                let mut bundle = loaded.bundle.clone();
+                let disk = load(&path, session.out)?;
+                let mut bundle = disk.loaded.bundle.clone();
                 people::expand(catalogue, &mut bundle, &BTreeSet::new());
                 Judged {
                     bundle,
                     states: BTreeMap::new(),
-                    disk: Some((path, loaded)),
+                    disk: Some(disk),
                 }
             }
         };
@@ -147,10 +146,9 @@ impl Lint {
 
 impl Judged {
     fn place(&self, problem: &Problem) -> Option<Place> {
-        let (path, loaded) = self.disk.as_ref()?;
-        let (file, position) = place_of(loaded, problem)?;
+        let (file, position) = self.disk.as_ref()?.place_of(problem)?;
         Some(Place {
-            file: slashed(&path.join(file)),
+            file: slashed(&file),
             position: position.map(|(line, column)| (line, column.unwrap_or(1))),
         })
     }
@@ -170,11 +168,7 @@ impl Judged {
     fn line(&self, problem: &Problem) -> String {
         let mut problem = problem.clone();
         problem.message = format!("{} [{}]", problem.message, problem.rule);
-        let disk = self.disk.as_ref();
-        told(
-            disk.map(|(path, loaded)| (path.as_path(), loaded)),
-            &problem,
-        )
+        told(self.disk.as_ref(), &problem)
     }
 }
 

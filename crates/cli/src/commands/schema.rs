@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use orgsmith_core::catalogue::{Catalogue, nearest};
+use orgsmith_core::components::{COMPONENT, INSTANCE};
 use orgsmith_core::people::PROFILE;
 use orgsmith_core::schema;
 use serde_json::Value;
@@ -70,6 +71,8 @@ pub(crate) fn all() -> BTreeMap<String, Value> {
         .map(|kind| (kind.kind.to_string(), schema::kind(catalogue, kind)))
         .collect();
     schemas.extend(schema::profile(catalogue).map(|schema| (PROFILE.to_owned(), schema)));
+    schemas.insert(COMPONENT.to_owned(), schema::component());
+    schemas.insert(INSTANCE.to_owned(), schema::instance());
     schemas.insert(PROJECT.to_owned(), config::schema());
     schemas.insert(OVERLAY.to_owned(), config::overlay_schema());
     schemas

@@ -6,6 +6,7 @@ mod aws;
 mod bad_input;
 mod bundles;
 mod compare;
+mod components;
 mod demo;
 mod fan;
 mod graph;

@@ -4,9 +4,11 @@
 //! contract says of its fields ([`crate::models`]), and refuses what `validate` refuses; it also
 //! marks values and inner fields that the contract does not know, of which `validate` only warns.
 
+mod component;
 mod kind;
 mod scaffold;
 
+pub use component::{component, instance};
 pub use kind::{kind, profile};
 pub use scaffold::{BadName, scaffold};
 

@@ -166,6 +166,25 @@ fn a_routing_profile_has_a_schema() {
     assert!(!profile.is_valid(&json!({"skills": skills, "email": "jo@b.example"})));
 }
 
+#[test]
+fn components_and_instances_have_schemas() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/components");
+    for (folder, schema) in [
+        ("component", schema::component()),
+        ("instance", schema::instance()),
+    ] {
+        let validator = validator(&schema);
+        let mut found = Vec::new();
+        examples(&root.join(folder), &mut found);
+        assert!(!found.is_empty(), "{folder}");
+        for (name, mut body) in found {
+            assert_eq!(faults(&validator, &body), Vec::<String>::new(), "{name}");
+            body["parameter"] = json!({});
+            assert!(!validator.is_valid(&body), "{name}");
+        }
+    }
+}
+
 /// Writes an object of a kind whose name has as many parts as it needs.
 fn any(descriptor: &Descriptor) -> String {
     let catalogue = Catalogue::builtin();
