@@ -4,6 +4,7 @@
 //! <https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2>.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use orgsmith_client::{Plain, PlainError, PlainReply, PlainRequest, path_segment};
@@ -29,16 +30,15 @@ pub(super) async fn look_up(config: &Config, places: &[(&str, VaultPlace)], foun
             return;
         }
     };
-    let mut read: BTreeMap<(&str, &str, Option<u64>), Result<Map<String, Value>, String>> =
-        BTreeMap::new();
+    let mut read: BTreeMap<_, Result<Map<String, Value>, String>> = BTreeMap::new();
     for (name, place) in places {
         let mount = place.mount.as_deref().unwrap_or(&vault.mount);
         let at = (mount, place.path.as_str(), place.version);
-        if !read.contains_key(&at) {
-            let fields = vault.read(mount, &place.path, place.version).await;
-            read.insert(at, fields);
-        }
-        let value = match &read[&at] {
+        let fields = match read.entry(at) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(vault.read(mount, &place.path, place.version).await),
+        };
+        let value = match fields {
             Ok(fields) => field(fields, &place.field).map_err(|why| {
                 let (mount, path) = (mount.trim_matches('/'), place.path.trim_matches('/'));
                 format!("{mount}/{path} in {vault}: {why}", vault = vault.shown)
