@@ -2,12 +2,14 @@
 
 use crate::config::{AwsPlace, AwsSettings};
 
-use super::Found;
-
 /// Says that this program cannot ask AWS.
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "as the one that asks")]
-pub(super) async fn look_up(_: &AwsSettings, places: &[(&str, AwsPlace)], found: &mut Found) {
+pub(super) async fn look_up(
+    _: &AwsSettings,
+    places: &[(&str, AwsPlace)],
+    found: &mut super::Found,
+) {
     for (name, place) in places {
         let why = format!(
             "this orgsmith was built without AWS, so {} cannot be read; build it with `cargo install --features aws`",
