@@ -25,6 +25,7 @@ pub(super) use with_sdk::look_up;
 #[cfg(feature = "aws")]
 mod with_sdk {
     use std::collections::BTreeMap;
+    use std::collections::btree_map::Entry;
 
     use aws_config::{BehaviorVersion, Region};
     use aws_sdk_secretsmanager::Client;
@@ -51,20 +52,20 @@ mod with_sdk {
         let config = loader.load().await;
         let client = Client::new(&config);
         let region = config.region().map(ToString::to_string);
-        let mut read: BTreeMap<(&str, Option<&str>), Result<String, String>> = BTreeMap::new();
+        let mut read = BTreeMap::new();
         for (name, place) in places {
             let at = (place.id.as_str(), place.stage.as_deref());
-            if !read.contains_key(&at) {
-                let text = match &region {
+            let known = match read.entry(at) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unread) => unread.insert(match &region {
                     Some(region) => get(&client, place, region).await,
                     None => Err(
                         "no AWS region: set AWS_REGION, or `aws: {region: …}` in orgsmith.yaml"
                             .to_owned(),
                     ),
-                };
-                read.insert(at, text);
-            }
-            let value = match &read[&at] {
+                }),
+            };
+            let value = match known {
                 Ok(text) => chosen(text, place),
                 Err(why) => Err(why.clone()),
             };
