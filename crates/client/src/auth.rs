@@ -86,9 +86,17 @@ pub(crate) struct Minter {
     policy: Policy,
     random: Arc<Random>,
     counters: Arc<Counters>,
-    /// The serial number of the last token. The lock is held while a token is minted: that is what
-    /// makes fifty calls that find a token expired mint one. A caller that goes away releases it.
-    gate: tokio::sync::Mutex<u64>,
+    /// The lock is held while a token is minted: that is what makes fifty calls that find a token
+    /// expired mint one. A caller that goes away releases it.
+    gate: tokio::sync::Mutex<Gate>,
+}
+
+#[derive(Default)]
+struct Gate {
+    /// The serial number of the last token.
+    serial: u64,
+    /// How the last mint failed, and when: who waited for it fails with it.
+    failed: Option<(Instant, AuthFault)>,
 }
 
 #[derive(Deserialize)]
@@ -113,7 +121,7 @@ impl Minter {
             policy,
             random,
             counters,
-            gate: tokio::sync::Mutex::new(0),
+            gate: tokio::sync::Mutex::default(),
         }
     }
 
@@ -127,20 +135,26 @@ impl Minter {
         if let Some(token) = usable(cell, rejected, Instant::now()) {
             return Ok(token);
         }
-        let mut serial = self.gate.lock().await;
+        let asked = Instant::now();
+        let mut gate = self.gate.lock().await;
         // Somebody else may have minted while this call waited at the gate.
         if let Some(token) = usable(cell, rejected, Instant::now()) {
             return Ok(token);
         }
+        match &gate.failed {
+            Some((at, fault)) if asked < *at => return Err(fault.clone()),
+            _ => {}
+        }
         match self.mint().await {
             Ok(minted) => {
-                *serial += 1;
+                gate.serial += 1;
+                gate.failed = None;
                 let now = Instant::now();
                 let life = Duration::from_secs(minted.expires_in);
                 let token = Arc::new(Token {
                     header: bearer(&minted.access_token)?,
                     value: minted.access_token,
-                    serial: *serial,
+                    serial: gate.serial,
                     minted: now,
                     expires: now + life,
                 });
@@ -153,7 +167,10 @@ impl Minter {
                     cell.set(token.clone(), Instant::now() + AGAIN);
                     Ok(token)
                 }
-                _ => Err(fault),
+                _ => {
+                    gate.failed = Some((Instant::now(), fault.clone()));
+                    Err(fault)
+                }
             },
         }
     }

@@ -178,7 +178,8 @@ fn field(
         Some(_) => Err(format!("its field {name:?} is no text")),
         None if fields.is_empty() => Err(format!("it has no field {name:?}, nor any other")),
         None => {
-            let known: Vec<&str> = fields.keys().map(String::as_str).collect();
+            let mut known: Vec<&str> = fields.keys().map(String::as_str).collect();
+            known.sort_unstable();
             Err(format!(
                 "it has no field {name:?}; it has {}",
                 known.join(", ")
@@ -204,7 +205,7 @@ mod tests {
         let told = field(fields, "password").expect_err("none");
         assert_eq!(
             told,
-            "it has no field \"password\"; it has user, ports, port"
+            "it has no field \"password\"; it has port, ports, user"
         );
         assert_eq!(
             field(fields, "ports").expect_err("a list"),

@@ -20,6 +20,7 @@ mod onboard;
 mod orgs;
 mod overlay;
 mod people;
+mod pipelines;
 mod preflight;
 mod road;
 mod secrets;

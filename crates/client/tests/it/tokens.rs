@@ -86,6 +86,18 @@ async fn fifty_calls_mint_one_token_and_refresh_it_once() {
 }
 
 #[tokio::test]
+async fn fifty_calls_that_wait_for_a_mint_fail_with_it() {
+    let server = Server::with_tokens(|_, _| Act::Close, |_, _| json(200, "{}")).await;
+    let client = server.client();
+    let calls = (0..50).map(|_| client.send(Call::get("/api/v2/x")));
+    for error in futures::future::join_all(calls.collect::<Vec<_>>()).await {
+        let fault = fault(error.unwrap_err());
+        assert!(matches!(fault, AuthFault::Unavailable { .. }));
+    }
+    assert_eq!((server.mints(), server.calls().len()), (4, 0));
+}
+
+#[tokio::test]
 async fn a_fresh_token_that_is_refused_means_the_client_is_revoked() {
     let server = Server::new(|n, _| match n {
         1 => json(200, "{}"),

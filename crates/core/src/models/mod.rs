@@ -1,9 +1,8 @@
 //! What the API contract says of the fields of documents: types, values, lengths.
 //!
-//! The contract itself is no part of the program; `catalogue/models.txt` is made from it and
-//! `catalogue/descriptions.txt` from the official SDK, for the kinds that there are. Tests hold both
-//! against their sources. [`Places`] joins them with a kind file: what may stand at each place of a
-//! document.
+//! The contract itself is no part of the program; `catalogue/models.txt` is made from it for the kinds
+//! that there are, and a test holds it against its source. [`Places`] joins it with a kind file: what
+//! may stand at each place of a document.
 
 mod place;
 mod read;
@@ -15,9 +14,6 @@ use std::sync::LazyLock;
 
 /// The file: `= kind` or `: Model`, and below it `field type constraint…`, one a line.
 const MODELS: &str = include_str!("../../catalogue/models.txt");
-
-/// The file: `Model.field description`, one a line.
-const DESCRIPTIONS: &str = include_str!("../../catalogue/descriptions.txt");
 
 /// A type of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +53,6 @@ pub struct Field {
     pub limits: Limits,
     /// A new object needs it; told of the fields of kinds alone.
     pub required: bool,
-    /// What it means, in the words of the API's documentation.
-    pub description: Option<&'static str>,
 }
 
 /// What bounds a value.
@@ -84,7 +78,7 @@ pub(crate) struct Models {
 impl Models {
     /// Returns what this program was built with.
     pub(crate) fn builtin() -> &'static Self {
-        static MODELS_READ: LazyLock<Models> = LazyLock::new(|| read::read(MODELS, DESCRIPTIONS));
+        static MODELS_READ: LazyLock<Models> = LazyLock::new(|| read::read(MODELS));
         &MODELS_READ
     }
 

@@ -1,28 +1,18 @@
-//! Reads the two files.
-
-use std::collections::BTreeMap;
+//! Reads the file.
 
 use super::{Field, Limits, Models, Type};
 
-/// Reads both files. What cannot be read says nothing; a test reads every line.
-pub(super) fn read(models: &'static str, descriptions: &'static str) -> Models {
-    let told: BTreeMap<&str, &str> = lines(descriptions)
-        .filter_map(|line| line.split_once(' '))
-        .collect();
+/// Reads the file. What cannot be read says nothing; a test reads every line.
+pub(super) fn read(models: &'static str) -> Models {
     let mut found = Models::default();
-    let mut owner = "";
     let mut fields: Option<&mut Vec<Field>> = None;
     for line in lines(models) {
         if let Some(head) = line.strip_prefix("= ") {
-            let (kind, model) = head.split_once(' ').unwrap_or((head, ""));
-            owner = model;
+            let (kind, _) = head.split_once(' ').unwrap_or((head, ""));
             fields = Some(found.kinds.entry(kind).or_default());
         } else if let Some(model) = line.strip_prefix(": ") {
-            owner = model;
             fields = Some(found.models.entry(model).or_default());
-        } else if let (Some(fields), Some(mut field)) = (&mut fields, field(line)) {
-            let description = told.get(format!("{owner}.{}", field.name).as_str());
-            field.description = description.copied();
+        } else if let (Some(fields), Some(field)) = (&mut fields, field(line)) {
             fields.push(field);
         }
     }
@@ -61,7 +51,6 @@ pub(super) fn field(line: &'static str) -> Option<Field> {
         values,
         limits,
         required,
-        description: None,
     })
 }
 
@@ -83,7 +72,7 @@ fn ty(text: &'static str) -> Option<Type> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DESCRIPTIONS, MODELS};
+    use super::super::MODELS;
     use super::*;
 
     #[test]
@@ -91,14 +80,6 @@ mod tests {
         let fields = lines(MODELS).filter(|line| !line.starts_with(['=', ':']));
         let bad: Vec<&str> = fields.filter(|line| field(line).is_none()).collect();
         assert_eq!(bad, Vec::<&str>::new());
-        let models = Models::builtin();
-        let all = models
-            .kinds
-            .values()
-            .chain(models.models.values())
-            .flatten();
-        let described = all.filter(|field| field.description.is_some()).count();
-        assert!(described >= lines(DESCRIPTIONS).count(), "{described}");
     }
 
     #[test]

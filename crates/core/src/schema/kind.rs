@@ -207,9 +207,7 @@ impl<'k> Maker<'k> {
         self.stack.push(model);
         let mut properties = Map::new();
         for field in fields {
-            let facts = field.field.description.map(str::to_owned);
-            let schema = described(self.place(field), facts);
-            properties.insert(field.name().to_owned(), schema);
+            properties.insert(field.name().to_owned(), self.place(field));
         }
         self.stack.pop();
         let mut object = json!({
@@ -306,7 +304,7 @@ impl<'k> Maker<'k> {
 /// Returns what is known of a field besides its shape.
 pub(super) fn facts(descriptor: &Descriptor, place: &Place<'_>) -> Option<String> {
     let name = place.name();
-    let mut facts: Vec<&str> = place.field.description.into_iter().collect();
+    let mut facts = Vec::new();
     if descriptor.key.fields.iter().any(|path| path.root() == name) {
         facts.push("It is part of the key, and so of the name of the file.");
     } else if descriptor.immutable.iter().any(|field| field == name) {

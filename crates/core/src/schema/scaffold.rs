@@ -341,9 +341,6 @@ impl<'k> Writer<'k> {
     }
 
     fn inner(&mut self, field: &Place<'k>, indent: &str, lead: &str, depth: usize) {
-        if let Some(description) = field.field.description {
-            self.say(indent, description);
-        }
         self.place(field, indent, lead, depth + 1);
     }
 

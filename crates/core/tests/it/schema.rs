@@ -234,7 +234,7 @@ fn a_scaffold_of_every_kind_is_right_as_it_is_and_with_every_field() {
 }
 
 #[test]
-fn a_scaffold_says_every_field_and_what_it_means() {
+fn a_scaffold_says_every_field() {
     let catalogue = Catalogue::builtin();
     let queue = catalogue.get("routing_queue").expect("a kind");
     let key = Key::from_parts(&["Billing"]);
