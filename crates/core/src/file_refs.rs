@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::document::Files;
 use crate::guid::guids_in;
 use crate::id::ObjectRef;
 
@@ -74,11 +75,17 @@ pub fn slots(bytes: &[u8]) -> BTreeMap<String, ObjectRef> {
     found
 }
 
+/// Renames the objects that files name.
+pub(crate) fn rename_in(files: &mut Files, rename: &dyn Fn(&ObjectRef) -> Option<ObjectRef>) {
+    for bytes in files.values_mut() {
+        if let Some(text) = renamed(bytes, rename) {
+            *bytes = text.into_bytes().into();
+        }
+    }
+}
+
 /// Renames the objects that a file names; nothing where it stays as it is.
-pub(crate) fn renamed(
-    bytes: &[u8],
-    rename: &dyn Fn(&ObjectRef) -> Option<ObjectRef>,
-) -> Option<String> {
+fn renamed(bytes: &[u8], rename: &dyn Fn(&ObjectRef) -> Option<ObjectRef>) -> Option<String> {
     let new: BTreeMap<String, ObjectRef> = slots(bytes)
         .into_iter()
         .filter_map(|(slot, object)| Some((slot, rename(&object)?)))

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::args::Format;
 use crate::error::{Exit, count};
 use crate::output::{BOLD, CYAN, styled};
+use crate::secrets::in_capitals;
 use crate::session::Session;
 
 /// Starts a simulated Genesys Cloud and serves until Ctrl-C.
@@ -142,16 +143,7 @@ fn project(base_url: &str, orgs: &[OrgSpec]) -> String {
 
 /// Makes a name for a variable out of an org's name.
 fn variable(org: &str) -> String {
-    let name: String = org
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_uppercase()
-            } else {
-                '_'
-            }
-        })
-        .collect();
+    let name = in_capitals(org);
     if name.starts_with(|c: char| c.is_ascii_digit()) {
         format!("ORG_{name}")
     } else {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// What is done about something of the source.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Written {
     /// Nothing is written.
@@ -29,7 +29,7 @@ impl From<Written> for Level {
 }
 
 /// What is done about things of the source that would be sent.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Leaks {
     /// The id of the source org.
@@ -68,16 +68,7 @@ impl Leaks {
 
     /// Tells whether nothing is written.
     pub(super) fn is_empty(&self) -> bool {
-        let Self {
-            org,
-            hosts,
-            emails,
-            numbers,
-            allow,
-            forbid,
-        } = self;
-        let levels = [org, hosts, emails, numbers];
-        levels.iter().all(|level| level.is_none()) && allow.is_empty() && forbid.is_empty()
+        *self == Self::default()
     }
 
     /// Makes a policy of what is written.

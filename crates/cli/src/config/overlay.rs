@@ -180,6 +180,7 @@ impl Written {
             changes.push(change.read(catalogue)?);
         }
         let off = self.off.iter().map(|name| kind(catalogue, name));
+        let off = off.collect::<Result<_, _>>();
         let ignored = self.ignore.iter().map(|ignored| {
             Ok(Ignored {
                 on: selection(catalogue, "ignore", [&ignored.place])?,
@@ -190,7 +191,7 @@ impl Written {
             .then(|| selection(catalogue, "protect", &self.protect))
             .transpose()?;
         Ok(Overlay {
-            off: off.collect::<Result<_, String>>().map_err(in_off)?,
+            off: off.map_err(|message| format!("off: {message}"))?,
             people: self.people()?,
             texts: Texts::new(self.text_rules()?).map_err(|bad| format!("rewrite: {bad}"))?,
             changes,
@@ -266,10 +267,6 @@ impl Written {
         }
         Ok(changes)
     }
-}
-
-fn in_off(message: String) -> String {
-    format!("off: {message}")
 }
 
 impl ChangeOf {

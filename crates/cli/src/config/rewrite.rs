@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The rules, as they are written.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rewrite {
     #[serde(default)]
@@ -24,7 +24,7 @@ pub(super) struct Rewrite {
 }
 
 /// `{domain: gold.example, to: brazil.example}`, or `{from: jane@gold.example, to: …}`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Email {
     domain: Option<String>,
@@ -33,7 +33,7 @@ struct Email {
 }
 
 /// `{pattern: '^Gold (.*)$', to: 'Brazil $1'}`, or `{from: Gold Agent, to: …}`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Name {
     pattern: Option<String>,
@@ -60,13 +60,7 @@ impl Rewrite {
 
     /// Tells whether nothing is written.
     pub(super) fn is_empty(&self) -> bool {
-        let Self {
-            emails,
-            names,
-            hosts,
-            urls,
-        } = self;
-        emails.is_empty() && names.is_empty() && hosts.is_empty() && urls.is_empty()
+        *self == Self::default()
     }
 
     /// Makes rules of the hosts and URLs.

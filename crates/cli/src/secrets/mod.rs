@@ -51,8 +51,12 @@ impl Found {
 
 /// Returns the variable that may hold a secret: `ORGSMITH_SECRET_CRM_API_KEY` for `crm/api-key`.
 pub(crate) fn variable(name: &str) -> String {
-    let name: String = name
-        .chars()
+    format!("ORGSMITH_SECRET_{}", in_capitals(name))
+}
+
+/// Returns a name in the characters of a variable of the environment.
+pub(crate) fn in_capitals(name: &str) -> String {
+    name.chars()
         .map(|c| {
             if c.is_ascii_alphanumeric() {
                 c.to_ascii_uppercase()
@@ -60,8 +64,7 @@ pub(crate) fn variable(name: &str) -> String {
                 '_'
             }
         })
-        .collect();
-    format!("ORGSMITH_SECRET_{name}")
+        .collect()
 }
 
 /// Finds every value.

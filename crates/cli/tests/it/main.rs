@@ -11,6 +11,7 @@ mod demo;
 mod fan;
 mod graph;
 mod help;
+mod http;
 mod killed;
 mod kinds_page;
 mod lab;

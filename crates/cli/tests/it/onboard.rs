@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use orgsmith_sim::{FaultAction, FaultRule};
 use serde_json::{Value, json};
 
+use crate::http::{Request, read};
 use crate::lab::{Lab, PLANTED, Shown};
 use crate::stopping::wait_a_little;
 
@@ -78,26 +79,14 @@ impl Crm {
 }
 
 fn serve(stream: TcpStream, world: &Mutex<World>) {
-    let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
-    let mut line = String::new();
-    let _ = reader.read_line(&mut line);
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut header = String::new();
-        let _ = reader.read_line(&mut header);
-        let Some((name, value)) = header.trim().split_once(':') else {
-            break;
-        };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    let length = headers
-        .get("content-length")
-        .and_then(|text| text.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    let _ = reader.read_exact(&mut body);
+    let Request {
+        line,
+        headers,
+        body,
+    } = read(&stream);
     let body = serde_json::from_slice(&body).unwrap_or_default();
     let seen = Seen {
-        line: line.trim().to_owned(),
+        line,
         headers,
         body,
     };
@@ -113,7 +102,7 @@ fn serve(stream: TcpStream, world: &Mutex<World>) {
         }
         // The connection stays open until the other side has gone.
         None => {
-            let _ = reader.read(&mut [0]);
+            let _ = stream.read(&mut [0]);
         }
     }
 }

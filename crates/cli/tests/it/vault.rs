@@ -2,11 +2,13 @@
 //! the documentation is.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+
+use crate::http::{Request, read};
 
 pub const TOKEN: &str = "hvs.planted-token";
 
@@ -75,24 +77,12 @@ impl Vault {
 }
 
 fn serve(stream: TcpStream, inside: &Mutex<Inside>) {
-    let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
-    let mut line = String::new();
-    let _ = reader.read_line(&mut line);
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut header = String::new();
-        let _ = reader.read_line(&mut header);
-        let Some((name, value)) = header.trim().split_once(':') else {
-            break;
-        };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    let length = headers
-        .get("content-length")
-        .and_then(|text| text.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    let _ = reader.read_exact(&mut body);
-    let line = line.trim().trim_end_matches(" HTTP/1.1").to_owned();
+    let Request {
+        line,
+        headers,
+        body,
+    } = read(&stream);
+    let line = line.trim_end_matches(" HTTP/1.1").to_owned();
     let (status, answer) = answer(&line, &headers, &body, inside);
     let text = answer.to_string();
     let mut stream = stream;

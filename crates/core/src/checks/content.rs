@@ -8,7 +8,7 @@ use super::error;
 use super::ids::Ids;
 use crate::document::{Slot, Template};
 use crate::id::{ObjectRef, StepId};
-use crate::overlay::open_variable;
+use crate::overlay::{UNSET, open_variable};
 use crate::plan::{Action, Blob, Finding, Plan, Request, Step, Write};
 
 /// Checks every step and returns the names of the secrets they send.
@@ -33,7 +33,7 @@ pub(super) fn check(plan: &Plan, ids: &Ids, findings: &mut Vec<Finding>) -> BTre
                 }
                 Slot::Var(name) => {
                     let message = format!("{place}: the variable {name:?} is not set");
-                    findings.push(error("unset-variable", Some(step), message));
+                    findings.push(error(UNSET, Some(step), message));
                 }
             });
             if in_text(template.as_json(), ids).is_none() {
@@ -217,7 +217,7 @@ impl Foreign<'_> {
     fn rule(&self) -> &'static str {
         match self {
             Self::Id(_) => "source-id",
-            Self::Variable(_) => "unset-variable",
+            Self::Variable(_) => UNSET,
         }
     }
 

@@ -1,27 +1,16 @@
 //! Values in the place of parameters.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use serde_json::{Map, Value};
 
 use crate::id::Key;
-use crate::overlay::is_name;
+use crate::overlay::{inside_text, places};
 
 const BEGIN: &str = "${param.";
 
 /// The name of a whole value: `{$param: name}`.
 const WHOLE: &str = "$param";
-
-/// Returns the parameters inside a text, with the places where they stand.
-fn places(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
-    text.match_indices(BEGIN).filter_map(|(at, _)| {
-        let from = at + BEGIN.len();
-        let to = from + text[from..].find('}')?;
-        let name = &text[from..to];
-        is_name(name).then_some((at..to + 1, name))
-    })
-}
 
 /// Returns the name of the parameter that a value is, if it is one.
 fn whole(value: &Value) -> Option<&str> {
@@ -31,7 +20,9 @@ fn whole(value: &Value) -> Option<&str> {
 
 /// Returns the parameters that a text names.
 pub(super) fn used(text: &str) -> BTreeSet<String> {
-    places(text).map(|(_, name)| name.to_owned()).collect()
+    places(text, BEGIN)
+        .map(|(_, name)| name.to_owned())
+        .collect()
 }
 
 /// Returns the parameters that a template names.
@@ -73,7 +64,7 @@ impl<'v> Filler<'v> {
     fn fill(&self, text: &str, write: &dyn Fn(&str) -> String) -> Result<String, String> {
         let mut out = String::new();
         let mut done = 0;
-        for (place, name) in places(text) {
+        for (place, name) in places(text, BEGIN) {
             out.push_str(&text[done..place.start]);
             out.push_str(&write(&self.scalar(name)?));
             done = place.end;
@@ -84,13 +75,12 @@ impl<'v> Filler<'v> {
 
     /// Returns a parameter as it stands inside a text.
     fn scalar(&self, name: &str) -> Result<String, String> {
-        match self.get(name)? {
-            Value::String(text) => Ok(text.clone()),
-            value @ (Value::Number(_) | Value::Bool(_)) => Ok(value.to_string()),
-            value => Err(format!(
+        let value = self.get(name)?;
+        inside_text(value).ok_or_else(|| {
+            format!(
                 "the parameter {name} is {value}, which cannot stand inside a text; write {{{WHOLE}: {name}}}"
-            )),
-        }
+            )
+        })
     }
 
     fn get(&self, name: &str) -> Result<&'v Value, String> {

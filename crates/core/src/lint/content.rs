@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use regex_lite::Regex;
 
 use super::{Found, Image, leaves_of};
+use crate::document::Portable;
 use crate::file_refs::SCRIPT;
 use crate::flow::{self, literal_guids, literal_urls};
 use crate::plan::FLOW_SOURCE;
@@ -28,11 +29,7 @@ pub(super) fn ids(image: &Image<'_>, found: &mut Found<'_>) {
         });
     }
     for (object, document) in image.of("script") {
-        let text = document
-            .files
-            .get(SCRIPT)
-            .and_then(|bytes| std::str::from_utf8(bytes).ok());
-        let Some(text) = text else { continue };
+        let text = text_of(&document, SCRIPT);
         // Pages, variables and blocks have ids of the script's own.
         let own: BTreeSet<&str> = OWN_ID
             .captures_iter(text)
@@ -69,11 +66,7 @@ pub(super) fn urls(image: &Image<'_>, found: &mut Found<'_>) {
         });
     }
     for (object, document) in image.of("script") {
-        let text = document
-            .files
-            .get(SCRIPT)
-            .and_then(|bytes| std::str::from_utf8(bytes).ok());
-        in_lines(text.unwrap_or_default(), &mut |line, column, text| {
+        in_lines(text_of(&document, SCRIPT), &mut |line, column, text| {
             for url in literal_urls(text)
                 .into_iter()
                 .filter(|url| has_own_host(url))
@@ -103,11 +96,7 @@ pub(super) fn placeholders(image: &Image<'_>, found: &mut Found<'_>) {
             }
         });
         for file in [FLOW_SOURCE, SCRIPT] {
-            let text = document
-                .files
-                .get(file)
-                .and_then(|bytes| std::str::from_utf8(bytes).ok());
-            in_lines(text.unwrap_or_default(), &mut |line, column, text| {
+            in_lines(text_of(&document, file), &mut |line, column, text| {
                 if let Some(word) = unfilled(text) {
                     found.in_file(object, file, (line, column), told(word));
                 }
@@ -127,6 +116,13 @@ fn unfilled(text: &str) -> Option<&str> {
     static WORDS: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\b(TODO|FIXME|TBD|(?i:change[_ -]?me|lorem ipsum))\b"));
     WORDS.find(text).map(|found| found.as_str())
+}
+
+/// Returns the text of a file beside a document; an empty one where there is none.
+fn text_of<'d>(document: &'d Portable, file: &str) -> &'d str {
+    let bytes = document.files.get(file);
+    let text = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    text.unwrap_or_default()
 }
 
 /// Calls `visit` with every line of a file, its number and the column where its text begins.

@@ -264,17 +264,9 @@ struct Found<'p> {
 impl Found<'_> {
     /// Finds something at a place of a document.
     fn at(&mut self, object: &ObjectRef, pointer: &str, message: String) -> &mut Problem {
-        self.problems.push(Problem {
-            object: object.clone(),
-            file: None,
-            pointer: pointer.to_owned(),
-            line: None,
-            column: None,
-            rule: self.rule.id,
-            severity: self.rule.severity,
-            message,
-            suggestion: None,
-        });
+        let rule = (self.rule.severity, self.rule.id);
+        self.problems
+            .push(Problem::at(object, pointer, rule, message));
         self.problems.last_mut().expect("one was added just now")
     }
 

@@ -23,8 +23,8 @@ use serde_json::Value;
 pub use rename::Moved;
 pub(crate) use rename::rename;
 pub use text::{BadTexts, TextRule, Texts};
-pub(crate) use variable::open_variable;
 pub use variable::{VariableType, is_name};
+pub(crate) use variable::{inside_text, open_variable, places};
 
 use self::rename::misplaced;
 use self::variable::{Filler, Inside};

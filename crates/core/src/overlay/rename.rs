@@ -41,11 +41,7 @@ pub(crate) fn rename(
             let mut body = document.body.value();
             rename_refs(&mut body, &new);
             document.body = Json::from(&body);
-            for bytes in document.files.values_mut() {
-                if let Some(text) = file_refs::renamed(bytes, &new) {
-                    *bytes = text.into_bytes().into();
-                }
-            }
+            file_refs::rename_in(&mut document.files, &new);
         }
         put(bundle, &moved, conflicts);
         for place in all.values_mut() {

@@ -3,6 +3,7 @@
 //! Nothing else in `${…}` or `$…` is ever touched: it belongs to Genesys' templates.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -110,19 +111,33 @@ pub(super) enum Inside {
 
 const BEGIN: &str = "${var.";
 
-/// Returns the variables inside a text, with the places where they stand.
-fn places(text: &str) -> impl Iterator<Item = (std::ops::Range<usize>, &str)> {
-    text.match_indices(BEGIN).filter_map(|(at, _)| {
-        let from = at + BEGIN.len();
+/// Returns the names inside a text that stand behind `begin` (`${var.`) and before `}`, with their
+/// places.
+pub(crate) fn places<'t>(
+    text: &'t str,
+    begin: &str,
+) -> impl Iterator<Item = (Range<usize>, &'t str)> {
+    let length = begin.len();
+    text.match_indices(begin).filter_map(move |(at, _)| {
+        let from = at + length;
         let to = from + text[from..].find('}')?;
         let name = &text[from..to];
         is_name(name).then_some((at..to + 1, name))
     })
 }
 
+/// Returns a value as it stands inside a text; nothing for a list, an object or null.
+pub(crate) fn inside_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
 /// Returns the first variable that a text holds; anything else in `${…}` is Genesys' own.
 pub(crate) fn open_variable(text: &str) -> Option<&str> {
-    places(text).next().map(|(_, name)| name)
+    places(text, BEGIN).next().map(|(_, name)| name)
 }
 
 /// Tells whether a text can be the name of a variable.
@@ -185,18 +200,14 @@ impl<'v> Filler<'v> {
     pub(super) fn fill_text(&mut self, text: &str, inside: Inside) -> Option<String> {
         let mut out = String::new();
         let mut done = 0;
-        for (place, name) in places(text) {
+        for (place, name) in places(text, BEGIN) {
             let Some(value) = self.value(name) else {
                 continue;
             };
-            let plain = match value {
-                Value::String(text) => text.clone(),
-                Value::Number(_) | Value::Bool(_) => value.to_string(),
-                _ => {
-                    let told = format!("the variable {name} is no text, and stands inside one");
-                    self.unfit.push(told);
-                    continue;
-                }
+            let Some(plain) = inside_text(value) else {
+                let told = format!("the variable {name} is no text, and stands inside one");
+                self.unfit.push(told);
+                continue;
             };
             let written = match inside {
                 Inside::Plain => plain,
@@ -219,7 +230,7 @@ impl<'v> Filler<'v> {
         }
         if done == 0 {
             // A place without a value is one all the same.
-            return places(text).next().map(|_| text.to_owned());
+            return open_variable(text).map(|_| text.to_owned());
         }
         Some(out + &text[done..])
     }

@@ -162,11 +162,7 @@ impl Rewrites {
             if let Value::Object(body) = body {
                 document.body = body;
             }
-            for bytes in document.files.values_mut() {
-                if let Some(text) = file_refs::renamed(bytes, &renamed) {
-                    *bytes = text.into_bytes().into();
-                }
-            }
+            file_refs::rename_in(&mut document.files, &renamed);
             document.object = new;
             bundle.insert(document);
         }

@@ -8,6 +8,7 @@ mod cut;
 mod estimate;
 mod flows;
 mod kept;
+mod numbers;
 mod order;
 mod parallel;
 mod planner;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::cut::{Edge, cut_cycles};
 use super::flows::take_flow_sources;
 use super::kept::{spare, without_ignored};
+use super::numbers::keep_numbers_of_target;
 use super::order::order;
 use super::parallel::in_chunks;
 use super::steps::{Made, StepMaker, coming, for_each_template, publish};
@@ -22,9 +23,8 @@ use crate::document::{Files, Json, Packed, Slot, Stored, for_each_object_at, for
 use crate::file_refs;
 use crate::id::{Kind, ObjectRef};
 use crate::overlay::Ignored;
-use crate::path::FieldPath;
 use crate::people;
-use crate::select::{NUMBERS, Selection};
+use crate::select::Selection;
 use crate::snapshot::{Names, Snapshot, loose_ids, undeclared};
 
 /// The name under which a flow's source is kept beside its document.
@@ -565,64 +565,6 @@ fn settle(
     });
     item.body = Cow::Owned(Json::from(&body));
     nowhere.map_or(Ok(()), Err)
-}
-
-/// Leaves out telephone numbers that are in no DID pool of the target.
-fn keep_numbers_of_target(items: &mut Vec<Item<'_>>, target: &Target<'_>, notes: &mut Notes) {
-    let pool = Kind::new(NUMBERS);
-    if target.names.may_lack(&pool) {
-        items.retain(|item| {
-            let paths: &[FieldPath] = &item.descriptor.numbers;
-            let mut none = true;
-            if !paths.is_empty() {
-                let body = item.body.value();
-                let mut note = |_: &Value| none = false;
-                paths
-                    .iter()
-                    .for_each(|path| path.for_each(&body, &mut note));
-            }
-            if !none {
-                let reason = "it has numbers, and not every DID pool of the target could be read";
-                notes.conflict(&item.object, reason.to_owned());
-            }
-            none
-        });
-        return;
-    }
-    let digits = |text: &str| text.trim_start_matches('+').parse::<u64>().ok();
-    let pools: Vec<(u64, u64)> = target
-        .live
-        .keys()
-        .filter(|object| object.kind == pool)
-        .filter_map(|object| match &object.key.parts()[..] {
-            [start, end] => digits(start).zip(digits(end)),
-            _ => None,
-        })
-        .collect();
-    for item in items {
-        let paths: &[FieldPath] = &item.descriptor.numbers;
-        if paths.is_empty() {
-            continue;
-        }
-        let mut body = item.body.value();
-        for path in paths {
-            path.retain(&mut body, &mut |value| {
-                let text = value.as_str().unwrap_or_default();
-                let inside = digits(text).is_some_and(|n| {
-                    pools
-                        .iter()
-                        .any(|(start, end)| (*start..=*end).contains(&n))
-                });
-                if !inside {
-                    let message =
-                        format!("{text} is in no DID pool of the target; {path} goes without it");
-                    notes.warn("number-not-in-target", &item.object, message);
-                }
-                inside
-            });
-        }
-        item.body = Cow::Owned(Json::from(&body));
-    }
 }
 
 /// The references that are cut: by object, what it is created without.

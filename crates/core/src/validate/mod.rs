@@ -50,6 +50,28 @@ pub struct Problem {
     pub suggestion: Option<String>,
 }
 
+impl Problem {
+    /// Says that something is at a place of a document.
+    pub(crate) fn at(
+        object: &ObjectRef,
+        pointer: &str,
+        (severity, rule): (Severity, &'static str),
+        message: String,
+    ) -> Self {
+        Self {
+            object: object.clone(),
+            file: None,
+            pointer: pointer.to_owned(),
+            line: None,
+            column: None,
+            rule,
+            severity,
+            message,
+            suggestion: None,
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
@@ -115,17 +137,8 @@ impl<'b> Report<'b> {
         message: String,
     ) -> &mut Problem {
         let object = self.object.expect("an object is set before it is checked");
-        self.problems.push(Problem {
-            object: object.clone(),
-            file: None,
-            pointer: pointer.to_owned(),
-            line: None,
-            column: None,
-            rule,
-            severity,
-            message,
-            suggestion: None,
-        });
+        let problem = Problem::at(object, pointer, (severity, rule), message);
+        self.problems.push(problem);
         self.problems.last_mut().expect("one was added just now")
     }
 }
