@@ -180,20 +180,23 @@ impl People {
     }
 }
 
-/// Which secrets are sent again.
+/// What a plan does beyond what differs.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Secrets")]
-pub(crate) struct Rotate {
+pub(crate) struct Shape {
+    /// Takes away the locks of flows that it writes or deletes; who holds one may lose unsaved work.
+    #[arg(long)]
+    pub(crate) unlock: bool,
     /// Sends the value of this secret again wherever it stands, though nothing else differs (again
     /// for more; see docs/secrets.md).
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Secrets")]
     pub(crate) write_secret: Vec<String>,
 }
 
-impl Rotate {
-    /// Puts together what is said of secrets before a plan is made.
+impl Shape {
+    /// Puts together what is said before a plan is made.
     pub(crate) fn ask<'a>(&'a self, file: Option<&'a Path>) -> Ask<'a> {
         Ask {
+            unlock: self.unlock,
             file,
             write: &self.write_secret,
         }

@@ -7,7 +7,7 @@ use orgsmith_core::plan::{FORMAT, Plan};
 use orgsmith_engine::collect;
 
 use super::{onboard, road, stale};
-use crate::args::{Carry, People, Rotate, Selected};
+use crate::args::{Carry, People, Selected, Shape};
 use crate::error::{Exit, Failure};
 use crate::session::{Connected, Session};
 use crate::source::Source;
@@ -27,7 +27,7 @@ pub(crate) struct Apply {
     #[command(flatten)]
     carry: Carry,
     #[command(flatten)]
-    rotate: Rotate,
+    shape: Shape,
     #[command(flatten)]
     selected: Selected,
     #[command(flatten)]
@@ -47,17 +47,21 @@ impl Apply {
             source,
             to,
             (&self.selected, &self.people),
-            (&self.carry, &self.rotate),
+            (&self.carry, &self.shape),
             false,
         )
         .await
     }
 
     async fn saved(&self, session: &Session<'_>, path: &Path) -> anyhow::Result<Exit> {
-        if !self.rotate.write_secret.is_empty() {
+        let of_plans = [
+            ("--write-secret", !self.shape.write_secret.is_empty()),
+            ("--unlock", self.shape.unlock),
+        ];
+        if let Some((flag, _)) = of_plans.iter().find(|(_, given)| *given) {
             let message =
-                "a saved plan is carried out as it is; give --write-secret to `orgsmith plan`";
-            return Err(Failure::Usage(message.to_owned()).into());
+                format!("a saved plan is carried out as it is; give {flag} to `orgsmith plan`");
+            return Err(Failure::Usage(message).into());
         }
         let plan = load(path)?;
         let name = &plan.target.org.org_name;
@@ -86,14 +90,14 @@ pub(crate) async fn apply(
     source: &str,
     to: &str,
     (selected, people): (&Selected, &People),
-    (carry, rotate): (&Carry, &Rotate),
+    (carry, shape): (&Carry, &Shape),
     prune: bool,
 ) -> anyhow::Result<Exit> {
     let target = session.connect(to)?;
     onboard::check(session)?;
     let source = Source::parse(source, session)?;
     let wanted = source.read_with(session, selected, people).await?;
-    let ask = rotate.ask(carry.secrets_file.as_deref());
+    let ask = shape.ask(carry.secrets_file.as_deref());
     let planned = road::plan(session, &wanted, &target, prune, ask).await?;
     road::advise(session.out, &planned.plan, selected);
     let (plan, finished) = road::carry_out(session, planned, &target, carry, false).await?;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::fan::{Fan, Trip};
 use super::preflight::{self, Room};
 use super::{onboard, road};
-use crate::args::{Carry, Format, People, Rotate, Selected};
+use crate::args::{Carry, Format, People, Selected, Shape};
 use crate::error::{Exit, count};
 use crate::output::{BOLD, GREEN, YELLOW, styled};
 use crate::secrets::Ask;
@@ -31,7 +31,7 @@ pub(crate) struct Clone {
     #[command(flatten)]
     carry: Carry,
     #[command(flatten)]
-    rotate: Rotate,
+    shape: Shape,
     #[command(flatten)]
     room: Room,
     #[command(flatten)]
@@ -51,7 +51,7 @@ impl Clone {
             let whose = (&source, &self.selected, &self.people);
             preflight::glance(session, whose, std::slice::from_ref(&target), room).await?;
             let wanted = self.read(session).await?;
-            let exit = into(session, &wanted, &target, (&self.carry, &self.rotate), room).await?;
+            let exit = into(session, &wanted, &target, (&self.carry, &self.shape), room).await?;
             return Ok(if exit != Exit::Interrupted && wanted.failed_reads > 0 {
                 Exit::Partial
             } else {
@@ -64,7 +64,7 @@ impl Clone {
             session,
             wanted: &wanted,
             carry: &self.carry,
-            rotate: &self.rotate,
+            shape: &self.shape,
             room,
         };
         trip.go(course).await
@@ -83,11 +83,11 @@ async fn into(
     session: &Session<'_>,
     wanted: &Wanted,
     target: &Connected,
-    (carry, rotate): (&Carry, &Rotate),
+    (carry, shape): (&Carry, &Shape),
     room: (&Room, bool),
 ) -> anyhow::Result<Exit> {
     let out = session.out;
-    let ask = rotate.ask(carry.secrets_file.as_deref());
+    let ask = shape.ask(carry.secrets_file.as_deref());
     let planned = road::plan(session, wanted, target, false, ask).await?;
     preflight::pass(session, wanted, &planned.plan, target, room).await?;
     let (plan, finished) = road::carry_out(session, planned, target, carry, false).await?;

@@ -6,7 +6,7 @@ use clap::Args;
 use orgsmith_core::render::{plan_json, quoted};
 
 use super::road;
-use crate::args::{People, Rotate, Selected};
+use crate::args::{People, Selected, Shape};
 use crate::error::Exit;
 use crate::output::save;
 use crate::session::Session;
@@ -36,7 +36,7 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "FILE", help_heading = "Secrets")]
     secrets_file: Option<PathBuf>,
     #[command(flatten)]
-    rotate: Rotate,
+    shape: Shape,
     #[command(flatten)]
     selected: Selected,
     #[command(flatten)]
@@ -50,7 +50,7 @@ impl Plan {
         let wanted = source
             .read_with(session, &self.selected, &self.people)
             .await?;
-        let ask = self.rotate.ask(self.secrets_file.as_deref());
+        let ask = self.shape.ask(self.secrets_file.as_deref());
         let planned = road::plan(session, &wanted, &target, self.prune, ask).await?;
         if let Some(path) = &self.out {
             save(path, &plan_json(&planned.plan))?;
@@ -86,7 +86,7 @@ impl Plan {
                 command.push_str(&format!(" {flag} {}", quoted(term)));
             }
         }
-        for name in &self.rotate.write_secret {
+        for name in &self.shape.write_secret {
             command.push_str(&format!(" --write-secret {}", quoted(name)));
         }
         if let Some(file) = &self.secrets_file {
@@ -102,6 +102,7 @@ impl Plan {
         for (flag, set) in [
             ("--with-dependencies", self.selected.with_dependencies),
             ("--prune", self.prune),
+            ("--unlock", self.shape.unlock),
         ] {
             if set {
                 command.push_str(&format!(" {flag}"));

@@ -113,6 +113,7 @@ pub(crate) async fn plan(
         pins,
         ignored: target.overlay.ignored.clone(),
         protected: target.overlay.protected.clone(),
+        unlock: ask.unlock,
         resend: secrets::resend(session, &bundle, &target.org.name, ask).await?,
     };
     let mut plan = Planner::new(catalogue, options).plan(&bundle, &snapshot);

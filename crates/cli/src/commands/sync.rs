@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::apply::apply;
-use crate::args::{Carry, People, Rotate, Selected};
+use crate::args::{Carry, People, Selected, Shape};
 use crate::error::Exit;
 use crate::session::Session;
 
@@ -21,7 +21,7 @@ pub(crate) struct Sync {
     #[command(flatten)]
     carry: Carry,
     #[command(flatten)]
-    rotate: Rotate,
+    shape: Shape,
     #[command(flatten)]
     selected: Selected,
 }
@@ -33,7 +33,7 @@ impl Sync {
             to,
             prune,
             carry,
-            rotate,
+            shape,
             selected,
         } = self;
         let people = People::default();
@@ -42,7 +42,7 @@ impl Sync {
             source,
             to,
             (selected, &people),
-            (carry, rotate),
+            (carry, shape),
             *prune,
         )
         .await

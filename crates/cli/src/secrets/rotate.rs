@@ -14,12 +14,14 @@ use super::{Found, look_up};
 use crate::error::Failure;
 use crate::session::Session;
 
-/// What a user says of secrets before a plan is made.
+/// What a user says before a plan is made.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Ask<'a> {
-    /// Where values may be.
+    /// Locks of flows may be taken away.
+    pub(crate) unlock: bool,
+    /// Where values of secrets may be.
     pub(crate) file: Option<&'a Path>,
-    /// Names of those that are sent again whatever is known of them.
+    /// Names of secrets that are sent again whatever is known of them.
     pub(crate) write: &'a [String],
 }
 

@@ -9,6 +9,7 @@ mod compare;
 mod components;
 mod demo;
 mod fan;
+mod flows;
 mod graph;
 mod help;
 mod http;

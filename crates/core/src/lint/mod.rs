@@ -222,12 +222,6 @@ pub fn flow_states(snapshot: &Snapshot, names: &Names) -> BTreeMap<ObjectRef, Fl
     let states = flows.filter_map(|flow| {
         let object = names.object(&kind, flow.id.as_str())?;
         let body = flow.body();
-        let locks = [body.get("lockedUser"), body.get("lockedClient")];
-        let locked = locks.into_iter().flatten().find(|by| by.is_object());
-        let named = |user: &Value| {
-            let name = user.get("name").or(user.get("id")).and_then(Value::as_str);
-            name.unwrap_or("somebody").to_owned()
-        };
         let version = |name: &str| {
             body.get(name)
                 .and_then(|version| version.get("id"))
@@ -235,7 +229,7 @@ pub fn flow_states(snapshot: &Snapshot, names: &Names) -> BTreeMap<ObjectRef, Fl
         };
         let (saved, published) = (version("savedVersion"), version("publishedVersion"));
         let state = FlowState {
-            locked_by: locked.map(named),
+            locked_by: flow::locked_by(&body).map(str::to_owned),
             has_draft: saved.is_some() && published.is_some() && saved != published,
         };
         Some((object.clone(), state))

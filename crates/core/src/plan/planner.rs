@@ -43,6 +43,8 @@ pub struct Options {
     pub ignored: Vec<Ignored>,
     /// Objects that are left as they are where the target has them.
     pub protected: Option<Selection>,
+    /// Flows that somebody has locked in the target are unlocked, and written.
+    pub unlock: bool,
     /// Secrets whose values objects are given again, though the target has some there.
     pub resend: Resend,
 }
@@ -236,7 +238,7 @@ impl<'c> Planner<'c> {
         let cuts = cut(&mut items, &mut notes);
 
         let coming = coming(&items);
-        let maker = || StepMaker::new(&items, &target, &cuts, &coming);
+        let maker = || StepMaker::new(&self.options, &items, &target, &cuts, &coming);
         let mut indexes: Vec<usize> = (0..items.len()).collect();
         let mut made = in_chunks(&mut indexes, |chunk| {
             let mut maker = maker();

@@ -22,7 +22,7 @@ use self::summary::Report;
 use self::waves::{Labels, Wave, labels};
 use super::preflight::{self, Room};
 use super::{onboard, road};
-use crate::args::{Carry, Format, Rotate};
+use crate::args::{Carry, Format, Shape};
 use crate::error::{Exit, Failure, count, words};
 use crate::output::{Align, BOLD, CYAN, DIM, Out, RED, Table, YELLOW, styled};
 use crate::secrets::Ask;
@@ -99,13 +99,13 @@ pub(crate) struct Trip<'t> {
     pub(crate) session: &'t Session<'t>,
     pub(crate) wanted: &'t Wanted,
     pub(crate) carry: &'t Carry,
-    pub(crate) rotate: &'t Rotate,
+    pub(crate) shape: &'t Shape,
     pub(crate) room: (&'t Room, bool),
 }
 
 impl Trip<'_> {
     fn ask(&self) -> Ask<'_> {
-        self.rotate.ask(self.carry.secrets_file.as_deref())
+        self.shape.ask(self.carry.secrets_file.as_deref())
     }
 
     /// Clones into every org of every wave, as far as the waves go.

@@ -1,18 +1,18 @@
 //! Steps of flows, whose source goes up as a file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::{Draft, StepMaker, expected, write_new};
 use crate::diff::Change;
-use crate::document::{Captured, Files, Portable, Slot};
+use crate::document::{Captured, Files, Portable, Slot, Template};
 use crate::flow;
 use crate::flow::i3;
 use crate::id::ObjectRef;
 use crate::plan::planner::{FLOW_SOURCE, Open};
-use crate::plan::{Action, Write, digest_of, wire};
+use crate::plan::{Action, Request, Write, digest_of, wire};
 
 impl StepMaker<'_, '_> {
     pub(super) fn create_flow(&mut self, item: &Open<'_>, cuts: &BTreeSet<ObjectRef>) {
@@ -72,6 +72,9 @@ impl StepMaker<'_, '_> {
         {
             return;
         }
+        if !self.unlocked(item, live) {
+            return;
+        }
         let digest = |files: &Files| {
             let bytes = source_of(files)?;
             Some(Value::String(digest_of(bytes)))
@@ -97,10 +100,58 @@ impl StepMaker<'_, '_> {
         );
     }
 
+    /// Puts an end to somebody's lock before a flow is written, where the user allows it; tells
+    /// whether the flow can be written.
+    fn unlocked(&mut self, item: &Open<'_>, live: &Captured) -> bool {
+        let Some(owner) = flow::locked_by(&live.body) else {
+            return true;
+        };
+        if !self.options.unlock {
+            self.notes.conflict(&item.object, is_locked(owner));
+            return false;
+        }
+        self.push(
+            item,
+            Draft {
+                suffix: "unlock".into(),
+                action: Action::Update,
+                changes: Vec::new(),
+                reason: format!("{owner} has locked it, and --unlock was given"),
+                expected: expected(item.descriptor, live),
+                write: unlock(&item.object),
+            },
+        );
+        true
+    }
+
     fn flow_source(&mut self, item: &Open<'_>) -> String {
         let bytes = source_of(&item.files).map(|bytes| &**bytes);
         self.blob(bytes.unwrap_or_default())
     }
+}
+
+/// Says why a locked flow is left alone.
+pub(super) fn is_locked(owner: &str) -> String {
+    format!(
+        "{owner} has locked it in the target; ask them to check it in, or take the lock away with --unlock"
+    )
+}
+
+/// Takes the lock of a flow away, whoever holds it.
+pub(super) fn unlock(flow: &ObjectRef) -> Write {
+    Write::Request(Request {
+        method: "POST".into(),
+        path: "/api/v2/flows/actions/unlock".into(),
+        params: Vec::new(),
+        query: BTreeMap::from([(
+            "flow".to_owned(),
+            Template::new(Slot::Ref(flow.clone()).to_value()),
+        )]),
+        body: None,
+        creates: false,
+        versioned: false,
+        job: None,
+    })
 }
 
 /// Returns the source of a flow, in whichever form it came.

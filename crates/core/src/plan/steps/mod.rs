@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
-use super::planner::{Cuts, Item, Notes, Open, Presence, Target, count};
+use super::planner::{Cuts, Item, Notes, Open, Options, Presence, Target, count};
 use super::wire;
 use super::{Action, Blob, Counts, Expected, Request, Step, Write, digest_of};
 use crate::catalogue::{ClonePhase, Descriptor, Driver, Part, WriteSpec};
@@ -118,6 +118,7 @@ impl Made {
 
 /// Makes the steps of some items of a plan.
 pub(super) struct StepMaker<'m, 'p> {
+    options: &'m Options,
     items: &'m [Item<'p>],
     target: &'m Target<'p>,
     cuts: &'m Cuts,
@@ -140,12 +141,14 @@ struct Draft {
 
 impl<'m, 'p> StepMaker<'m, 'p> {
     pub(super) fn new(
+        options: &'m Options,
         items: &'m [Item<'p>],
         target: &'m Target<'p>,
         cuts: &'m Cuts,
         coming: &'m Coming<'m>,
     ) -> Self {
         Self {
+            options,
             items,
             target,
             cuts,

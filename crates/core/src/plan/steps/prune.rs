@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::flows::{is_locked, unlock};
 use super::{StepMaker, expected, step_id};
 use crate::bundle::{Bundle, Gap};
-use crate::catalogue::{Catalogue, ClonePhase, Descriptor};
+use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
 use crate::document::{Captured, Slot, Template, for_each_slot};
+use crate::flow::locked_by;
 use crate::id::{Kind, ObjectRef, StepId};
 use crate::people::is_members_only;
 use crate::plan::planner::count;
@@ -106,6 +108,28 @@ impl StepMaker<'_, '_> {
                 .query
                 .iter()
                 .map(|(name, value)| (name.clone(), Template::new(Value::String(value.clone()))));
+            let mut after = referrers.remove(&object).unwrap_or_default();
+            let expected = expected(descriptor, &live);
+            if let Some(owner) = locked_by(&live.body).filter(|_| descriptor.driver == Driver::Flow)
+            {
+                if !self.options.unlock {
+                    self.notes.conflict(&object, is_locked(owner));
+                    continue;
+                }
+                let id = step_id(&object, "unlock");
+                self.steps.push(Step {
+                    id: id.clone(),
+                    object: object.clone(),
+                    action: Action::Update,
+                    phase: DELETE_PHASE,
+                    changes: Vec::new(),
+                    reason: format!("{owner} has locked it, and --unlock was given"),
+                    after: Vec::new(),
+                    expected: expected.clone(),
+                    write: unlock(&object),
+                });
+                after.push(id);
+            }
             count(&mut self.counts, &object.kind).delete += 1;
             self.steps.push(Step {
                 id: step_id(&object, "delete"),
@@ -113,8 +137,8 @@ impl StepMaker<'_, '_> {
                 phase: DELETE_PHASE,
                 changes: Vec::new(),
                 reason: "the source lacks it".into(),
-                after: referrers.remove(&object).unwrap_or_default(),
-                expected: expected(descriptor, &live),
+                after,
+                expected,
                 write: Write::Request(Request {
                     method: "DELETE".into(),
                     path: call.path.clone(),

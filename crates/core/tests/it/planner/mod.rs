@@ -3,6 +3,7 @@
 mod cases;
 mod graphs;
 mod kept;
+mod locks;
 mod model;
 mod parts;
 mod prune;
