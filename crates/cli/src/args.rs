@@ -1,6 +1,7 @@
 //! What can be written on the command line.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -119,6 +120,7 @@ pub(crate) enum Command {
     Runs(commands::runs::Runs),
     Audit(commands::audit::Audit),
     Resume(commands::resume::Resume),
+    Rollback(commands::rollback::Rollback),
     Map(commands::map::Map),
     Onboard(commands::onboard::Onboard),
     Bundle(commands::bundle::Bundle),
@@ -216,6 +218,10 @@ pub(crate) struct Carry {
     /// Steps under way at once.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) parallelism: u16,
+    /// Begins no more steps once so many calls were sent to the org, reading it included, or so many
+    /// minutes are over since the start, and ends with exit code 9; `orgsmith resume` goes on.
+    #[arg(long, value_name = "calls=N,minutes=M", value_parser = spend)]
+    pub(crate) budget: Option<Spend>,
     /// Stops at the first step that fails; without it, steps that do not need it go on.
     #[arg(long, overrides_with = "continue_on_error")]
     pub(crate) stop_on_error: bool,
@@ -228,4 +234,55 @@ pub(crate) struct Carry {
     /// Leaves new users to `orgsmith onboard`, where the project file has `onboard:`.
     #[arg(long)]
     pub(crate) no_onboard: bool,
+}
+
+/// How much a run may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spend {
+    pub(crate) calls: Option<u64>,
+    pub(crate) time: Option<Duration>,
+}
+
+/// Reads `calls=1000,minutes=30`, or one of them.
+fn spend(text: &str) -> Result<Spend, String> {
+    let mut spend = Spend::default();
+    for part in text.split(',') {
+        let (name, number) = part
+            .split_once('=')
+            .ok_or_else(|| format!("{part:?} is not of the form calls=N or minutes=M"))?;
+        let number: u32 = number
+            .parse()
+            .map_err(|_| format!("{number:?} is no whole number"))?;
+        match name {
+            "calls" => spend.calls = Some(number.into()),
+            "minutes" => spend.time = Some(Duration::from_secs(u64::from(number) * 60)),
+            _ => return Err(format!("{name:?} is neither calls nor minutes")),
+        }
+    }
+    Ok(spend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_of_calls_or_of_time_or_of_both() {
+        let both = spend("calls=1000,minutes=30").expect("a budget");
+        assert_eq!(both.calls, Some(1000));
+        assert_eq!(both.time, Some(Duration::from_secs(1800)));
+        assert_eq!(spend("calls=5").map(|spend| spend.time), Ok(None));
+        for wrong in [
+            "",
+            "5",
+            "calls",
+            "calls=",
+            "calls=-1",
+            "minutes=1.5",
+            "hours=1",
+            "calls=1;minutes=2",
+        ] {
+            assert!(spend(wrong).is_err(), "{wrong}");
+        }
+    }
 }

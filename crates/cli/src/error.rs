@@ -140,6 +140,14 @@ pub(crate) enum Failure {
     /// More would change than is safe.
     #[error("{0}")]
     Brake(String),
+    /// What would be written was rolled back before.
+    #[error("this state of {state} was rolled back with the run {run}; nothing was changed")]
+    Quarantined {
+        /// Where it came from.
+        state: String,
+        /// The run that brought it.
+        run: String,
+    },
     /// Values of secrets are missing.
     #[error("no value for {}:{}", count(.0.len(), "secret"), by_reason(.0))]
     MissingSecrets(BTreeMap<String, String>),
@@ -279,6 +287,11 @@ fn of_failure(failure: &Failure) -> Judged {
             "the table says what to do; `clone --ignore-shortfall` goes on all the same",
         ),
         Failure::Brake(_) => says(Exit::Brake, "look at the plan; --force lifts the brake"),
+        Failure::Quarantined { .. } => says(
+            Exit::Refused,
+            "change what was wrong with it; without --yes a person may approve it all the same, and \
+             --force does",
+        ),
         Failure::MissingSecrets(_) => says(
             Exit::Refused,
             "nothing was changed; set the variables beside the names, or name sources under \

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use orgsmith_client::Client;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::{ObjectRef, OrgName};
 use orgsmith_core::overlay::Overlay;
-use orgsmith_engine::{Limits, Org, Secrets, Stop};
+use orgsmith_engine::{Budget, Limits, Org, Secrets, Stop};
 use orgsmith_store::state::{Sql, State};
 
-use crate::args::Global;
+use crate::args::{Carry, Global};
 use crate::config::{self, Config, OrgSettings};
 use crate::error::{Exit, Failure};
 use crate::output::Out;
@@ -28,6 +28,7 @@ pub(crate) struct Session<'o> {
     /// Values of secrets that programs and services gave.
     pub(crate) secrets: Arc<tokio::sync::Mutex<Secrets>>,
     interrupt: Interrupt,
+    began: Instant,
 }
 
 /// An org that can be talked to, and what the project says of it.
@@ -43,11 +44,16 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
-    /// Returns how much is written at once.
-    pub(crate) fn limits(&self, parallelism: u16) -> Limits {
+    /// Returns how much is written at once, and how much in all.
+    pub(crate) fn limits(&self, session: &Session<'_>, carry: &Carry) -> Limits {
+        let spend = carry.budget.unwrap_or_default();
         Limits {
-            parallelism: parallelism.into(),
+            parallelism: carry.parallelism.into(),
             visibility: self.settings.visibility_wait_s.map(Duration::from_secs),
+            budget: Budget {
+                calls: spend.calls,
+                until: spend.time.map(|time| session.began + time),
+            },
         }
     }
 }
@@ -91,6 +97,7 @@ impl<'o> Session<'o> {
             state: Arc::default(),
             secrets: Arc::default(),
             interrupt: Interrupt::default(),
+            began: Instant::now(),
         }
     }
 
@@ -103,6 +110,7 @@ impl<'o> Session<'o> {
             state: self.state.clone(),
             secrets: self.secrets.clone(),
             interrupt: self.interrupt.clone(),
+            began: self.began,
         }
     }
 

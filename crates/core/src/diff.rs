@@ -89,6 +89,13 @@ fn compare(path: String, wanted: &Value, live: Option<&Value>, found: &mut Vec<C
         // The API leaves empty lists and objects out of its answers as it likes.
         (Value::Array(list), None) if list.is_empty() => {}
         (Value::Object(map), None) if map.is_empty() => {}
+        // No value is wanted; what is undone may have had none.
+        (Value::Null, None) => {}
+        (Value::Null, Some(live)) => found.push(Change {
+            path,
+            old: Some(live.clone()),
+            new: None,
+        }),
         (wanted, live) if Some(wanted) == live => {}
         (wanted, live) => {
             found.push(Change {

@@ -31,6 +31,7 @@ pub mod permissions;
 pub mod plan;
 pub mod preflight;
 pub mod render;
+pub mod rollback;
 pub mod schema;
 pub mod secret;
 pub mod select;

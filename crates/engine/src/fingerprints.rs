@@ -135,6 +135,11 @@ impl Sent {
         self.hashes.contains_key(name)
     }
 
+    /// Tells whether nothing is known to have been sent.
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
     /// Tells whether a value is another than the one that was sent, or perhaps is.
     pub fn differs(&self, name: &str, value: &Secret) -> bool {
         let now = || value.fingerprint(&self.key, &self.object, name);

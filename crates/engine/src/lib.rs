@@ -21,7 +21,7 @@ mod run;
 pub use chain::chain;
 pub use collect::{CollectError, Scope, collect, collect_selected};
 pub use events::{Event, Events};
-pub use execute::{ExecuteError, JournalError, Limits, Outcome, Secrets, Stop};
+pub use execute::{Budget, ExecuteError, JournalError, Limits, Outcome, Secrets, Stop};
 pub use fingerprints::Fingerprints;
 pub use numbers::numbers;
 pub use onboard::{Onboarder, Pass};

@@ -124,7 +124,10 @@ impl Runner<'_> {
         let run = Run {
             id: id.clone(),
             org: self.org.name.clone(),
-            source: plan.source.org.org_name.clone(),
+            source: match &plan.undoes {
+                Some(undone) => format!("rollback of {undone}"),
+                None => plan.source.org.org_name.clone(),
+            },
             plan_digest: checked.digest().to_owned(),
             created_ms: now,
             updated_ms: now,
@@ -371,7 +374,7 @@ fn status_of(plan: &Plan, outcome: &Outcome) -> RunStatus {
     let done = outcome.done();
     if done == plan.steps.len() {
         RunStatus::Done
-    } else if outcome.stopped || outcome.error.is_some() {
+    } else if outcome.stopped || outcome.spent || outcome.error.is_some() {
         RunStatus::Interrupted
     } else if done > 0 {
         RunStatus::Partial

@@ -15,6 +15,8 @@ pub(crate) struct Ref {
     pub(crate) missing: (u16, &'static str),
     /// Whether it keeps its target from being deleted.
     pub(crate) holds: bool,
+    /// Whether `*` stands for all objects of the kind.
+    pub(crate) starrable: bool,
 }
 
 /// Names the kind that a reference points to.
@@ -33,6 +35,7 @@ impl Ref {
             to: Target::Kind(kind),
             missing: (400, "bad.request"),
             holds: true,
+            starrable: false,
         }
     }
 
@@ -59,6 +62,12 @@ impl Ref {
         self
     }
 
+    /// Lets `*` stand for all objects of the kind.
+    pub(crate) const fn starrable(mut self) -> Self {
+        self.starrable = true;
+        self
+    }
+
     /// Lists the references of this sort in a body: target kind (if the field beside it names
     /// one) and id.
     pub(crate) fn find<'f>(&self, fields: &'f Fields) -> Vec<(Option<&'static str>, &'f str)> {
@@ -66,7 +75,8 @@ impl Ref {
         let (first, rest) = split(self.path);
         if let Some(value) = fields.get(first.name) {
             walk(value, first.many, rest, &mut |value| {
-                if let Some(id) = id_of(value) {
+                let id = id_of(value).filter(|id| !(self.starrable && *id == "*"));
+                if let Some(id) = id {
                     found.push((self.target(value), id));
                 }
             });

@@ -131,6 +131,7 @@ async fn write(
         limits: Parallel {
             parallelism: PARALLEL,
             visibility: Some(Duration::ZERO),
+            ..Parallel::default()
         },
         stop: Stop::default(),
         onboards: false,

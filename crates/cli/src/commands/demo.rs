@@ -264,6 +264,7 @@ async fn approve_and_run(
     let secrets = folder.join("secrets.json");
     private(&secrets, &serde_json::to_string(&values)?)?;
     let carry = Carry {
+        budget: None,
         no_onboard: true,
         yes: true,
         force: true,

@@ -22,8 +22,10 @@ pub(crate) mod org;
 pub(crate) mod permissions;
 pub(crate) mod plan;
 pub(crate) mod preflight;
+pub(crate) mod quarantine;
 pub(crate) mod resume;
 mod road;
+pub(crate) mod rollback;
 pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod sim;
@@ -42,7 +44,7 @@ use crate::session::block_on;
 pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
     let global = &cli.global;
     let forms: &[Format] = match &cli.command {
-        Command::Plan(_) | Command::Compare(_) => {
+        Command::Plan(_) | Command::Rollback(_) | Command::Compare(_) => {
             &[Format::Text, Format::Json, Format::Markdown, Format::Html]
         }
         Command::Graph(_) => &[Format::Text, Format::Json, Format::Svg, Format::Dot],
@@ -79,6 +81,9 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
         Command::Audit(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Runs(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Resume(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Rollback(command) => {
+            block_on(global, out, |s| async move { command.run(&s).await })
+        }
         Command::Map(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Onboard(command) => {
             block_on(global, out, |s| async move { command.run(&s).await })

@@ -4,7 +4,7 @@ use clap::Args;
 use orgsmith_core::checks::{Brake, check};
 use orgsmith_engine::load_plan;
 
-use super::{onboard, road, runs};
+use super::{onboard, quarantine, road, runs};
 use crate::args::Carry;
 use crate::error::{Exit, Failure};
 use crate::session::Session;
@@ -25,6 +25,7 @@ impl Resume {
         let run = runs::find(session, &self.run).await?;
         let target = session.connect(run.org.as_str())?;
         let state = session.state().await?;
+        quarantine::check_run(&*state, &run.id).await?;
         let plan = load_plan(&*state, &run.id, &run.org).await?;
         // The brake and the ids of the source were checked when the run began.
         let checked = check(plan, [], Brake::Forced)

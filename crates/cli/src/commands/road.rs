@@ -20,6 +20,7 @@ use orgsmith_core::render::{Detail, Screen, Text, plan_json, plan_markdown, plan
 use orgsmith_engine::{Finished, Outcome, Runner, Scope, Secrets, chain, collect, numbers};
 use serde_json::{Value, json};
 
+use super::quarantine;
 use crate::args::{Carry, Format, Selected};
 use crate::error::{Exit, Failure, count};
 use crate::output::{BOLD, CYAN, Out, RED, YELLOW, styled, text};
@@ -114,6 +115,7 @@ pub(crate) async fn plan(
         ignored: target.overlay.ignored.clone(),
         protected: target.overlay.protected.clone(),
         unlock: ask.unlock,
+        delete: BTreeSet::new(),
         resend: secrets::resend(session, &bundle, &target.org.name, ask).await?,
     };
     let mut plan = Planner::new(catalogue, options).plan(&bundle, &snapshot);
@@ -184,7 +186,7 @@ pub(crate) fn demand(
 }
 
 /// Returns the objects of whose rarely read parts a bundle speaks.
-fn asked(catalogue: &Catalogue, bundle: &Bundle) -> BTreeSet<ObjectRef> {
+pub(super) fn asked(catalogue: &Catalogue, bundle: &Bundle) -> BTreeSet<ObjectRef> {
     let asked = |object: &ObjectRef, document: &Packed| {
         let descriptor = catalogue.get(object.kind.as_str()).ok();
         let parts = descriptor.into_iter().flat_map(|d| &d.parts);
@@ -358,6 +360,22 @@ pub(crate) async fn start(
     target: &Connected,
     carry: &Carry,
 ) -> anyhow::Result<Finished> {
+    let (org, digest) = (&target.org.name, &checked.plan().source.digest);
+    let held = match session.state_if_any().await? {
+        Some(state) if checked.plan().undoes.is_none() => {
+            quarantine::find(&*state, org, digest).await?
+        }
+        _ => None,
+    };
+    match &held {
+        Some(why) if carry.yes && !carry.force => {
+            let (state, run) = (why.source.clone(), why.run.to_string());
+            return Err(Failure::Quarantined { state, run }.into());
+        }
+        // A person wants it all the same.
+        Some(_) => quarantine::lift(&*session.state().await?, org, digest).await?,
+        None => {}
+    }
     let secrets = resolve(session, checked, carry).await?;
     let approval = Approval {
         digest: checked.digest().to_owned(),
@@ -412,7 +430,7 @@ async fn run(
                 state,
                 owner: owner::this_process(),
                 abandoned: owner::is_abandoned,
-                limits: target.limits(carry.parallelism),
+                limits: target.limits(session, carry),
                 stop,
                 events: &events,
                 onboards: target.settings.onboards,
@@ -434,7 +452,7 @@ async fn ask(out: &Out, plan: &Plan, target: &Connected) -> anyhow::Result<()> {
     let why = match (target.settings.protected, deletes) {
         (true, _) => format!("{org} is protected. Type its name to go on:"),
         (false, true) => {
-            format!("This deletes objects, and there is no undo. Type {org} to go on:")
+            format!("This deletes objects. Type {org} to go on:")
         }
         (false, false) => format!("Write this to {org}? Only \"yes\" is taken as consent:"),
     };
@@ -525,6 +543,12 @@ pub(crate) fn conclude(
         out.data(format!(
             "Run {run}: {status}, {done} of {total} steps{left}."
         ))?;
+        if outcome.spent && done < total {
+            out.say(format!(
+                "{} the budget is used up",
+                styled(YELLOW, "stopped:")
+            ));
+        }
         if done < total {
             out.say(format!(
                 "To go on: {}",
@@ -567,6 +591,8 @@ fn finished_exit(outcome: &Outcome, total: usize) -> Exit {
         .count();
     if outcome.stopped && refusals == 0 {
         Exit::Interrupted
+    } else if outcome.spent && refusals == 0 {
+        Exit::Budget
     } else if !outcome.denied.is_empty() && done == 0 {
         Exit::Auth
     } else if !outcome.stale.is_empty() && refusals == 0 {

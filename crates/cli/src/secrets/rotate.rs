@@ -60,11 +60,15 @@ pub(crate) async fn resend(
         }
         if let Some(fingerprints) = &fingerprints {
             let known = fingerprints.sent(object).await?;
-            own.iter()
-                .filter(|name| known.knows(name))
-                .for_each(|name| {
+            for name in &own {
+                if known.knows(name) {
                     names.insert(name.clone());
-                });
+                } else if !known.is_empty() {
+                    // Of this object others were sent: this one is new.
+                    let of_object = resend.entry(object.clone()).or_default();
+                    of_object.insert(name.clone(), Why::Changed);
+                }
+            }
             sent.push((object, known));
         }
         for name in own.iter().filter(|name| ask.write.contains(name)) {

@@ -142,7 +142,10 @@ fn a_flow_that_somebody_changed_in_the_target_is_a_difference() {
     ])
     .ends(0);
     let shown = plan(&lab, &["--detailed-exitcode"]).ends(2);
-    assert!(shown.stdout.contains("~ inboundcall/Main  source"), "{shown}");
+    assert!(
+        shown.stdout.contains("~ inboundcall/Main  source"),
+        "{shown}"
+    );
 }
 
 /// A bundle with a prompt that has this sound.

@@ -129,6 +129,29 @@ impl Lab {
         }
     }
 
+    /// Writes a file with a value for every secret of the gold org.
+    pub fn gold_secrets(&self, name: &str) {
+        let names = [
+            "payments/api-key",
+            "payments/merchant-id",
+            "policy-api/password",
+            "policy-api/user",
+            "public-api/client-id",
+            "public-api/client-secret",
+            "Flows on Public API/clientId",
+            "Flows on Public API/clientSecret",
+            "NM Policy API/password",
+            "NM Policy API/userName",
+            "NM Payments/apiKey",
+            "NM Payments/merchantId",
+        ];
+        let values: String = names
+            .iter()
+            .map(|name| format!("{name:?}: {PLANTED}\n"))
+            .collect();
+        self.private(name, &values);
+    }
+
     /// Prepares a command in the folder, with an environment of its own.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orgsmith"));

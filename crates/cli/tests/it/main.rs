@@ -25,6 +25,7 @@ mod people;
 mod pipelines;
 mod preflight;
 mod road;
+mod rollback;
 mod secrets;
 mod stopping;
 mod vault;

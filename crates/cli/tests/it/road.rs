@@ -99,25 +99,7 @@ fn a_saved_plan_is_applied_once_and_then_stale() {
 #[test]
 fn the_gold_image_is_cloned_and_proved() {
     let lab = Lab::new();
-    let names = [
-        "payments/api-key",
-        "payments/merchant-id",
-        "policy-api/password",
-        "policy-api/user",
-        "public-api/client-id",
-        "public-api/client-secret",
-        "Flows on Public API/clientId",
-        "Flows on Public API/clientSecret",
-        "NM Policy API/password",
-        "NM Policy API/userName",
-        "NM Payments/apiKey",
-        "NM Payments/merchantId",
-    ];
-    let values: String = names
-        .iter()
-        .map(|name| format!("{name:?}: {PLANTED}\n"))
-        .collect();
-    lab.private("secrets.yaml", &values);
+    lab.gold_secrets("secrets.yaml");
     let gold = example("gold-org");
 
     let missing = lab.run(&["apply", &gold, "--to", "gold", "--yes"]).ends(5);

@@ -234,3 +234,47 @@ fn ctrl_c_while_reading_leaves_nothing() {
     );
     assert!(!lab.path("x").exists());
 }
+
+#[test]
+fn a_run_ends_with_its_budget_and_goes_on_later() {
+    let lab = Lab::new();
+    for number in 0..12 {
+        lab.write(
+            &format!("image/routing_skill/S{number}.yaml"),
+            format!("name: S{number}\n"),
+        );
+    }
+    let apply = [
+        "apply",
+        "image",
+        "--to",
+        "gold",
+        "--yes",
+        "--parallelism",
+        "1",
+    ];
+    let before = lab.sim.ledger().len();
+    lab.run(&["plan", "image", "--to", "gold"]).ends(0);
+    let reading = lab.sim.ledger().len() - before;
+    // The token is no call of the quota.
+    let budget = format!("calls={},minutes=60", reading + 4);
+    let shown = lab
+        .run(&[&apply[..], &["--budget", &budget]].concat())
+        .ends(9);
+    assert!(shown.stderr.contains("the budget is used up"), "{shown}");
+    let written = lab.writes("gold");
+    assert!((1..12).contains(&written), "{written} of 12 were written");
+    let run = {
+        let output = lab.command(&["runs", "-o", "json"]).output();
+        let runs: Value =
+            serde_json::from_slice(&output.expect("the program runs").stdout).expect("JSON");
+        assert_eq!(runs[0]["status"], "interrupted");
+        runs[0]["run"].as_str().expect("an id").to_owned()
+    };
+    lab.run(&["resume", &run, "--budget", "minutes=0"]).ends(9);
+    assert_eq!(lab.writes("gold"), written);
+    lab.run(&["resume", &run, "--budget", "minutes=60"]).ends(0);
+    assert_eq!(lab.writes("gold"), 12);
+    lab.run(&[&apply[..], &["--budget", "hours=1"]].concat())
+        .ends(64);
+}

@@ -579,6 +579,10 @@ pub struct Part {
     pub at_first: Vec<String>,
     /// Replaces the whole list, or the single object.
     pub replace: Option<ItemWrite>,
+    /// The creation of an object takes the ids of the items, and adds some by itself where it is told
+    /// none.
+    #[serde(default)]
+    pub at_creation: bool,
     /// Adds items.
     pub add: Option<ItemWrite>,
     /// Changes one item.

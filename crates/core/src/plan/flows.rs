@@ -2,10 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde_json::Value;
+
 use super::parallel::in_chunks;
 use super::planner::{FLOW_SOURCE, Item, Notes, Target};
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Driver};
+use crate::document::Files;
 use crate::flow::{self, FlowTarget, i3};
 use crate::flow_names::{self, FlowNames};
 use crate::id::{Key, Kind, ObjectRef};
@@ -24,12 +27,8 @@ pub(super) fn take_flow_sources<'p>(
     {
         return;
     }
-    let named: HashSet<&str> = flow_names::kinds().collect();
-    let live = target.live.iter();
-    let live = live
-        .filter(|(object, _)| named.contains(object.kind.as_str()))
-        .map(|(object, live)| (object, live.field("name")));
     // What the bundle says comes last and wins.
+    let live = named_live(target);
     let resolver = FlowNames::new(catalogue, live.chain(flow_names::of_bundle(desired)));
     let homes = Homes::new(desired, target);
     let mut flows: Vec<&mut Item<'p>> = items
@@ -54,6 +53,37 @@ pub(super) fn take_flow_sources<'p>(
         for (object, reason) in refused {
             notes.conflict(&object, reason);
         }
+    }
+}
+
+/// Returns the objects of a target that flows may name, with what stands in their field `name`.
+fn named_live<'t>(target: &'t Target<'_>) -> impl Iterator<Item = (&'t ObjectRef, Option<Value>)> {
+    let named: HashSet<&str> = flow_names::kinds().collect();
+    let live = target.live.iter();
+    live.filter(move |(object, _)| named.contains(object.kind.as_str()))
+        .map(|(object, live)| (object, live.field("name")))
+}
+
+/// Finds what the flows of a target name.
+pub(super) struct NamedByFlows<'t>(FlowNames<'t>);
+
+impl<'t> NamedByFlows<'t> {
+    pub(super) fn new(catalogue: &'t Catalogue, target: &'t Target<'_>) -> Self {
+        Self(FlowNames::new(catalogue, named_live(target)))
+    }
+
+    /// Returns the objects that the source of a flow names, as far as it can be read.
+    pub(super) fn by(&self, files: &Files) -> Vec<ObjectRef> {
+        let yaml = files.get(FLOW_SOURCE);
+        let scan = yaml.and_then(|bytes| flow::scan(std::str::from_utf8(bytes).ok()?).ok());
+        let export = files
+            .get(i3::FILE)
+            .and_then(|bytes| i3::manifest(bytes).ok());
+        let named = scan.iter().flat_map(|scan| &scan.references);
+        let named = named.filter_map(|reference| self.0.find(&reference.target));
+        let used = export.iter().flat_map(|manifest| &manifest.entries);
+        let used = used.filter_map(|entry| self.0.find(&entry.target()?));
+        named.chain(used).collect()
     }
 }
 

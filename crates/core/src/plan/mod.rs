@@ -7,6 +7,7 @@
 mod cut;
 mod estimate;
 mod flows;
+mod images;
 mod kept;
 mod numbers;
 mod order;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cut::{Edge, cut_cycles};
 pub use estimate::{Estimate, Rate};
+pub use images::{BadImages, Image, Images};
 pub use planner::{FLOW_SOURCE, Options, Planner, Resend, Why};
 pub use wire::pre_image;
 
@@ -30,7 +32,7 @@ use crate::bundle::{Gap, Origin};
 use crate::catalogue::JobSpec;
 use crate::diff::Change;
 use crate::document::{Slot, Template};
-use crate::id::{Kind, ObjectRef, StepId, TargetId};
+use crate::id::{Kind, ObjectRef, RunId, StepId, TargetId};
 use crate::numbers::Decision;
 
 /// The plan format that this program writes; it reads this one and older ones.
@@ -65,6 +67,12 @@ pub struct Plan {
     /// Which numbers of the target were given to which objects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
+    /// What the objects of the steps are before and after; for a rollback.
+    #[serde(default, skip_serializing_if = "Images::is_empty")]
+    pub images: Images,
+    /// The run that the plan undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<RunId>,
 }
 
 /// One of the two states that a plan was made from.

@@ -15,7 +15,8 @@ use super::order::order;
 use super::parallel::in_chunks;
 use super::steps::{Made, StepMaker, coming, for_each_template, publish};
 use super::{
-    Conflict, Counts, Digest, Estimate, FORMAT, Finding, Plan, Rate, Severity, Side, digest_of,
+    Conflict, Counts, Digest, Estimate, FORMAT, Finding, Images, Plan, Rate, Severity, Side,
+    digest_of,
 };
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
@@ -37,6 +38,8 @@ pub struct Options {
     pub rate: Rate,
     /// Objects of the source's kinds that only the target has are deleted.
     pub prune: bool,
+    /// Objects of the target that are deleted, whatever the source says.
+    pub delete: BTreeSet<ObjectRef>,
     /// Which of several objects with one key is meant, by its id in the target.
     pub pins: BTreeMap<ObjectRef, String>,
     /// Fields of objects that the target has which are left as they are there.
@@ -245,11 +248,9 @@ impl<'c> Planner<'c> {
             chunk.iter().for_each(|index| maker.make(*index));
             maker.finish()
         });
-        if self.options.prune {
-            let mut maker = maker();
-            maker.prune(self.catalogue, desired, snapshot);
-            made.push(maker.finish());
-        }
+        let mut maker = maker();
+        maker.delete(self.catalogue, desired, snapshot);
+        made.push(maker.finish());
         let mut made = Made::joined(made);
         publish(self.catalogue, &items, &target, &mut made);
         if let Some(protected) = &self.options.protected {
@@ -260,9 +261,13 @@ impl<'c> Planner<'c> {
             blobs,
             mut counts,
             notes: more,
+            images,
         } = made;
         notes.add(more);
         order(&mut steps);
+        let changed: HashSet<&ObjectRef> = steps.iter().map(|step| &step.object).collect();
+        let images = images.iter().filter(|(object, _)| changed.contains(object));
+        let images = Images::pack(images.map(|(_, line)| line));
         for (kind, captured) in &snapshot.objects {
             if let Some(counts) = counts.get_mut(kind) {
                 counts.existing = captured.len();
@@ -297,6 +302,8 @@ impl<'c> Planner<'c> {
             gaps,
             findings: notes.findings,
             decisions: Vec::new(),
+            images,
+            undoes: None,
         }
     }
 

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use names::builtin_rule;
 pub use names::{Ambiguous, Names};
 pub use portable::{Unresolved, Why, portable, reduced};
-pub(crate) use portable::{item_identity, normalise, reduced_part};
+pub(crate) use portable::{drop_nulls_in, item_identity, normalise, reduced_part};
 pub use undeclared::{loose_ids, undeclared};
 
 use crate::bundle::{Bundle, Gap, Origin};

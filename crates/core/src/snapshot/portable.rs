@@ -419,17 +419,27 @@ pub(super) fn drop_nulls(value: &mut Value) {
             list.retain(|value| !value.is_null());
             list.iter_mut().for_each(drop_nulls);
         }
-        Value::Object(map) => {
-            map.retain(|_, value| !value.is_null());
-            map.values_mut().for_each(drop_nulls);
-        }
+        Value::Object(map) => drop_nulls_in(map),
         _ => {}
     }
+}
+
+pub(crate) fn drop_nulls_in(map: &mut Map<String, Value>) {
+    map.retain(|_, value| !value.is_null());
+    map.values_mut().for_each(drop_nulls);
 }
 
 /// Brings a portable body into the one form that is written and compared.
 pub(crate) fn normalise(descriptor: &Descriptor, body: &mut Value) {
     plain_numbers(body);
+    for reference in descriptor.references.iter().filter(|r| !r.keys) {
+        if !reference.literals.is_empty() {
+            reference.path.retain(body, &mut |value| {
+                bare_literal(reference, value);
+                true
+            });
+        }
+    }
     for path in &descriptor.unordered {
         sort_list(path, body);
     }
@@ -446,6 +456,17 @@ pub(crate) fn normalise(descriptor: &Descriptor, body: &mut Value) {
         if let Some(items) = body.get_mut(&part.field).and_then(Items::list_mut) {
             items.sort_by_cached_key(|item| (item_identity(part, item), item.to_string()));
         }
+    }
+}
+
+/// Writes what means something else than an id in one way: `*`, not `{id: "*"}`.
+fn bare_literal(reference: &Reference, value: &mut Value) {
+    let id = match &*value {
+        Value::Object(map) if map.len() == 1 => map.get("id").and_then(Value::as_str),
+        _ => None,
+    };
+    if let Some(id) = id.filter(|id| reference.is_literal(id)) {
+        *value = Value::String(id.to_owned());
     }
 }
 

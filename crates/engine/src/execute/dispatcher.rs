@@ -23,7 +23,9 @@ pub(super) async fn run(execution: Execution<'_>) -> Outcome {
     }
     let mut running = FuturesUnordered::new();
     loop {
-        let closing = outcome.error.is_some() || execution.stop.is_asked();
+        let calls = execution.org.client.stats().sent;
+        outcome.spent = execution.limits.budget.is_spent(calls);
+        let closing = outcome.error.is_some() || execution.stop.is_asked() || outcome.spent;
         while !closing && running.len() < execution.limits.parallelism.max(1) {
             let next = board.next(running.is_empty());
             if next.is_empty() {

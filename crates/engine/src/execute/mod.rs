@@ -13,7 +13,7 @@ mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use orgsmith_core::catalogue::Catalogue;
@@ -37,6 +37,24 @@ pub struct Limits {
     /// The longest wait for a new object to become visible; what the kind says when nothing is
     /// given.
     pub visibility: Option<Duration>,
+    /// When to stop beginning steps.
+    pub budget: Budget,
+}
+
+/// What a run may use; steps that are under way when it is used up are finished.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Budget {
+    /// API calls of the org's client, from its start.
+    pub calls: Option<u64>,
+    /// A point in time.
+    pub until: Option<Instant>,
+}
+
+impl Budget {
+    fn is_spent(&self, calls: u64) -> bool {
+        let Self { calls: most, until } = self;
+        most.is_some_and(|most| calls >= most) || until.is_some_and(|until| Instant::now() >= until)
+    }
 }
 
 impl Default for Limits {
@@ -44,6 +62,7 @@ impl Default for Limits {
         Self {
             parallelism: 10,
             visibility: None,
+            budget: Budget::default(),
         }
     }
 }
@@ -166,6 +185,8 @@ pub struct Outcome {
     pub error: Option<ExecuteError>,
     /// Somebody asked the run to end.
     pub stopped: bool,
+    /// The budget was used up.
+    pub spent: bool,
 }
 
 impl Outcome {

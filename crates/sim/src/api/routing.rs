@@ -72,7 +72,7 @@ const KINDS: &[Kind] = &[
                 "skillConditions[].languageSkillConditions[].languageSkill",
                 "language",
             ),
-            Ref::to("$memberDivisions[]", "division"),
+            Ref::to("$memberDivisions[]", "division").starrable(),
         ],
         server: &["memberCount", "status"],
         prepare: Some(prepare_skill_group),

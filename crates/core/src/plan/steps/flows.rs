@@ -118,7 +118,7 @@ impl StepMaker<'_, '_> {
                 changes: Vec::new(),
                 reason: format!("{owner} has locked it, and --unlock was given"),
                 expected: expected(item.descriptor, live),
-                write: unlock(&item.object),
+                write: flow_action("unlock", &item.object),
             },
         );
         true
@@ -137,11 +137,11 @@ pub(super) fn is_locked(owner: &str) -> String {
     )
 }
 
-/// Takes the lock of a flow away, whoever holds it.
-pub(super) fn unlock(flow: &ObjectRef) -> Write {
+/// Does something to a flow that is not an edit: takes its lock away, puts it out of force.
+pub(super) fn flow_action(action: &str, flow: &ObjectRef) -> Write {
     Write::Request(Request {
         method: "POST".into(),
-        path: "/api/v2/flows/actions/unlock".into(),
+        path: format!("/api/v2/flows/actions/{action}"),
         params: Vec::new(),
         query: BTreeMap::from([(
             "flow".to_owned(),

@@ -11,14 +11,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
+use super::images::{self, Parts};
 use super::planner::{Cuts, Item, Notes, Open, Options, Presence, Target, count};
 use super::wire;
 use super::{Action, Blob, Counts, Expected, Request, Step, Write, digest_of};
 use crate::catalogue::{ClonePhase, Descriptor, Driver, Part, WriteSpec};
 use crate::diff::{Change, changes};
-use crate::document::{Captured, Slot, Template, for_each_object_at, for_each_slot_in};
+use crate::document::{Captured, Portable, Slot, Template, for_each_object_at, for_each_slot_in};
 use crate::id::{Kind, ObjectRef, StepId};
-use crate::snapshot::{builtin_rule, portable};
+use crate::snapshot::{builtin_rule, drop_nulls_in, portable};
 
 pub(super) use publish::publish;
 
@@ -78,6 +79,8 @@ pub(super) struct Made {
     pub(super) blobs: BTreeMap<String, Blob>,
     pub(super) counts: BTreeMap<Kind, Counts>,
     pub(super) notes: Notes,
+    /// What objects that have steps are before and after, each as a line of [`super::Images`].
+    pub(super) images: BTreeMap<ObjectRef, String>,
 }
 
 impl Made {
@@ -90,7 +93,9 @@ impl Made {
                 blobs,
                 counts,
                 notes,
+                images,
             } = made;
+            all.images.extend(images);
             all.steps.extend(steps);
             all.blobs.extend(blobs);
             all.notes.add(notes);
@@ -127,6 +132,7 @@ pub(super) struct StepMaker<'m, 'p> {
     steps: Vec<Step>,
     blobs: BTreeMap<String, Blob>,
     counts: BTreeMap<Kind, Counts>,
+    images: BTreeMap<ObjectRef, String>,
 }
 
 /// One step before it has an id and prerequisites.
@@ -157,11 +163,13 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             steps: Vec::new(),
             blobs: BTreeMap::new(),
             counts: BTreeMap::new(),
+            images: BTreeMap::new(),
         }
     }
 
     pub(super) fn finish(self) -> Made {
         Made {
+            images: self.images,
             steps: self.steps,
             blobs: self.blobs,
             counts: self.counts,
@@ -174,6 +182,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         let item = &self.items[index].open();
         let first = self.steps.len();
         let before = self.notes.conflicts.len();
+        let mut was = None;
         match item.state {
             Presence::Missing if item.descriptor.singleton && item.descriptor.create.is_none() => {
                 let reason = "the target was read without it".to_owned();
@@ -182,12 +191,21 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             Presence::Missing => self.create(item, index),
             Presence::Deleted(deleted) => {
                 let deleted = deleted.open();
+                let portable = self.portable(item, &deleted);
                 self.adopt(item, &deleted);
-                self.update(item, &deleted, true);
+                self.update(item, &deleted, &portable, true);
             }
-            Presence::Live(live) => self.update(item, &live.open(), false),
+            Presence::Live(live) => {
+                let live = live.open();
+                let portable = self.portable(item, &live);
+                self.update(item, &live, &portable, false);
+                was = Some(portable);
+            }
         }
         let planned = self.steps.len() > first;
+        if planned {
+            self.note_image(&item.object, was.as_ref(), Some((&item.body, &item.files)));
+        }
         let conflict = self.notes.conflicts.len() > before;
         let counts = count(&mut self.counts, &item.object.kind);
         match item.state {
@@ -197,6 +215,29 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             Presence::Live(_) if planned => counts.update += 1,
             Presence::Live(_) => counts.same += 1,
         }
+    }
+
+    fn portable(&self, item: &Open<'_>, live: &Captured) -> Portable {
+        let (descriptor, names) = (item.descriptor, &self.target.names);
+        portable(
+            descriptor,
+            item.object.clone(),
+            live,
+            names,
+            &mut Vec::new(),
+        )
+    }
+
+    /// Notes what an object is before and after its steps.
+    fn note_image(&mut self, object: &ObjectRef, was: Option<&Portable>, is: Option<Parts<'_>>) {
+        // What is written over must be kept; what is written is kept already.
+        let files = was.into_iter().flat_map(|was| was.files.values());
+        for bytes in files {
+            self.blob(bytes);
+        }
+        let was = was.map(|was| (&was.body, &was.files));
+        let line = images::line(object, was, is);
+        self.images.insert(object.clone(), line);
     }
 
     /// Adds the step that creates an object.
@@ -242,6 +283,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         let (now, later) = defer(descriptor, call, own.clone(), &waiting);
         let parts_first = descriptor.update_last || !sharing.is_empty();
         let mut fields = now;
+        fields.extend(at_creation(descriptor, &item.body));
         fields.extend(descriptor.create_with.clone());
         let body = wire::body(descriptor, call, fields);
         let write = match descriptor.driver == Driver::Asset {
@@ -372,25 +414,16 @@ impl<'m, 'p> StepMaker<'m, 'p> {
     }
 
     /// Makes the steps that bring an object that exists to what is desired.
-    fn update(&mut self, item: &Open<'_>, live: &Captured, adopted: bool) {
+    fn update(&mut self, item: &Open<'_>, live: &Captured, portable: &Portable, adopted: bool) {
         let descriptor = item.descriptor;
         let rule = builtin_rule(descriptor, &live.body);
         if rule.is_some_and(|rule| rule.fixed) {
             return;
         }
-        let mut unresolved = Vec::new();
-        let names = &self.target.names;
-        let portable = portable(
-            descriptor,
-            item.object.clone(),
-            live,
-            names,
-            &mut unresolved,
-        );
         if descriptor.driver == Driver::Flow {
-            return self.update_flow(item, live, &portable);
+            return self.update_flow(item, live, portable);
         }
-        if descriptor.driver == Driver::Asset && !self.file(item, &portable) {
+        if descriptor.driver == Driver::Asset && !self.file(item, portable) {
             return;
         }
         let unread = |part: &&Part| {
@@ -408,10 +441,16 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 || descriptor.parts.iter().any(|part| part.field == field)
         };
         let mut found = changes(&item.body, &portable.body, &skip);
-        // Whether a secret that is there is the wanted one, nobody can tell.
+        // Whether a secret that is there is the wanted one, nobody can tell; nor, where an answer has
+        // no word of secrets, whether there is one.
+        let silent = |path: &str| {
+            let told = portable.body.get(root(path));
+            told.is_none_or(|told| told.as_object().is_some_and(Map::is_empty))
+        };
         found.retain(|change| {
             let wanted = change.new.as_ref().and_then(Slot::of);
-            change.old.is_none() || !matches!(wanted, Some(Slot::Secret(_)))
+            let is_secret = matches!(wanted, Some(Slot::Secret(_)));
+            !is_secret || change.old.is_none() && !silent(&change.path)
         });
         secrets::resend(item, &mut found);
         // Publishing is a step of its own, behind all others.
@@ -440,7 +479,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         }
         // Once a step has changed the object, it is no longer what was read.
         let changed = adopted || division.is_some();
-        if descriptor.driver == Driver::Script && !self.file(item, &portable) {
+        if descriptor.driver == Driver::Script && !self.file(item, portable) {
             return;
         }
         if let Some((name, change)) = division {
@@ -463,7 +502,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 );
             }
         }
-        self.uploads(item, Some(&portable), false);
+        self.uploads(item, Some(portable), false);
         if !found.is_empty() && descriptor.update_last {
             self.update_body(item, live, &found, changed);
         }
@@ -554,8 +593,10 @@ impl<'m, 'p> StepMaker<'m, 'p> {
                 body: Template::new(Value::Object(fields)),
             }
         } else {
-            if call.method == "PATCH" {
-                fields.retain(|field, _| changed(field) || call.always.contains(field));
+            match call.method == "PATCH" {
+                true => fields.retain(|field, _| changed(field) || call.always.contains(field)),
+                // What a PUT leaves out has no value.
+                false => drop_nulls_in(&mut fields),
             }
             write_object(item, call, wire::body(descriptor, call, fields))
         };
@@ -721,6 +762,14 @@ fn defer(
     let mut now = own;
     now.retain(|field, _| !later.contains(field) && !call.omit.contains(field));
     (now, later)
+}
+
+/// Returns the parts that go with the creation.
+fn at_creation(descriptor: &Descriptor, body: &Map<String, Value>) -> Map<String, Value> {
+    let parts = descriptor.parts.iter().filter(|part| part.at_creation);
+    parts
+        .filter_map(|part| Some((part.field.clone(), body.get(&part.field)?.clone())))
+        .collect()
 }
 
 fn without_parts(descriptor: &Descriptor, body: &Map<String, Value>) -> Map<String, Value> {

@@ -13,7 +13,7 @@ use crate::id::ObjectRef;
 use crate::path::Items;
 use crate::plan::planner::Open;
 use crate::plan::{Action, Request, Write, digest_of, wire};
-use crate::snapshot::{item_identity, reduced_part};
+use crate::snapshot::{drop_nulls_in, item_identity, reduced_part};
 
 /// Up to this many new rows, a call per row is cheaper than a job for all.
 const ROWS_BY_CALL: usize = 2;
@@ -49,7 +49,7 @@ impl StepMaker<'_, '_> {
 
     pub(super) fn new_parts(&mut self, item: &Open<'_>) {
         let descriptor = item.descriptor;
-        for part in &descriptor.parts {
+        for part in descriptor.parts.iter().filter(|part| !part.at_creation) {
             if let Some(desired) = item.body.get(&part.field) {
                 self.part(item, part, desired, None, None, true);
             }
@@ -242,6 +242,7 @@ impl StepMaker<'_, '_> {
             found.iter().any(|change| root(&change.path) == field) || !whole.contains_key(field)
         });
         wire::overlay(&mut whole, &differing);
+        drop_nulls_in(&mut whole);
         let body = wire::item_body(item.descriptor, part, replace, &Value::Object(whole));
         let Value::Object(mut body) = body else {
             return;

@@ -102,7 +102,9 @@ fn check_write(lint: &mut Lint<'_>, place: &str, write: &WriteSpec) {
             } else {
                 let name = name.split('.').next().unwrap_or(name);
                 let is = |field: &String| field == name;
+                let mut parts = kind.parts.iter().filter(|part| part.at_creation);
                 kind.fields.iter().any(is) && !write.omit.iter().any(is)
+                    || place == "create" && parts.any(|part| part.field == name)
             };
             if !takes {
                 lint.find(

@@ -7,6 +7,7 @@ mod locks;
 mod model;
 mod parts;
 mod prune;
+mod rollback;
 mod screens;
 mod unread;
 

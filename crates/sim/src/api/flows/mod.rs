@@ -361,7 +361,9 @@ fn republish(cx: &mut Cx<'_>, req: &Req) -> Answer {
 fn deactivate(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let (id, mut fields) = acted_on(cx, req)?;
     check_unlocked(cx, &fields)?;
+    // What is not in force uses nothing.
     fields.remove("publishedVersion");
+    fields.remove("$holds");
     fields.insert("active".into(), false.into());
     done(cx, &id, fields)
 }

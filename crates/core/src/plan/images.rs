@@ -1,0 +1,201 @@
+//! What the objects of a plan are before it and after it: what it takes to undo a run.
+//!
+//! A plan says what it changes; to undo it, one must know whole objects: those that are deleted, and
+//! those of which a call replaces a list. The images of all objects are one compressed text, because
+//! a plan for a large org has many of them and nobody reads them.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write as _};
+
+use base64::engine::general_purpose::STANDARD;
+use base64::read::DecoderReader;
+use base64::write::EncoderStringWriter;
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Blob, digest_of};
+use crate::document::{Files, Portable};
+use crate::id::ObjectRef;
+
+/// The largest text that is unpacked: more than any org has, and less than a bomb.
+const MAX_TEXT: u64 = 4 << 30;
+
+/// The objects of a plan, as they are before it and after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Images(String);
+
+/// One object, before and after.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    /// What the target had; nothing where it had none.
+    pub before: Option<Portable>,
+    /// What is wanted; nothing where it is deleted.
+    pub after: Option<Portable>,
+}
+
+/// Says that the images of a plan cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("what the plan keeps of its objects cannot be read: {0}")]
+pub struct BadImages(#[from] io::Error);
+
+/// An image as a line of the text.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    object: ObjectRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<Kept>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<Kept>,
+}
+
+/// A document whose files are among the plan's blobs.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    body: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    files: BTreeMap<String, String>,
+}
+
+impl Kept {
+    fn new(body: &Map<String, Value>, files: &Files) -> Self {
+        let files = files.iter();
+        Self {
+            body: body.clone(),
+            files: files
+                .map(|(name, bytes)| (name.clone(), digest_of(bytes)))
+                .collect(),
+        }
+    }
+
+    /// A file that the plan does not hold is left out: nobody sends it.
+    fn open(self, object: &ObjectRef, blobs: &BTreeMap<String, Blob>) -> Portable {
+        let files = self.files.into_iter();
+        let files = files.filter_map(|(name, digest)| {
+            let bytes = blobs.get(&digest)?.bytes()?;
+            Some((name, bytes.into()))
+        });
+        Portable {
+            object: object.clone(),
+            body: self.body,
+            files: files.collect(),
+        }
+    }
+}
+
+/// A document, as a body and files.
+pub(super) type Parts<'p> = (&'p Map<String, Value>, &'p Files);
+
+/// Writes the image of an object down.
+pub(super) fn line(
+    object: &ObjectRef,
+    before: Option<Parts<'_>>,
+    after: Option<Parts<'_>>,
+) -> String {
+    let kept = |parts: Option<Parts<'_>>| parts.map(|(body, files)| Kept::new(body, files));
+    let line = Line {
+        object: object.clone(),
+        before: kept(before),
+        after: kept(after),
+    };
+    serde_json::to_string(&line).expect("it has text keys only")
+}
+
+impl Images {
+    pub(super) fn pack<'l>(lines: impl IntoIterator<Item = &'l String>) -> Self {
+        let text = EncoderStringWriter::new(&STANDARD);
+        let mut text = ZlibEncoder::new(text, Compression::fast());
+        let mut any = false;
+        for line in lines {
+            any = true;
+            text.write_all(line.as_bytes())
+                .and_then(|()| text.write_all(b"\n"))
+                .expect("memory takes everything");
+        }
+        if !any {
+            return Self::default();
+        }
+        let text = text.finish().expect("memory takes everything");
+        Self(text.into_inner())
+    }
+
+    /// Tells whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the objects; `blobs` are those of the plan.
+    ///
+    /// # Errors
+    /// The text is damaged.
+    pub fn open(
+        &self,
+        blobs: &BTreeMap<String, Blob>,
+    ) -> Result<BTreeMap<ObjectRef, Image>, BadImages> {
+        let mut found = BTreeMap::new();
+        if self.is_empty() {
+            return Ok(found);
+        }
+        let text = DecoderReader::new(self.0.as_bytes(), &STANDARD);
+        let text = io::BufReader::new(ZlibDecoder::new(text).take(MAX_TEXT));
+        let lines = serde_json::Deserializer::from_reader(text).into_iter::<Line>();
+        for line in lines {
+            let Line {
+                object,
+                before,
+                after,
+            } = line.map_err(io::Error::from)?;
+            let open = |kept: Option<Kept>| kept.map(|kept| kept.open(&object, blobs));
+            let (before, after) = (open(before), open(after));
+            found.insert(object, Image { before, after });
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().expect("an object")
+    }
+
+    #[test]
+    fn images_come_back_with_the_files_that_the_plan_holds() {
+        let object: ObjectRef = "flow/inboundcall/A".parse().expect("a reference");
+        let held: std::sync::Arc<[u8]> = b"source".as_slice().into();
+        let blobs = BTreeMap::from([(digest_of(&held), Blob::new(&held))]);
+        let files = Files::from([
+            ("flow.yaml".to_owned(), held.clone()),
+            ("other".to_owned(), b"not held".as_slice().into()),
+        ]);
+        let body = map(json!({"name": "A"}));
+        let none = Files::new();
+        let lines = [line(&object, Some((&body, &files)), Some((&body, &none)))];
+        let images = Images::pack(&lines);
+        let found = images.open(&blobs).expect("they can be read");
+        let image = &found[&object];
+        let before = image.before.as_ref().expect("there was one");
+        assert_eq!(before.body, body);
+        assert_eq!(before.files, Files::from([("flow.yaml".to_owned(), held)]));
+        assert!(image.after.as_ref().expect("there is one").files.is_empty());
+    }
+
+    #[test]
+    fn a_damaged_text_is_an_error() {
+        let object: ObjectRef = "routing_queue/A".parse().expect("a reference");
+        let body = map(json!({"name": "A"}));
+        let none = Files::new();
+        let Images(text) = Images::pack(&[line(&object, None, Some((&body, &none)))]);
+        for damaged in [&text[1..], &text[..text.len() / 2], "%", "AAAA"] {
+            let images = Images(damaged.to_owned());
+            images.open(&BTreeMap::new()).expect_err("it is damaged");
+        }
+        assert!(Images::pack(&[]).is_empty());
+    }
+}
