@@ -72,7 +72,8 @@ pub(crate) fn read(
             };
             Some(Failed {
                 error,
-                outcome: Outcome::Final,
+                // As if it had been cut off: a gateway on the way may have written it.
+                outcome: Outcome::Lost { retry_after: None },
                 paced: false,
             })
         })?

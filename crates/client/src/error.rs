@@ -142,7 +142,11 @@ pub enum Error {
         fault: AuthFault,
     },
     /// The tries or the time are used up.
-    #[error("{call}: gave up after {attempts} attempts in {:.1} s", .elapsed.as_secs_f64())]
+    #[error(
+        "{call}: gave up after {attempts} attempt{} in {:.1} s",
+        if *.attempts == 1 { "" } else { "s" },
+        .elapsed.as_secs_f64()
+    )]
     Exhausted {
         /// The call.
         call: Box<CallRef>,

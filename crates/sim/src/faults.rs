@@ -113,6 +113,10 @@ pub enum FaultAction {
     TruncateBody,
     /// Does the work and answers with a body that is not JSON, called JSON.
     MalformedJson,
+    /// Does the work and answers with so many blanks behind the body.
+    Pad(u64),
+    /// Does the work and answers a page that names itself as the next, of very many.
+    SamePage,
     /// Answers an HTML page, as a gateway does; the work is not done.
     Html {
         /// The HTTP status.
@@ -183,7 +187,7 @@ impl Rule {
         let matches = of.as_deref().is_none_or(|of| org == Some(of))
             && with
                 .as_deref()
-                .is_none_or(|with| with.eq_ignore_ascii_case(method))
+                .is_none_or(|with| glob(&with.to_ascii_uppercase(), method))
             && at.as_deref().is_none_or(|at| glob(at, path));
         if !matches {
             return None;

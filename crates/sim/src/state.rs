@@ -259,6 +259,10 @@ impl State {
                     body: Bytes::from_static(b"<html><body><h1>Bad Gateway</h1></body></html>"),
                 }
             }
+            Some(FaultAction::SamePage) => {
+                let first = first_page(incoming);
+                self.work(&first, now, &mut trace, &correlation_id)
+            }
             _ => self.work(incoming, now, &mut trace, &correlation_id),
         };
         match fault {
@@ -269,6 +273,16 @@ impl State {
                 outgoing.body = Bytes::from_static(b"{\"entities\": [}");
                 outgoing.content_type = Some("application/json".to_owned());
             }
+            Some(FaultAction::Pad(bytes)) => {
+                let mut body = outgoing.body.to_vec();
+                body.resize(
+                    body.len()
+                        .saturating_add(usize::try_from(*bytes).unwrap_or(0)),
+                    b' ',
+                );
+                outgoing.body = body.into();
+            }
+            Some(FaultAction::SamePage) => same_page(incoming, &mut outgoing),
             _ => {}
         }
         outgoing
@@ -673,4 +687,28 @@ fn ledger_body(body: &Bytes) -> Option<Value> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Returns a request for the first page, whichever it asks for.
+fn first_page(incoming: &Incoming) -> Incoming {
+    let mut first = incoming.clone();
+    let place = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        !matches!(name, "pageNumber" | "after" | "cursor")
+    };
+    let kept: Vec<&str> = incoming.query.split('&').filter(place).collect();
+    first.query = kept.join("&");
+    first
+}
+
+/// Makes a page of a list one that the list never gets past.
+fn same_page(incoming: &Incoming, outgoing: &mut Outgoing) {
+    let Ok(Value::Object(mut page)) = serde_json::from_slice(&outgoing.body) else {
+        return;
+    };
+    let itself = format!("{}?{}", incoming.path, incoming.query);
+    page.insert("nextUri".into(), itself.into());
+    page.insert("pageCount".into(), 1_000_000.into());
+    page.insert("total".into(), 100_000_000.into());
+    outgoing.body = Value::Object(page).to_string().into();
 }

@@ -585,11 +585,11 @@ fn blob(worker: &Worker<'_>, digest: &str) -> Result<Vec<u8>, Failure> {
 /// Sorts a failed call: said no, said nothing, or never asked.
 fn failure(error: Error, versioned: bool) -> Failure {
     if error.may_have_been_acted_on() && !is_clear_refusal(&error) {
-        return Failure::Unknown(error.to_string());
+        return Failure::Unknown(chain(&error));
     }
     if is_fatal(&error) {
         return Failure::NotSent {
-            reason: error.to_string(),
+            reason: chain(&error),
             fatal: Some(error),
         };
     }
@@ -602,7 +602,7 @@ fn failure(error: Error, versioned: bool) -> Failure {
     let stale = versioned && (status == Some(409) || says("does not match the current version"));
     let reason = Refusal {
         status,
-        text: error.to_string(),
+        text: chain(&error),
     };
     Failure::Refused {
         reason,

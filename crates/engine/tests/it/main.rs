@@ -8,6 +8,7 @@ mod faults;
 mod fixtures;
 mod kinds;
 mod lab;
+mod matrix;
 mod odd;
 mod people;
 mod permissions;
