@@ -17,7 +17,8 @@ use crate::document::Portable;
 use crate::id::{ObjectRef, RunId, StepId};
 use crate::journal::StepState;
 use crate::plan::{
-    Action, BadImages, Conflict, Finding, Image, Options, Plan, Planner, Severity, Step,
+    Action, BadImages, CODE_CHANGE, Conflict, FUNCTION_CODE, Finding, Image, Options, Plan,
+    Planner, Severity, Step,
 };
 use crate::select::Selection;
 use crate::snapshot::Snapshot;
@@ -336,6 +337,11 @@ impl Touched<'_> {
             if let Some(secret) = change.same_secret() {
                 tell(format!(
                     "the secret {secret} keeps the value that the run sent"
+                ));
+            } else if change.path == CODE_CHANGE {
+                tell(format!(
+                    "the code of its function stays as the run uploaded it, as no org gives the old \
+                     one back; apply a bundle with the old {FUNCTION_CODE}"
                 ));
             } else if change.old.is_none() && !is_part && change.path.contains('[') {
                 tell(format!(

@@ -258,7 +258,7 @@ pub(crate) async fn wait(org: &Org, path: &str, job: &JobSpec) -> Result<(), Job
 }
 
 /// Asks for the state of a job until it says how it ended.
-async fn end_of(
+pub(crate) async fn end_of(
     org: &Org,
     call: &Call,
     job: &str,

@@ -92,7 +92,7 @@ async fn answer(shared: Shared, request: Request<Received>) -> Result<Response<B
         headers: parts
             .headers
             .iter()
-            .filter(|(name, _)| name.as_str().starts_with("x-"))
+            .filter(|(name, _)| name.as_str().starts_with("x-") || *name == header::CONTENT_TYPE)
             .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
             .collect(),
         body,

@@ -322,7 +322,8 @@ pub struct ListSpec {
     #[serde(default)]
     pub only: BTreeMap<String, serde_json::Value>,
     /// The field of an unpaged answer that holds the rows, if it is not `entities`; for lists of
-    /// parts.
+    /// parts. Of a part that is a single object it is the field that holds it; what the answer says
+    /// beside it is kept with it.
     pub rows: Option<String>,
     /// The rows are objects that were deleted and can be restored.
     #[serde(default)]
@@ -548,6 +549,8 @@ pub struct Part {
     pub list: Option<ListSpec>,
     /// The list is not asked for where this field of the object is zero or empty.
     pub when: Option<String>,
+    /// Only objects that refer to one of a certain sort have it: the function of a data action.
+    pub having: Option<Having>,
     /// Asking costs a call for each object, and most have nothing of their own there: only objects
     /// that a selection names with what they need are asked, and those of whose part a document
     /// speaks.
@@ -598,6 +601,18 @@ pub struct Part {
     /// is only taken along with others comes without.
     #[serde(skip)]
     pub members: bool,
+}
+
+/// Says which objects have a part, by what they refer to.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Having {
+    /// Where the object refers to the other one.
+    pub reference: FieldPath,
+    /// A place in the other one. It is part of its key, so that a document tells without it.
+    pub field: FieldPath,
+    /// What stands there.
+    pub value: String,
 }
 
 /// What a part needs that is not read of every object.

@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 
 pub use descriptor::{
     Asked, Builtin, CallSpec, ClonePhase, DeleteSpec, Descriptor, DraftSpec, Driver, Gathered,
-    Inverse, ItemBody, ItemWrite, JobSpec, KeySpec, LeaveOut, ListSpec, MemberOf, Paging, Parent,
-    Part, PublishSpec, ReadSpec, Reference, Together, WireField, WriteSpec,
+    Having, Inverse, ItemBody, ItemWrite, JobSpec, KeySpec, LeaveOut, ListSpec, MemberOf, Paging,
+    Parent, Part, PublishSpec, ReadSpec, Reference, Together, WireField, WriteSpec,
 };
 
 use crate::id::Kind;

@@ -101,7 +101,17 @@ pub(super) fn templates(step: &Step) -> Vec<(String, &Template)> {
             let body = body.iter().map(|t| ("body".to_owned(), t));
             params.chain(query).chain(body).collect()
         }
-        Write::ActionDraft { body } => vec![("body".to_owned(), body)],
+        Write::ActionDraft {
+            body,
+            function,
+            creates: _,
+        } => {
+            let settings = function.iter().map(|function| &function.settings);
+            let settings = settings.map(|settings| ("function".to_owned(), settings));
+            std::iter::once(("body".to_owned(), body))
+                .chain(settings)
+                .collect()
+        }
         Write::FileImport {
             file: _,
             body,
@@ -129,7 +139,11 @@ pub(super) fn blob_of(step: &Step) -> Option<&str> {
             body: _,
             slots: _,
         } => Some(file),
-        Write::Request(_) | Write::ActionDraft { .. } => None,
+        Write::ActionDraft { function, .. } => {
+            let code = function.as_ref()?.code.as_ref()?;
+            Some(&code.file)
+        }
+        Write::Request(_) => None,
     }
 }
 

@@ -35,6 +35,9 @@ impl Default for Rate {
 /// Polls of an Architect job until it ends, on the average.
 const FLOW_POLLS: usize = 2;
 
+/// Polls of a function's draft until its code can be used, on the average.
+const CODE_POLLS: usize = 2;
+
 /// Returns the number of calls a step takes when all goes well.
 pub(super) fn calls(step: &Step) -> usize {
     let check = usize::from(matches!(step.expected, Some(Expected::PreImage(_))));
@@ -44,7 +47,21 @@ pub(super) fn calls(step: &Step) -> usize {
             Write::FlowImport { .. } => 1 + FLOW_POLLS,
             Write::Upload { .. } => 2,
             Write::RowsImport { .. } => 2,
-            Write::ActionDraft { .. } => 3,
+            Write::ActionDraft {
+                body: _,
+                function,
+                creates: _,
+            } => match function {
+                None => 3,
+                // The settings go in, and the version comes out.
+                Some(function) => {
+                    6 + if function.code.is_some() {
+                        1 + CODE_POLLS
+                    } else {
+                        0
+                    }
+                }
+            },
             Write::FileImport { .. } => 3,
         }
 }

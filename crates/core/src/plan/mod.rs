@@ -171,11 +171,44 @@ pub enum Write {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         slots: BTreeMap<String, Template>,
     },
-    /// A data action's contract is changed through a draft, which is then published.
+    /// A data action's contract or function is changed through a draft, which is then published.
     ActionDraft {
         /// The body of the draft.
         body: Template,
+        /// What it runs, where it is a function.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        function: Option<Function>,
+        /// The draft is of a new action.
+        #[serde(default, skip_serializing_if = "is_false")]
+        creates: bool,
     },
+}
+
+/// The name of the file beside a document that is the code of its function.
+pub const FUNCTION_CODE: &str = "function.zip";
+
+/// Where a change says that the code of a function differs.
+pub(crate) const CODE_CHANGE: &str = "function.code";
+
+/// What a data action runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Function {
+    /// The body of its settings.
+    pub settings: Template,
+    /// Its code, where the target has not got it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+}
+
+/// The code of a function, an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    /// The name under which it is uploaded; equal code has equal names.
+    pub name: String,
+    /// The blob with its content.
+    pub file: String,
 }
 
 impl Step {
@@ -198,7 +231,7 @@ impl Write {
     pub fn is_versioned(&self) -> bool {
         match self {
             Self::Request(request) => request.versioned,
-            Self::ActionDraft { .. } => true,
+            Self::ActionDraft { creates, .. } => !creates,
             Self::FlowImport { .. }
             | Self::FileImport { .. }
             | Self::Upload { .. }

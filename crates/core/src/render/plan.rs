@@ -258,7 +258,17 @@ fn sent(write: &Write) -> String {
             body: _,
             slots: _,
         } => format!("uploads the file {file}"),
-        Write::ActionDraft { body: _ } => "publishes a draft".to_owned(),
+        Write::ActionDraft {
+            body: _,
+            function,
+            creates: _,
+        } => match function
+            .as_ref()
+            .and_then(|function| function.code.as_ref())
+        {
+            Some(code) => format!("uploads the code {}, publishes a draft", code.file),
+            None => "publishes a draft".to_owned(),
+        },
     }
 }
 

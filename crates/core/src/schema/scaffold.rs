@@ -113,7 +113,11 @@ fn files(driver: Driver) -> Option<&'static str> {
             "The files of its languages lie in a folder beside this one that has its name."
         }
         Driver::Asset => "The file itself lies in a folder beside this one that has its name.",
-        Driver::Crud | Driver::Credential | Driver::Action | Driver::Datatable => return None,
+        Driver::Action => {
+            "Of an action of the function integration, the code lies in a folder beside this file \
+             that has its name: function.zip."
+        }
+        Driver::Crud | Driver::Credential | Driver::Datatable => return None,
     })
 }
 

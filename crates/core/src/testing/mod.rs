@@ -182,7 +182,8 @@ impl Org {
                 );
             }
             let called = |part: &&Part| part.list.is_some() || part.inverse.is_some();
-            for part in descriptor.parts.iter().filter(called) {
+            let everybodys = |part: &&Part| part.having.is_none();
+            for part in descriptor.parts.iter().filter(called).filter(everybodys) {
                 set(&part.field, if part.single { json!({}) } else { json!([]) });
             }
             if descriptor.version {

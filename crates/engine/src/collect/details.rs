@@ -1,5 +1,6 @@
 //! What a list row does not say: whole bodies, parts, flow sources, audio.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
@@ -7,6 +8,8 @@ use orgsmith_client::{Call, Error, path_segment};
 use orgsmith_core::bundle::Gap;
 use orgsmith_core::catalogue::{Descriptor, Driver, ListSpec, Part, Reference};
 use orgsmith_core::document::{Captured, Stored};
+use orgsmith_core::id::Kind;
+use orgsmith_core::path::FieldPath;
 use orgsmith_core::snapshot::UNPUBLISHED;
 use serde_json::{Value, json};
 
@@ -39,15 +42,52 @@ pub(super) fn without(descriptor: &Descriptor, left_out: impl Fn(&Part) -> bool)
     lean
 }
 
-/// Fills in what the rows of a kind do not say.
+/// Objects that those of a kind refer to and that are of a certain sort, by the part that only
+/// those have which refer to them.
+type Sorts = BTreeMap<String, (FieldPath, HashSet<String>)>;
+
+/// Finds the objects of each sort that some part asks for.
+fn sorts(descriptor: &Descriptor, others: &BTreeMap<Kind, Vec<Stored>>) -> Sorts {
+    let mut found = Sorts::new();
+    for part in &descriptor.parts {
+        let Some(having) = &part.having else {
+            continue;
+        };
+        let mut references = descriptor.references.iter();
+        let kind = references
+            .find(|reference| reference.path == having.reference)
+            .and_then(|reference| reference.kind.as_ref());
+        let others = kind.and_then(|kind| others.get(kind)).into_iter().flatten();
+        let of_sort = others.filter(|other| {
+            let body = other.fields(&|field| field == having.field.root());
+            having.field.get(&body).and_then(Value::as_str) == Some(&having.value)
+        });
+        let ids = of_sort.map(|other| other.id.as_str().to_owned()).collect();
+        found.insert(part.field.clone(), (having.reference.clone(), ids));
+    }
+    found
+}
+
+/// Tells whether an object has a part, by what it refers to.
+fn has(sorts: &Sorts, part: &Part, captured: &Captured) -> bool {
+    sorts.get(&part.field).is_none_or(|(reference, ids)| {
+        let other = reference.get(&captured.body);
+        let id = other.map(|other| other.get("id").unwrap_or(other));
+        id.and_then(Value::as_str)
+            .is_some_and(|id| ids.contains(id))
+    })
+}
+
+/// Fills in what the rows of a kind do not say; `others` has what its objects refer to.
 pub(super) async fn fill(
     org: &Org,
     descriptor: &Descriptor,
     objects: Vec<Stored>,
-    inverse: Inverse,
-    items: &Items,
+    (inverse, items): (Inverse, &Items),
+    others: &BTreeMap<Kind, Vec<Stored>>,
     collector: &mut Collector<'_>,
 ) -> Vec<Stored> {
+    let sorts = &sorts(descriptor, others);
     let calls = descriptor.read.as_ref().is_some_and(|read| read.each)
         || descriptor
             .parts
@@ -56,7 +96,7 @@ pub(super) async fn fill(
     let mut filled = objects;
     if calls {
         let read = stream::iter(std::mem::take(&mut filled))
-            .map(|stored| one(org, descriptor, stored.open(), inverse, items))
+            .map(|stored| one(org, descriptor, stored.open(), (inverse, items), sorts))
             .buffered(CONCURRENCY);
         let mut read = std::pin::pin!(read);
         while let Some((captured, whole, failures)) = read.next().await {
@@ -93,8 +133,8 @@ async fn one(
     org: &Org,
     descriptor: &Descriptor,
     mut captured: Captured,
-    inverse: Inverse,
-    items: &Items,
+    (inverse, items): (Inverse, &Items),
+    sorts: &Sorts,
 ) -> (Captured, bool, Vec<Failure>) {
     let mut failures = Vec::new();
     if let Some(read) = descriptor.read.as_ref().filter(|read| read.each) {
@@ -115,6 +155,9 @@ async fn one(
         }
     }
     for part in &descriptor.parts {
+        if !has(sorts, part, &captured) {
+            continue;
+        }
         let known = items.get(&part.field);
         let read = match known.map(|of| of.get(captured.id.as_str())) {
             Some(own) => Ok(Some(Value::Array(own.cloned().unwrap_or_default()))),
@@ -193,13 +236,18 @@ pub(crate) async fn read_part(
     let path = versioned(spec, with_ids(&spec.path, captured.id.as_str()), captured);
     if part.single {
         let call = get(path, &spec.query);
-        let reply = org.client.send(call).await.map_err(Failure::Call)?;
-        let is = |(field, wanted): (&String, &Value)| reply.body.get(field) == Some(wanted);
+        let mut body = org.client.send(call).await.map_err(Failure::Call)?.body;
+        let is = |(field, wanted): (&String, &Value)| body.get(field) == Some(wanted);
         // What holds for everybody is nothing of its own.
-        return Ok(Some(match spec.only.iter().all(is) {
-            true => reply.body,
-            false => json!({}),
-        }));
+        if !spec.only.iter().all(is) {
+            return Ok(Some(json!({})));
+        }
+        if let (Some(field), Value::Object(fields)) = (&spec.rows, &mut body)
+            && let Some(Value::Object(held)) = fields.remove(field)
+        {
+            fields.extend(held);
+        }
+        return Ok(Some(body));
     }
     let empty = part
         .when

@@ -164,9 +164,9 @@ pub async fn collect(
             ids.is_some_and(|ids| ids.contains(object.id.as_str()))
         });
         let lean = details::without(descriptor, |part| part.asked.is_some());
-        let mut objects = details::fill(org, &lean, full, inverse, &items, &mut collector).await;
-        objects
-            .extend(details::fill(org, descriptor, asked, inverse, &items, &mut collector).await);
+        let by = (inverse, &items);
+        let mut objects = details::fill(org, &lean, full, by, owners, &mut collector).await;
+        objects.extend(details::fill(org, descriptor, asked, by, owners, &mut collector).await);
         collector.check()?;
         objects.extend(rows);
         objects.sort_by(|a, b| a.id.cmp(&b.id));

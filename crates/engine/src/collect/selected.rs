@@ -399,9 +399,10 @@ impl Reader<'_> {
                 let id = (kind.clone(), object.id.as_str().to_owned());
                 self.chosen.contains(&id)
             });
-            let collector = &mut self.collector;
-            rest.extend(fill(self.org, &lean, along, inverse, &items, collector).await);
-            let chosen = fill(self.org, &own, chosen, inverse, &items, collector).await;
+            let (collector, others) = (&mut self.collector, &self.snapshot.objects);
+            let by = (inverse, &items);
+            rest.extend(fill(self.org, &lean, along, by, others, collector).await);
+            let chosen = fill(self.org, &own, chosen, by, others, collector).await;
             rest.extend(match with {
                 true => memberships(self.org, self.catalogue, descriptor, chosen, collector).await,
                 false => chosen,

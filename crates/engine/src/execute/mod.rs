@@ -6,6 +6,7 @@
 //! sending again blindly.
 
 mod dispatcher;
+mod drafts;
 mod recover;
 mod send;
 mod together;

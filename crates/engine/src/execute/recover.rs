@@ -16,6 +16,7 @@ use orgsmith_core::plan::{Action, Expected, Step, Write, pre_image};
 use orgsmith_core::snapshot::{Names, Snapshot};
 use serde_json::Value;
 
+use super::drafts;
 use super::worker::{Worker, version_of};
 use crate::collect::details::{read_one, read_part};
 use crate::collect::lists::{Failure, list};
@@ -44,6 +45,10 @@ pub(super) async fn probe(worker: &Worker<'_>, step: &Step, descriptor: &Descrip
         }
         Write::FlowImport { source } => return imported(worker, step, descriptor, source).await,
         Write::FileImport { .. } if step.action == Action::Create => {
+            return look_up(worker, step, descriptor).await;
+        }
+        // A draft that was left behind is none of the objects, and is taken up again.
+        Write::ActionDraft { creates: true, .. } => {
             return look_up(worker, step, descriptor).await;
         }
         // Importing a file again makes what it says once more, and nothing twice.
@@ -183,15 +188,26 @@ async fn changed(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
     let version = version_of(&live);
     let wanted = match &step.write {
         Write::Request(request) => request.body.as_ref(),
-        Write::ActionDraft { body } => Some(body),
+        Write::ActionDraft { body, .. } => Some(body),
         Write::FlowImport { .. }
         | Write::FileImport { .. }
         | Write::Upload { .. }
         | Write::RowsImport { .. } => None,
     };
-    let holds = wanted
+    let mut holds = wanted
         .and_then(|wanted| wanted.bind(worker).ok())
         .is_some_and(|wanted| shows(&wanted.into_value(), &live));
+    if let Write::ActionDraft {
+        function: Some(function),
+        ..
+    } = &step.write
+        && holds
+    {
+        holds = match drafts::runs(worker, function, &id).await {
+            Ok(runs) => runs,
+            Err(error) => return Probe::Failed(error),
+        };
+    }
     match (&step.expected, version) {
         _ if holds => Probe::Done {
             id: Some(id),
@@ -396,7 +412,7 @@ fn identities(part: &Part, body: &Value) -> BTreeSet<String> {
 }
 
 /// Tells whether an object has what a request asked for, as far as both speak of it.
-fn shows(wanted: &Value, live: &Value) -> bool {
+pub(super) fn shows(wanted: &Value, live: &Value) -> bool {
     match (wanted, live) {
         (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(name, wanted)| {
             name == "version"

@@ -13,6 +13,7 @@ use orgsmith_core::plan::{Action, Request, Step, Write};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+use super::drafts;
 use super::worker::{Worker, is_fatal, version_of};
 use crate::chain::chain;
 use crate::collect::details::{with_id, with_ids};
@@ -69,6 +70,17 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl Failure {
+    /// The target said no, without a status.
+    pub(super) fn said(text: String) -> Self {
+        Self::Refused {
+            reason: Refusal { status: None, text },
+            stale: false,
+            denied: false,
+        }
+    }
+}
+
 impl From<Unbound> for Failure {
     fn from(unbound: Unbound) -> Self {
         Self::NotSent {
@@ -82,14 +94,7 @@ impl From<JobError> for Failure {
     fn from(error: JobError) -> Self {
         match error {
             JobError::Call(error) => failure(error, false),
-            JobError::Failed(_) => Self::Refused {
-                reason: Refusal {
-                    status: None,
-                    text: error.to_string(),
-                },
-                stale: false,
-                denied: false,
-            },
+            JobError::Failed(_) => Self::said(error.to_string()),
             // The import may still end well; looking again tells.
             JobError::Endless(_) | JobError::Nonsense(_) => Self::Unknown(error.to_string()),
         }
@@ -151,7 +156,11 @@ pub(super) async fn send(
                 version: None,
             })
         }
-        Write::ActionDraft { body } => send_draft(worker, step, descriptor, body, version).await,
+        Write::ActionDraft {
+            body,
+            function,
+            creates: _,
+        } => drafts::send(worker, step, descriptor, (body, function.as_ref()), version).await,
     }
 }
 
@@ -428,54 +437,6 @@ fn joined(value: Value) -> String {
     }
 }
 
-/// Changes a data action's contract: a draft is made, changed and published.
-async fn send_draft(
-    worker: &Worker<'_>,
-    step: &Step,
-    descriptor: &Descriptor,
-    body: &Template,
-    version: Option<u64>,
-) -> Result<Sent, Failure> {
-    let client = &worker.execution.org.client;
-    let id = own_id(worker, step)?;
-    let path = format!(
-        "/api/v2/integrations/actions/{}/draft",
-        path_segment(id.as_str())
-    );
-    let failed = |error| failure(error, true);
-    // A draft that an earlier try left behind is taken up again.
-    let draft = match client.send(Call::post(&path).json(json!({}))).await {
-        Ok(reply) => reply.body,
-        Err(error) if matches!(error.status(), Some(400 | 409)) => {
-            client.send(Call::get(&path)).await.map_err(failed)?.body
-        }
-        Err(error) => return Err(failed(error)),
-    };
-    let mut change = body.bind(worker)?;
-    change.set(
-        "version",
-        Value::from(version_of(&draft).or(version).unwrap_or(1)),
-    );
-    let mut change = change.into_value();
-    if let Value::Object(fields) = &mut change {
-        fields.retain(|name, _| name == "version" || is_draft_field(name, descriptor));
-    }
-    let call = Call::patch(&path).json(change).replay(Replay::Never);
-    let changed = client.send(call).await.map_err(failed)?.body;
-    let publish = json!({ "version": version_of(&changed).unwrap_or(1) });
-    let call = Call::post(format!("{path}/publish")).json(publish);
-    let published = client.send(call).await.map_err(failed)?.body;
-    Ok(Sent {
-        id: Some(id),
-        version: version_of(&published),
-    })
-}
-
-fn is_draft_field(name: &str, descriptor: &Descriptor) -> bool {
-    matches!(name, "category" | "name" | "config" | "contract" | "secure")
-        && descriptor.fields.iter().any(|field| field == name)
-}
-
 /// Uploads the file of a grammar's language; `place` is language and mode, such as `en-us.voice`.
 async fn upload_grammar(
     worker: &Worker<'_>,
@@ -548,12 +509,7 @@ async fn upload_audio(
             Some("transcoded") => return Ok(()),
             Some("transcodeFailed") => {
                 let text = format!("the audio of {language} could not be transcoded");
-                let reason = Refusal { status: None, text };
-                return Err(Failure::Refused {
-                    reason,
-                    stale: false,
-                    denied: false,
-                });
+                return Err(Failure::said(text));
             }
             _ => {}
         }
@@ -563,13 +519,13 @@ async fn upload_audio(
     )))
 }
 
-fn own_id(worker: &Worker<'_>, step: &Step) -> Result<TargetId, Failure> {
+pub(super) fn own_id(worker: &Worker<'_>, step: &Step) -> Result<TargetId, Failure> {
     worker
         .id(&step.object)
         .ok_or_else(|| Unbound::Ref(step.object.clone()).into())
 }
 
-fn blob(worker: &Worker<'_>, digest: &str) -> Result<Vec<u8>, Failure> {
+pub(super) fn blob(worker: &Worker<'_>, digest: &str) -> Result<Vec<u8>, Failure> {
     let blob = worker
         .execution
         .plan
@@ -583,7 +539,7 @@ fn blob(worker: &Worker<'_>, digest: &str) -> Result<Vec<u8>, Failure> {
 }
 
 /// Sorts a failed call: said no, said nothing, or never asked.
-fn failure(error: Error, versioned: bool) -> Failure {
+pub(super) fn failure(error: Error, versioned: bool) -> Failure {
     if error.may_have_been_acted_on() && !is_clear_refusal(&error) {
         return Failure::Unknown(chain(&error));
     }

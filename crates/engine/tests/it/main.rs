@@ -6,6 +6,7 @@ mod crash;
 mod credentials;
 mod faults;
 mod fixtures;
+mod functions;
 mod kinds;
 mod lab;
 mod matrix;

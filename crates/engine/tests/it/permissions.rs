@@ -17,6 +17,7 @@ use orgsmith_engine::{Events, Org, Scope, collect};
 use orgsmith_sim::{ClientSpec, Config, Limits, OrgSpec};
 use orgsmith_store::state::Memory;
 
+use crate::functions;
 use crate::lab::{Lab, example, told};
 
 /// Returns how much is read of which kinds, where these are wanted whole.
@@ -102,6 +103,14 @@ fn part(whole: &Bundle, wanted: &BTreeSet<&Kind>) -> Option<Bundle> {
     Some(part)
 }
 
+/// Returns an example of every kind, and an action that runs code, which no export can have.
+fn whole() -> Bundle {
+    let mut whole = example("every-kind");
+    let function = functions::bundle(Some(&functions::zip("code")));
+    whole.documents.extend(function.documents);
+    whole
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_least_role_is_enough_to_export_and_to_clone() {
     let (exporting, applying) = (role(Purpose::Export), role(Purpose::Apply));
@@ -136,7 +145,7 @@ async fn each_permission_of_an_export_is_needed_by_its_kinds_alone() {
         source = source.client(client(&format!("lacks-{index}"), &role, Some(permission)));
     }
     let lab = lab(vec![source]).await;
-    lab.apply(&example("every-kind"), "a").await;
+    lab.apply(&whole(), "a").await;
     let mut problems = Vec::new();
     for (index, (permission, of)) in role.needs.iter().enumerate() {
         let weak = lab.org_by("a", &format!("lacks-{index}"));
@@ -158,7 +167,7 @@ async fn each_permission_of_an_export_is_needed_by_its_kinds_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_permission_of_a_clone_is_needed_by_its_kinds_alone() {
     let role = role(Purpose::Apply);
-    let whole = example("every-kind");
+    let whole = whole();
     let writing: Vec<(&String, BTreeSet<&Kind>)> = role
         .needs
         .iter()

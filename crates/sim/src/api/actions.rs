@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::api::functions::{self, FUNCTION};
 use crate::api::integrations::is_ready;
 use crate::audit;
 use crate::crud;
@@ -17,7 +18,7 @@ use crate::routes::{Registry, Req, the_kind};
 use crate::store::{Fields, Object, text};
 use crate::world::Org;
 
-const ACTIONS: &str = "/api/v2/integrations/actions";
+pub(super) const ACTIONS: &str = "/api/v2/integrations/actions";
 
 const KINDS: &[Kind] = &[Kind {
     name: "action",
@@ -130,7 +131,7 @@ fn check(
         )));
     }
     if fields.get("$published") == Some(&Value::Bool(true))
-        && let Some(problem) = problem_of(fields)
+        && let Some(problem) = problem_of(cx, fields)
     {
         return Err(Refusal::bad_request(problem));
     }
@@ -138,7 +139,11 @@ fn check(
 }
 
 /// Tells what keeps an action from being published.
-fn problem_of(fields: &Fields) -> Option<String> {
+fn problem_of(cx: &Cx<'_>, fields: &Fields) -> Option<String> {
+    problem_of_config(fields).or_else(|| functions::problem_of(cx, fields))
+}
+
+fn problem_of_config(fields: &Fields) -> Option<String> {
     let contract = fields.get("contract").cloned().unwrap_or_default();
     for (place, schema) in [
         (
@@ -204,7 +209,7 @@ fn show(cx: &Cx<'_>, req: &Req, id: &str, fields: &Fields) -> Value {
     shown.into()
 }
 
-fn published<'c>(cx: &'c Cx<'_>, id: &str) -> Result<&'c Object, Refusal> {
+pub(super) fn published<'c>(cx: &'c Cx<'_>, id: &str) -> Result<&'c Object, Refusal> {
     cx.find("action", id)
         .and_then(|action| match is_published(&action.fields) {
             true => Ok(action),
@@ -311,7 +316,7 @@ fn draft_fields(fields: &Fields) -> Fields {
     whole
 }
 
-fn draft(cx: &Cx<'_>, id: &str) -> Result<Fields, Refusal> {
+pub(super) fn draft(cx: &Cx<'_>, id: &str) -> Result<Fields, Refusal> {
     let action = cx.find("action", id)?;
     match action.fields.get("$draft") {
         Some(Value::Object(draft)) => Ok(draft.clone()),
@@ -319,7 +324,7 @@ fn draft(cx: &Cx<'_>, id: &str) -> Result<Fields, Refusal> {
     }
 }
 
-fn keep_draft(cx: &mut Cx<'_>, id: &str, draft: Option<Fields>) {
+pub(super) fn keep_draft(cx: &mut Cx<'_>, id: &str, draft: Option<Fields>) {
     let action = if draft.is_some() { "Update" } else { "Delete" };
     if let Some(fields) = cx.org.store.fields_mut("action", id) {
         match draft {
@@ -386,7 +391,7 @@ fn start_draft(cx: &mut Cx<'_>, req: &Req) -> Answer {
     }
     copy.retain(|name, _| {
         [
-            "name", "category", "config", "contract", "secure", "version",
+            "name", "category", "config", "contract", "secure", "version", FUNCTION,
         ]
         .contains(&name.as_str())
     });
@@ -428,8 +433,9 @@ fn drop_draft(cx: &mut Cx<'_>, req: &Req) -> Answer {
 
 fn validate_draft(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let id = req.param("actionId");
-    draft(cx, id)?;
-    let problem = problem_of(&draft_fields(&cx.find_stored(id)?.fields));
+    let draft = draft(cx, id)?;
+    functions::caught_up(cx, id, &draft);
+    let problem = problem_of(cx, &draft_fields(&cx.find_stored(id)?.fields));
     let errors: Vec<Value> = problem
         .iter()
         .map(|problem| json!({"message": problem, "code": "bad.request", "status": 400}))
@@ -441,10 +447,12 @@ fn validate_draft(cx: &mut Cx<'_>, req: &Req) -> Answer {
 
 fn publish(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let id = req.param("actionId").to_owned();
-    let current = check_draft_version(&draft(cx, &id)?, &req.body)?;
+    let draft = draft(cx, &id)?;
+    let current = check_draft_version(&draft, &req.body)?;
+    functions::caught_up(cx, &id, &draft);
     let old = cx.find_stored(&id)?.fields.clone();
     let mut fields = draft_fields(&old);
-    if let Some(problem) = problem_of(&fields) {
+    if let Some(problem) = problem_of(cx, &fields) {
         return Err(Refusal::bad_request(problem));
     }
     let was = old.get("version").and_then(Value::as_i64).unwrap_or(0);

@@ -24,6 +24,7 @@ mod dependencies;
 mod edges;
 mod email;
 mod flows;
+mod functions;
 mod grammars;
 mod greetings;
 mod groups;
@@ -70,6 +71,7 @@ pub(crate) use scripts::{UPLOAD as SCRIPT_UPLOAD, upload as upload_script};
 /// Makes every family known.
 pub(crate) fn register(registry: &mut Registry) {
     actions::register(registry);
+    functions::register(registry);
     ai_studio::register(registry);
     architect::register(registry);
     audits::register(registry);
@@ -126,6 +128,7 @@ pub(crate) fn register(registry: &mut Registry) {
 pub(crate) fn work_of(family: &str) -> Option<Work> {
     flows::work_of(family)
         .or_else(|| datatables::work_of(family))
+        .or_else(|| functions::work_of(family))
         .or_else(|| guides::work_of(family))
         .or_else(|| prompts::work_of(family))
         .or_else(|| speech::work_of(family))

@@ -7,6 +7,7 @@ mod dialing;
 mod drafts;
 mod fixtures;
 mod flows;
+mod functions;
 mod generated;
 mod people;
 mod person;

@@ -2,6 +2,7 @@
 
 mod files;
 mod flows;
+mod functions;
 mod parts;
 mod prune;
 mod publish;
@@ -38,7 +39,14 @@ pub(super) fn for_each_template(step: &Step, visit: &mut dyn FnMut(&Template)) {
                 .chain(body)
                 .for_each(visit);
         }
-        Write::ActionDraft { body } => visit(body),
+        Write::ActionDraft {
+            body,
+            function,
+            creates: _,
+        } => {
+            let settings = function.iter().map(|function| &function.settings);
+            std::iter::once(body).chain(settings).for_each(visit);
+        }
         Write::FileImport {
             file: _,
             body,
@@ -278,6 +286,12 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             let reason = format!("it does not say in its {field} which {kind} it lives in");
             return self.notes.conflict(&item.object, reason);
         }
+        if let Some(reason) = functions::stray(item) {
+            return self.notes.conflict(&item.object, reason);
+        }
+        if functions::is_function(item) {
+            return self.create_function(item, call);
+        }
         let own = without_parts(descriptor, &item.body);
         let waiting: BTreeSet<ObjectRef> = cuts.union(&sharing).cloned().collect();
         let (now, later) = defer(descriptor, call, own.clone(), &waiting);
@@ -426,6 +440,9 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         if descriptor.driver == Driver::Asset && !self.file(item, portable) {
             return;
         }
+        if let Some(reason) = functions::stray(item) {
+            return self.notes.conflict(&item.object, reason);
+        }
         let unread = |part: &&Part| {
             (part.list.is_some() || part.inverse.is_some())
                 && item.body.contains_key(&part.field)
@@ -464,6 +481,12 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             // Bringing an object back has set these already.
             found.retain(|change| restore.with.get(&change.path) != change.new.as_ref());
         }
+        if functions::is_function(item) {
+            match self.function_changes(item, live, portable) {
+                Ok(changes) => found.extend(changes),
+                Err(reason) => return self.notes.conflict(&item.object, reason),
+            }
+        }
         let division = descriptor.move_as.as_ref().and_then(|name| {
             let at = found
                 .iter()
@@ -489,7 +512,8 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         if !found.is_empty() && !descriptor.update_last {
             self.update_body(item, live, &found, changed);
         }
-        for part in &descriptor.parts {
+        // A function is written with the draft of its action.
+        for part in descriptor.parts.iter().filter(|part| part.having.is_none()) {
             if let Some(desired) = item.body.get(&part.field) {
                 let raw = live.body.get(&part.field);
                 self.part(
@@ -588,9 +612,14 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             changed(field) || secret(field) || field == "division" || live.body.get(field).is_none()
         });
         let mut fields = wire::overlaid(descriptor, &live.body, &own);
-        let write = if descriptor.driver == Driver::Action && changed("contract") {
+        let code = functions::changes_code(found);
+        let function = changed(functions::FIELD).then(|| self.function(item, Some(live), code));
+        let drafted = changed("contract") || function.is_some();
+        let write = if descriptor.driver == Driver::Action && drafted {
             Write::ActionDraft {
                 body: Template::new(Value::Object(fields)),
+                function,
+                creates: false,
             }
         } else {
             match call.method == "PATCH" {

@@ -126,6 +126,11 @@ pub fn driver_calls(driver: Driver) -> (&'static [Call], &'static [Call]) {
         Driver::Action => (
             &[],
             &[
+                ("POST", "/api/v2/integrations/actions/drafts"),
+                (
+                    "POST",
+                    "/api/v2/integrations/actions/{actionId}/draft/function/upload",
+                ),
                 ("POST", "/api/v2/integrations/actions/{actionId}/draft"),
                 ("PATCH", "/api/v2/integrations/actions/{actionId}/draft"),
                 (

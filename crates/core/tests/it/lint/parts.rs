@@ -51,6 +51,7 @@ fn check_part(lint: &mut Lint<'_>, part: &Part) {
     }
     source(lint, &place, part);
     item(lint, &place, part);
+    having(lint, &place, part);
     let writes = [
         ("replace", &part.replace),
         ("add", &part.add),
@@ -118,6 +119,21 @@ fn check_gathered(lint: &mut Lint<'_>, place: &str, part: &Part, gathered: &Gath
             format!("{place}.by"),
             format!("a row has no {}", gathered.by),
         );
+    }
+}
+
+/// Checks that a document tells by its key alone whether what it refers to is of the sort.
+fn having(lint: &mut Lint<'_>, place: &str, part: &Part) {
+    let Some(having) = &part.having else {
+        return;
+    };
+    let mut references = lint.kind.references.iter();
+    let other = references
+        .find(|reference| reference.path == having.reference)
+        .and_then(|reference| lint.catalogue.get(reference.kind.as_ref()?.as_str()).ok());
+    if other.and_then(|other| other.key.fields.first()) != Some(&having.field) {
+        let message = "is not the first part of the key of what the object refers to there";
+        lint.find(format!("{place}.having.field"), message);
     }
 }
 

@@ -125,7 +125,12 @@ pub fn part_type(lint: &Lint<'_>, part: &Part) -> Option<Type> {
     let answer = lint.contract.operation(list.method(), &list.path)?;
     let answer = answer.response.as_ref()?;
     if part.single {
-        return Some(answer.clone());
+        // The field that holds the object, or all of the answer.
+        let Some(field) = &list.rows else {
+            return Some(answer.clone());
+        };
+        let whole = lint.contract.model(answer.model_name()?)?;
+        return Some(whole.field(field)?.ty.clone());
     }
     calls::rows_in(lint.contract, answer, list.rows.as_deref())
         .map(|row| Type::Array(Box::new(row)))

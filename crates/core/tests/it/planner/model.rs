@@ -128,7 +128,7 @@ impl Model {
                 }
             }
             Write::FileImport { .. } => panic!("{}: no generated object is a file", step.id),
-            Write::ActionDraft { body } => {
+            Write::ActionDraft { body, .. } => {
                 let body = self.bind(step, body);
                 let own = self.own(step);
                 merge(&mut own.body, body);
