@@ -256,6 +256,9 @@ struct Feed<'a, F> {
     seen: HashSet<u64>,
     page: u32,
     received: usize,
+    /// More than so many are not wanted at all.
+    most: Option<u64>,
+    too_many: bool,
 }
 
 impl<F: FnMut(Vec<Value>)> Feed<'_, F> {
@@ -301,6 +304,10 @@ impl<F: FnMut(Vec<Value>)> Feed<'_, F> {
     async fn numbered(&mut self) -> Result<(), ListFault> {
         let asked = self.listing.page_size;
         let first = self.fetch(self.listing.numbered(1)).await?;
+        self.too_many = self.most.is_some_and(|most| first.total > Some(most));
+        if self.too_many {
+            return Ok(());
+        }
         let known = first.pages(asked).unwrap_or(1);
         let mut more = first.full(asked) && !first.items.is_empty();
         // An answer longer than its own page size comes from a service that does not page.
@@ -413,6 +420,33 @@ impl Client {
         listing: &Listing,
         sink: impl FnMut(Vec<Value>),
     ) -> Result<(), ListError> {
+        self.feed(listing, None, sink).await?;
+        Ok(())
+    }
+
+    /// Fetches every entity of a numbered listing, unless its first page says that there are more
+    /// than `most`; then nothing else is fetched, and nothing returned.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn list_up_to(
+        &self,
+        listing: &Listing,
+        most: u64,
+    ) -> Result<Option<Vec<Value>>, ListError> {
+        let mut all = Vec::new();
+        let sink = |mut page: Vec<Value>| all.append(&mut page);
+        let too_many = self.feed(listing, Some(most), sink).await?;
+        Ok((!too_many).then_some(all))
+    }
+
+    /// Hands pages to `sink`; tells whether there were more entities than wanted.
+    async fn feed(
+        &self,
+        listing: &Listing,
+        most: Option<u64>,
+        sink: impl FnMut(Vec<Value>),
+    ) -> Result<bool, ListError> {
         let mut feed = Feed {
             client: self,
             listing,
@@ -420,6 +454,8 @@ impl Client {
             seen: HashSet::new(),
             page: 1,
             received: 0,
+            most,
+            too_many: false,
         };
         let result = match &listing.style {
             PageStyle::Unpaged => feed.unpaged().await,
@@ -427,13 +463,16 @@ impl Client {
             PageStyle::Cursor { param } => feed.cursor(param).await,
             PageStyle::Query { body } => feed.query(body).await,
         };
-        result.map_err(|fault| ListError {
-            org: self.org().to_owned(),
-            path: listing.path.clone(),
-            page: feed.page,
-            received: feed.received,
-            fault,
-        })
+        match result {
+            Ok(()) => Ok(feed.too_many),
+            Err(fault) => Err(ListError {
+                org: self.org().to_owned(),
+                path: listing.path.clone(),
+                page: feed.page,
+                received: feed.received,
+                fault,
+            }),
+        }
     }
 
     /// Takes path and query from a link of the service; the token never follows its host.

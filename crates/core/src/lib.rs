@@ -32,6 +32,7 @@ pub mod plan;
 pub mod preflight;
 pub mod render;
 pub mod rollback;
+pub mod rows;
 pub mod schema;
 pub mod secret;
 pub mod select;

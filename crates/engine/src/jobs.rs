@@ -228,7 +228,7 @@ pub(crate) fn headers(answer: &Value, field: &str) -> Vec<(String, String)> {
     headers.into_iter().flatten().filter_map(text).collect()
 }
 
-async fn poll(org: &Org, path: &str, job: &str) -> Result<Value, JobError> {
+pub(crate) async fn poll(org: &Org, path: &str, job: &str) -> Result<Value, JobError> {
     let (path, expand) = match path.split_once("?expand=") {
         Some((path, expand)) => (path, Some(expand)),
         None => (path, None),
@@ -325,7 +325,7 @@ fn messages(state: &Value) -> String {
     }
 }
 
-fn text(body: &Value, field: &str) -> Result<String, JobError> {
+pub(crate) fn text(body: &Value, field: &str) -> Result<String, JobError> {
     match body.get(field).and_then(Value::as_str) {
         Some(text) => Ok(text.to_owned()),
         None => Err(JobError::Nonsense(format!("{field} is missing"))),

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::gather::Items;
 use super::lists::{Failure, get, listing, looked_at};
-use super::{CONCURRENCY, Collector};
+use super::{CONCURRENCY, Collector, tables};
 use crate::files;
 use crate::jobs;
 use crate::org::Org;
@@ -161,8 +161,11 @@ async fn one(
         let known = items.get(&part.field);
         let read = match known.map(|of| of.get(captured.id.as_str())) {
             Some(own) => Ok(Some(Value::Array(own.cloned().unwrap_or_default()))),
-            None if inverse.asks_for(part) => read_part(org, part, &captured).await,
-            None => continue,
+            None if !inverse.asks_for(part) => continue,
+            None if descriptor.driver == Driver::Datatable => {
+                tables::read(org, part, &captured).await
+            }
+            None => read_part(org, part, &captured).await,
         };
         match read {
             Ok(Some(value)) => {

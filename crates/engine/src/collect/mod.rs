@@ -9,6 +9,7 @@ mod gather;
 pub(crate) mod lists;
 mod members;
 mod selected;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -15,5 +15,6 @@ mod people;
 mod permissions;
 mod publish;
 mod selected;
+mod tables;
 mod target;
 mod unread;

@@ -13,6 +13,7 @@ use crate::id::ObjectRef;
 use crate::path::Items;
 use crate::plan::planner::Open;
 use crate::plan::{Action, Request, Write, digest_of, wire};
+use crate::rows::to_csv;
 use crate::snapshot::{drop_nulls_in, item_identity, reduced_part};
 
 /// Up to this many new rows, a call per row is cheaper than a job for all.
@@ -120,7 +121,7 @@ impl StepMaker<'_, '_> {
             None => (&found.add[..], &[][..]),
         };
         if !plain.is_empty() {
-            let rows = self.blob(csv(plain).as_bytes());
+            let rows = self.blob(to_csv(plain).as_bytes());
             let suffix = part.field.clone();
             let changes = std::mem::take(&mut shown);
             let write = Write::RowsImport { rows };
@@ -362,43 +363,6 @@ fn with_returned<'w>(part: &Part, wanted: &'w [Value], raw: Option<&Value>) -> C
         }
     }
     Cow::Owned(wanted)
-}
-
-/// Writes rows as comma separated values: the key first, then every column that a row has.
-fn csv(rows: &[Value]) -> String {
-    let columns: BTreeSet<&String> = rows
-        .iter()
-        .filter_map(Value::as_object)
-        .flat_map(|row| row.keys())
-        .collect();
-    let key = "key".to_owned();
-    let order: Vec<&String> = std::iter::once(&key)
-        .chain(columns.into_iter().filter(|column| **column != key))
-        .collect();
-    let cell = |text: &str| {
-        let plain = !text.contains([',', '"', '\n', '\r']) && text.trim() == text;
-        if plain {
-            text.to_owned()
-        } else {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        }
-    };
-    let mut lines = vec![
-        order
-            .iter()
-            .map(|column| cell(column))
-            .collect::<Vec<_>>()
-            .join(","),
-    ];
-    for row in rows {
-        let cells = order.iter().map(|column| match row.get(column.as_str()) {
-            Some(Value::String(text)) => cell(text),
-            Some(other) => cell(&other.to_string()),
-            None => String::new(),
-        });
-        lines.push(cells.collect::<Vec<_>>().join(","));
-    }
-    lines.join("\r\n") + "\r\n"
 }
 
 fn item_reason(part: &Part, found: &ItemChanges) -> String {

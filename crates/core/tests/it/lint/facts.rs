@@ -91,7 +91,13 @@ pub fn driver_calls(driver: Driver) -> (&'static [Call], &'static [Call]) {
             &[("POST", "/api/v2/scripts/published")],
         ),
         Driver::Datatable => (
-            &[],
+            &[
+                ("POST", "/api/v2/flows/datatables/{datatableId}/export/jobs"),
+                (
+                    "GET",
+                    "/api/v2/flows/datatables/{datatableId}/export/jobs/{exportJobId}",
+                ),
+            ],
             &[
                 (
                     "POST",
