@@ -240,6 +240,8 @@ pub enum Driver {
     Asset,
     /// Scripts, which go up and come down as a file.
     Script,
+    /// Variations of knowledge documents, which also come as one file of a whole knowledge base.
+    Variation,
 }
 
 /// Whether and when a clone includes a kind.

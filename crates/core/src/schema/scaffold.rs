@@ -117,7 +117,7 @@ fn files(driver: Driver) -> Option<&'static str> {
             "Of an action of the function integration, the code lies in a folder beside this file \
              that has its name: function.zip."
         }
-        Driver::Crud | Driver::Credential | Driver::Datatable => return None,
+        Driver::Crud | Driver::Credential | Driver::Datatable | Driver::Variation => return None,
     })
 }
 

@@ -115,7 +115,9 @@ pub(super) async fn fill(
         Driver::Grammar => download(org, descriptor, grammars_of, &mut filled, collector).await,
         Driver::Credential => secrets(org, descriptor, &mut filled, collector).await,
         Driver::Asset | Driver::Script => contents(org, descriptor, &mut filled, collector).await,
-        Driver::Crud | Driver::Action | Driver::Datatable => places(descriptor, &mut filled),
+        Driver::Crud | Driver::Action | Driver::Datatable | Driver::Variation => {
+            places(descriptor, &mut filled)
+        }
     }
     filled
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 use orgsmith_client::{Call, Error, ListError, Listing, PageStyle};
-use orgsmith_core::catalogue::{Descriptor, ListSpec, Paging, ReadSpec, Reference};
+use orgsmith_core::catalogue::{Descriptor, Driver, ListSpec, Paging, ReadSpec, Reference};
 use orgsmith_core::document::{Captured, Stored};
 use orgsmith_core::id::{Kind, SourceId, own_id};
 use serde_json::Value;
 
 use super::details::{in_parent, label, versioned, with_ids};
-use super::{CONCURRENCY, call_error};
+use super::{CONCURRENCY, call_error, knowledge};
 use crate::org::Org;
 
 /// What the lists of a kind returned.
@@ -106,6 +106,18 @@ pub(crate) async fn list(
         whole(org, descriptor, read, &mut listed).await;
     }
     listed
+}
+
+/// Lists the objects of a kind to read them only, which may cost less.
+pub(super) async fn list_to_read(
+    org: &Org,
+    descriptor: &Descriptor,
+    owners: &BTreeMap<Kind, Vec<Stored>>,
+) -> Listed {
+    match descriptor.driver {
+        Driver::Variation => knowledge::list(org, descriptor, owners).await,
+        _ => list(org, descriptor, owners, false).await,
+    }
 }
 
 /// Lists the objects of a kind that have a name; nothing where the kind has no such list.
@@ -205,6 +217,19 @@ async fn whole(org: &Org, descriptor: &Descriptor, read: &ReadSpec, listed: &mut
 }
 
 impl Listed {
+    /// Takes rows of one object's list that did not come by that list.
+    pub(super) fn add(
+        &mut self,
+        descriptor: &Descriptor,
+        spec: &ListSpec,
+        owner: &Stored,
+        found: Vec<Value>,
+    ) {
+        let mut rows = Rows::default();
+        rows.take(descriptor, spec, Some(owner), found);
+        self.take(Ok(rows), spec, Some(owner));
+    }
+
     /// Takes the answer of one list.
     fn take(&mut self, rows: Result<Rows, ListError>, spec: &ListSpec, owner: Option<&Stored>) {
         let told = || owner.map(|owner| label(&owner.open()));

@@ -6,6 +6,7 @@
 
 pub(crate) mod details;
 mod gather;
+mod knowledge;
 pub(crate) mod lists;
 mod members;
 mod selected;
@@ -95,7 +96,11 @@ pub async fn collect(
             .map(|descriptor| {
                 let owners = &snapshot.objects;
                 async move {
-                    let listed = lists::list(org, descriptor, owners, scope.deleted).await;
+                    // Who wants to know what could be restored is going to write.
+                    let listed = match scope.deleted {
+                        true => lists::list(org, descriptor, owners, true).await,
+                        false => lists::list_to_read(org, descriptor, owners).await,
+                    };
                     (descriptor, listed)
                 }
             })

@@ -268,7 +268,7 @@ impl Reader<'_> {
                 self.snapshot.incomplete.insert(descriptor.kind.clone());
             }
         }
-        let listed = lists::list(self.org, descriptor, &self.snapshot.objects, false).await;
+        let listed = lists::list_to_read(self.org, descriptor, &self.snapshot.objects).await;
         self.take(descriptor, listed)
     }
 

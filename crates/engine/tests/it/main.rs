@@ -8,6 +8,7 @@ mod faults;
 mod fixtures;
 mod functions;
 mod kinds;
+mod knowledge;
 mod lab;
 mod matrix;
 mod odd;

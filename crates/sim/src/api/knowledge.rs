@@ -20,7 +20,9 @@ const KNOWLEDGE: Kind = Kind {
     ..Kind::PLAIN
 };
 
-const BASES: &str = "/api/v2/knowledge/knowledgebases";
+pub(super) const BASES: &str = "/api/v2/knowledge/knowledgebases";
+/// The field of a document that holds what was published last.
+pub(super) const PUBLISHED: &str = "$published";
 
 const SHOWN_ONCE_MORE: Deletion = Deletion {
     status: 200,
@@ -289,6 +291,42 @@ fn view_variation(org: &Org, id: &str, shown: &mut Fields) {
     shown.insert("document".into(), document);
 }
 
+/// Gives what a document says now, as a file of its base has it.
+pub(super) fn version_of(cx: &Cx<'_>, id: &str) -> Value {
+    let Some(document) = cx.org.store.get("knowledge_document", id) else {
+        return Value::Null;
+    };
+    let at = format!("{}/{id}", document.text(AT));
+    let variations: Vec<Value> = cx
+        .org
+        .store
+        .all("knowledge_variation")
+        .filter(|variation| variation.text(AT) == at)
+        .map(|variation| {
+            let field = |name: &str| variation.fields.get(name);
+            json!({
+                "id": variation.id, "name": field("name"), "priority": field("priority"),
+                "body": field("body"),
+            })
+        })
+        .collect();
+    let named = |kind: &str, id: &str| {
+        let object = cx.org.store.get(kind, id);
+        json!({"id": id, "name": object.map(|object| object.text("name"))})
+    };
+    let field = |name: &str| document.fields.get(name);
+    let category = ids_of(field("category")).pop();
+    let labels = ids_of(field("labels"));
+    json!({
+        "title": field("title"),
+        "visible": field("visible"),
+        "alternatives": field("alternatives"),
+        "category": category.map(|id| named("knowledge_category", &id)),
+        "labels": labels.iter().map(|id| named("knowledge_label", id)).collect::<Vec<_>>(),
+        "variations": variations,
+    })
+}
+
 /// Publishes what the draft of a document says; a document that says nothing cannot be.
 fn publish(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let (base, id) = (
@@ -314,6 +352,7 @@ fn publish(cx: &mut Cx<'_>, req: &Req) -> Answer {
         .and_then(Value::as_u64);
     let number = number.unwrap_or(0) + 1;
     fields.insert("state".into(), json!("Published"));
+    fields.insert(PUBLISHED.into(), version_of(cx, &id));
     fields.insert("lastPublishedVersionNumber".into(), json!(number));
     fields.insert("datePublished".into(), json!(spell(cx.now)));
     cx.replace(kind("knowledge_document"), &id, fields);

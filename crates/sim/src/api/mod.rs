@@ -34,6 +34,7 @@ mod intents;
 mod journey;
 mod journey_views;
 mod knowledge;
+mod knowledge_export;
 mod learning;
 mod license;
 mod limits;
@@ -95,6 +96,7 @@ pub(crate) fn register(registry: &mut Registry) {
     journey::register(registry);
     journey_views::register(registry);
     knowledge::register(registry);
+    knowledge_export::register(registry);
     learning::register(registry);
     license::register(registry);
     limits::register(registry);
@@ -130,6 +132,7 @@ pub(crate) fn work_of(family: &str) -> Option<Work> {
         .or_else(|| datatables::work_of(family))
         .or_else(|| functions::work_of(family))
         .or_else(|| guides::work_of(family))
+        .or_else(|| knowledge_export::work_of(family))
         .or_else(|| prompts::work_of(family))
         .or_else(|| speech::work_of(family))
 }

@@ -94,3 +94,61 @@ async fn a_view_has_one_schedule_and_names_only_its_own_elements() {
     let all = world.api.get(&format!("{VIEWS}/schedules")).await.ok();
     assert_eq!(all["entities"][0]["id"], json!(made));
 }
+
+#[tokio::test]
+async fn a_base_is_written_into_one_file_with_what_is_published_and_what_is_a_draft() {
+    let world = World::start().await;
+    let base = json!({"name": "Help", "coreLanguage": "en-US"});
+    let base = world.api.make(BASES, base).await;
+    let documents = format!("{BASES}/{base}/documents");
+    let document = world.api.make(&documents, json!({"title": "Bills"})).await;
+    let document = format!("{documents}/{document}");
+    let body = json!({"name": "All", "contexts": []});
+    let variation = world
+        .api
+        .make(&format!("{document}/variations"), body)
+        .await;
+    world
+        .api
+        .post(&format!("{document}/versions"), json!({}))
+        .await
+        .ok();
+    let change = json!({"name": "Some", "contexts": []});
+    let path = format!("{document}/variations/{variation}");
+    world.api.patch(&path, change).await.ok();
+
+    let jobs = format!("{BASES}/{base}/export/jobs");
+    let wanted = json!({
+        "fileType": "Json", "jsonFileVersion": 3,
+        "exportFilter": {"versionFilter": "Latest", "exclude": ["Labels"]},
+    });
+    for (field, value) in [("fileType", json!("Csv")), ("jsonFileVersion", json!(2))] {
+        let mut wrong = wanted.clone();
+        wrong[field] = value;
+        world
+            .api
+            .post(&jobs, wrong)
+            .await
+            .refused(400, "bad.request");
+    }
+    let job = world.api.post(&jobs, wanted).await.ok();
+    let job = format!("{jobs}/{}", text(&job, "/id"));
+    let mut shown = world.api.get(&job).await.ok();
+    while shown["status"] != "Completed" {
+        world.sim.advance(std::time::Duration::from_secs(10));
+        shown = world.api.get(&job).await.ok();
+    }
+    let file = world.api.http.get(text(&shown, "/downloadURL"));
+    let file: Value = file
+        .send()
+        .await
+        .expect("an answer")
+        .json()
+        .await
+        .expect("JSON");
+    let document = &file["importAction"]["documents"][0];
+    let names = ["published", "draft"].map(|version| &document[version]["variations"][0]["name"]);
+    assert_eq!(names, ["All", "Some"]);
+    assert_eq!(file["importAction"]["categories"], json!([]));
+    assert_eq!(file["importAction"].get("labels"), None);
+}

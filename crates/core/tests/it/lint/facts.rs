@@ -61,7 +61,8 @@ pub fn max_items(path: &str) -> Option<usize> {
 /// The last three of the flow driver are what a job does in the name of its caller.
 pub fn driver_calls(driver: Driver) -> (&'static [Call], &'static [Call]) {
     match driver {
-        Driver::Crud | Driver::Credential => (&[], &[]),
+        // A client that may not start the export job of a knowledge base reads lists instead.
+        Driver::Crud | Driver::Credential | Driver::Variation => (&[], &[]),
         Driver::Flow => (
             &[
                 ("POST", "/api/v2/flows/export/jobs"),
