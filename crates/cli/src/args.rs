@@ -55,6 +55,16 @@ pub(crate) struct Global {
         hide_env = true
     )]
     pub(crate) state: Option<PathBuf>,
+    /// The age identity that opens encrypted bundles; they are decrypted in memory only [default:
+    /// `bundles: {identity: FILE}` of the project file].
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ORGSMITH_IDENTITY",
+        hide_env = true
+    )]
+    pub(crate) identity: Option<PathBuf>,
     /// The form of the result on standard output.
     #[arg(
         short,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use orgsmith_client::{AuthFault, Error as ClientError};
 use orgsmith_engine::{CollectError, ExecuteError, JournalError, RunError};
-use orgsmith_store::bundle::Error as BundleError;
+use orgsmith_store::bundle::{Error as BundleError, SealError, SignatureError};
 use orgsmith_store::state::Error as StateError;
 
 use crate::config;
@@ -223,6 +223,10 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<String>) {
             of_config(config)
         } else if let Some(bundle) = cause.downcast_ref::<BundleError>() {
             of_bundle(bundle)
+        } else if let Some(seal) = cause.downcast_ref::<SealError>() {
+            of_seal(seal)
+        } else if let Some(signature) = cause.downcast_ref::<SignatureError>() {
+            of_signature(signature)
         } else if let Some(run) = cause.downcast_ref::<RunError>() {
             of_run(run)
         } else if let Some(state) = cause.downcast_ref::<StateError>() {
@@ -337,7 +341,74 @@ fn of_bundle(error: &BundleError) -> Judged {
             Exit::Error,
             "if it was sent or downloaded, fetch it again; `orgsmith bundle pack` makes a zip",
         ),
+        BundleError::Encrypted { .. } => says(
+            Exit::Error,
+            "give --identity FILE, or ORGSMITH_IDENTITY, or `bundles: {identity: FILE}` in \
+             orgsmith.yaml",
+        ),
+        BundleError::Unsigned { .. } => says(
+            Exit::Refused,
+            "`bundles: {signed_by: …}` in orgsmith.yaml asks for it; `orgsmith bundle sign` makes one",
+        ),
         _ => None,
+    }
+}
+
+fn of_seal(error: &SealError) -> Judged {
+    match error {
+        SealError::NoRecipient => says(
+            Exit::Usage,
+            "give --recipient age1…, or `bundles: {recipients: […]}` in orgsmith.yaml; \
+             `orgsmith bundle keygen age FILE` makes a key",
+        ),
+        SealError::Identity => says(
+            Exit::Error,
+            "`orgsmith bundle keygen age FILE` makes one, and so does `age-keygen`",
+        ),
+        SealError::NotForUs => says(
+            Exit::Error,
+            "ask whoever made it to encrypt it for your public key, which the identity file names",
+        ),
+        SealError::Damaged(_) => says(Exit::Error, "nothing of it was used; fetch it again"),
+        SealError::Twice => says(
+            Exit::Error,
+            "name all who may read it at once; `orgsmith bundle decrypt` opens it",
+        ),
+        SealError::Plain => says(Exit::Error, "every command reads it as it is"),
+        SealError::Recipient(_) | SealError::SealedIdentity | SealError::TooLarge => None,
+    }
+}
+
+fn of_signature(error: &SignatureError) -> Judged {
+    match error {
+        SignatureError::SecretKey => says(
+            Exit::Error,
+            "`orgsmith bundle keygen minisign FILE` makes a pair, and so does `minisign -G`",
+        ),
+        SignatureError::NoPassword | SignatureError::Password => {
+            says(Exit::Error, "set ORGSMITH_SIGN_PASSWORD")
+        }
+        SignatureError::PublicKey => says(
+            Exit::Error,
+            "give the .pub file that was made with the secret key, or its last line",
+        ),
+        SignatureError::Signature => says(
+            Exit::Error,
+            "a signature is the .minisig file that `orgsmith bundle sign` or `minisign -S` wrote",
+        ),
+        SignatureError::OtherKey { .. } => says(
+            Exit::Refused,
+            "do not use the bundle before you know whose key that is",
+        ),
+        SignatureError::Changed => says(
+            Exit::Refused,
+            "do not use the bundle; fetch it and its signature again, or have it signed again",
+        ),
+        SignatureError::NoManifest => says(
+            Exit::Error,
+            "`orgsmith bundle pack DIR FILE.zip` makes a zip that has one, and that can be signed",
+        ),
+        SignatureError::NotMade(_) => None,
     }
 }
 

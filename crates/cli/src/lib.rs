@@ -8,6 +8,7 @@ mod args;
 mod commands;
 mod config;
 mod error;
+mod keys;
 pub mod minimum;
 mod output;
 mod owner;

@@ -17,12 +17,15 @@ use orgsmith_store::state::{Sql, State};
 use crate::args::{Carry, Global};
 use crate::config::{self, Config, OrgSettings};
 use crate::error::{Exit, Failure};
+use crate::keys::{self, KeyRing};
 use crate::output::Out;
 
 /// What a command works with.
 pub(crate) struct Session<'o> {
     pub(crate) out: &'o Out,
     pub(crate) config: Arc<Config>,
+    /// What bundles are opened with.
+    pub(crate) keys: Arc<KeyRing>,
     state_path: Option<PathBuf>,
     state: Arc<tokio::sync::OnceCell<Arc<dyn State>>>,
     /// Values of secrets that programs and services gave.
@@ -67,14 +70,14 @@ pub(crate) fn block_on<'o, F>(
 where
     F: Future<Output = anyhow::Result<Exit>>,
 {
-    let here = std::env::current_dir().context("could not tell the current folder")?;
-    let config = Config::load(global.config.as_deref(), &here)?;
+    let config = keys::load(global)?;
+    let keys = KeyRing::new(global.identity.clone(), &config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("could not start")?;
     let result = runtime.block_on(async {
-        let session = Arc::new(Session::new(out, config, global.state.clone()));
+        let session = Arc::new(Session::new(out, config, keys, global.state.clone()));
         let interrupt = session.interrupt.clone();
         tokio::select! {
             biased;
@@ -89,10 +92,16 @@ where
 
 impl<'o> Session<'o> {
     /// Puts a session together; the state is where the project says, unless a path is given.
-    pub(crate) fn new(out: &'o Out, config: Config, state_path: Option<PathBuf>) -> Self {
+    pub(crate) fn new(
+        out: &'o Out,
+        config: Config,
+        keys: KeyRing,
+        state_path: Option<PathBuf>,
+    ) -> Self {
         Self {
             out,
             config: Arc::new(config),
+            keys: Arc::new(keys),
             state_path,
             state: Arc::default(),
             secrets: Arc::default(),
@@ -106,6 +115,7 @@ impl<'o> Session<'o> {
         Session {
             out,
             config: self.config.clone(),
+            keys: self.keys.clone(),
             state_path: self.state_path.clone(),
             state: self.state.clone(),
             secrets: self.secrets.clone(),

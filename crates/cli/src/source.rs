@@ -15,10 +15,11 @@ use orgsmith_core::select::{self, Selection, term_name};
 use orgsmith_core::snapshot::Snapshot;
 use orgsmith_core::validate::{Problem, normalise, validate};
 use orgsmith_engine::{Org, Scope, collect, collect_selected};
-use orgsmith_store::bundle::{self, Loaded};
+use orgsmith_store::bundle::{self, Keys, Loaded};
 
 use crate::args::{People, Selected};
 use crate::error::Failure;
+use crate::keys::Trust;
 use crate::output::{CYAN, DIM, Out, RED, YELLOW, styled};
 use crate::session::{Connected, Session};
 
@@ -66,21 +67,33 @@ impl Source {
         }
     }
 
-    /// Reads the state, as far as it is selected.
+    /// Reads the state, as far as it is selected, to look at it.
     pub(crate) async fn read(
         &self,
         session: &Session<'_>,
         selected: &Selected,
     ) -> anyhow::Result<Wanted> {
-        self.read_with(session, selected, &People::default()).await
+        let nobody = People::default();
+        self.read_as(session, selected, &nobody, Trust::Anybody)
+            .await
     }
 
-    /// Reads the state, as far as it is selected, with the people of a list.
+    /// Reads the state, as far as it is selected, with the people of a list, to make a plan of it.
     pub(crate) async fn read_with(
         &self,
         session: &Session<'_>,
         selected: &Selected,
         people: &People,
+    ) -> anyhow::Result<Wanted> {
+        self.read_as(session, selected, people, Trust::Signed).await
+    }
+
+    async fn read_as(
+        &self,
+        session: &Session<'_>,
+        selected: &Selected,
+        people: &People,
+        trust: Trust,
     ) -> anyhow::Result<Wanted> {
         let catalogue = session.catalogue();
         let people = people.read()?;
@@ -88,11 +101,12 @@ impl Source {
         let models: BTreeSet<ObjectRef> = likes.map(people::user).collect();
         let mut wanted = if people.is_empty() {
             let selection = selection(catalogue, selected)?;
-            let mut wanted = self.read_to(session, &selection, Extent::Selected).await?;
+            let extent = Extent::Selected;
+            let mut wanted = self.read_to(session, &selection, extent, trust).await?;
             wanted.bundle = selection.apply(wanted.bundle, catalogue).map_err(usage)?;
             wanted
         } else {
-            let mut wanted = self.read_for(session, selected, &models).await?;
+            let mut wanted = self.read_for(session, selected, &models, trust).await?;
             let conflicts = people::add_people(&mut wanted.bundle, &people);
             wanted.conflicts.extend(conflicts);
             let named = people.iter().map(|person| people::user(&person.email));
@@ -113,6 +127,7 @@ impl Source {
         session: &Session<'_>,
         selected: &Selected,
         models: &BTreeSet<ObjectRef>,
+        trust: Trust,
     ) -> anyhow::Result<Wanted> {
         let catalogue = session.catalogue();
         let mut terms = selected.select.clone();
@@ -132,7 +147,8 @@ impl Source {
         let selection = Selection::parse(catalogue, &terms, &selected.exclude)
             .map_err(usage)?
             .with_dependencies(true);
-        self.read_to(session, &selection, Extent::Selected).await
+        self.read_to(session, &selection, Extent::Selected, trust)
+            .await
     }
 
     /// Reads the state with what has to be read for a selection, and does not choose from it: of an
@@ -142,7 +158,8 @@ impl Source {
         session: &Session<'_>,
         selection: &Selection,
     ) -> anyhow::Result<Wanted> {
-        let mut wanted = self.read_to(session, selection, Extent::Kinds).await?;
+        let (extent, trust) = (Extent::Kinds, Trust::Anybody);
+        let mut wanted = self.read_to(session, selection, extent, trust).await?;
         let nobody = BTreeSet::new();
         let conflicts = people::expand(session.catalogue(), &mut wanted.bundle, &nobody);
         wanted.conflicts.extend(conflicts);
@@ -154,6 +171,7 @@ impl Source {
         session: &Session<'_>,
         selection: &Selection,
         extent: Extent,
+        trust: Trust,
     ) -> anyhow::Result<Wanted> {
         let catalogue = session.catalogue();
         match self {
@@ -165,7 +183,10 @@ impl Source {
                     ..read.into_wanted(catalogue)
                 })
             }
-            Self::Path(path) => from_disk(catalogue, path, session.out).map(Wanted::of),
+            Self::Path(path) => {
+                let keys = session.keys.of(path, trust, session.out)?;
+                from_disk(catalogue, path, keys, session.out).map(Wanted::of)
+            }
         }
     }
 }
@@ -296,8 +317,13 @@ pub(crate) fn kinds_of(catalogue: &Catalogue, bundle: &Bundle) -> BTreeMap<Kind,
 }
 
 /// Reads a bundle from disk and judges it; what is wrong is shown with file, line and column.
-pub(crate) fn from_disk(catalogue: &Catalogue, path: &Path, out: &Out) -> anyhow::Result<Bundle> {
-    let (mut bundle, errors) = judged(catalogue, path, out)?;
+fn from_disk(
+    catalogue: &Catalogue,
+    path: &Path,
+    keys: Keys<'_>,
+    out: &Out,
+) -> anyhow::Result<Bundle> {
+    let (mut bundle, errors) = judged(catalogue, path, keys, out)?;
     if errors > 0 {
         return Err(Failure::BadBundle {
             errors,
@@ -323,8 +349,8 @@ pub(crate) struct OnDisk {
 }
 
 /// Reads a bundle and expands its components; what cannot be read or expanded is shown.
-pub(crate) fn load(path: &Path, out: &Out) -> anyhow::Result<OnDisk> {
-    let mut loaded = read_files(path, out)?;
+pub(crate) fn load(path: &Path, keys: Keys<'_>, out: &Out) -> anyhow::Result<OnDisk> {
+    let mut loaded = read_files(path, keys, out)?;
     let Expanded { origins, problems } = components::expand(&mut loaded.bundle);
     let disk = OnDisk {
         path: path.to_owned(),
@@ -344,8 +370,8 @@ pub(crate) fn load(path: &Path, out: &Out) -> anyhow::Result<OnDisk> {
     .into())
 }
 
-fn read_files(path: &Path, out: &Out) -> anyhow::Result<Loaded> {
-    match bundle::read(path) {
+fn read_files(path: &Path, keys: Keys<'_>, out: &Out) -> anyhow::Result<Loaded> {
+    match bundle::read_with(path, keys) {
         Ok(loaded) => Ok(loaded),
         Err(bundle::Error::Problems(problems)) => {
             for problem in &problems {
@@ -369,9 +395,10 @@ fn read_files(path: &Path, out: &Out) -> anyhow::Result<Loaded> {
 pub(crate) fn judged(
     catalogue: &Catalogue,
     path: &Path,
+    keys: Keys<'_>,
     out: &Out,
 ) -> anyhow::Result<(Bundle, usize)> {
-    let disk = load(path, out)?;
+    let disk = load(path, keys, out)?;
     let mut errors = 0;
     let mut expanded = Cow::Borrowed(&disk.loaded.bundle);
     if people::needs_expansion(&disk.loaded.bundle) {

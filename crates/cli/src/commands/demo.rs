@@ -17,6 +17,7 @@ use super::road;
 use crate::args::{Carry, Selected};
 use crate::config::Config;
 use crate::error::Exit;
+use crate::keys::KeyRing;
 use crate::minimum::{self, total};
 use crate::output::{Align, BOLD, CYAN, DIM, GREEN, RED, Table, styled, text};
 use crate::secrets::Ask;
@@ -173,6 +174,7 @@ impl Demo {
         Ok(Session::new(
             session.out,
             config,
+            KeyRing::default(),
             Some(folder.join("state.db")),
         ))
     }

@@ -15,11 +15,12 @@ use serde_json::json;
 
 use crate::args::{Format, Selected};
 use crate::error::{Exit, Failure, count};
+use crate::keys::{For, Trust};
 use crate::output::{Align, BOLD, Table, YELLOW, styled};
 use crate::session::{Connected, Session};
 use crate::source::{Extent, Source, read, selection, usage};
 
-/// Writes an org to a bundle: a directory of YAML files, or a zip.
+/// Writes an org to a bundle: a directory of YAML files, a zip, or an encrypted zip.
 ///
 /// Nothing half-written is left behind. What could not be read is listed as a gap, here and in the
 /// bundle's manifest; the exit code is then 3.
@@ -27,9 +28,11 @@ use crate::source::{Extent, Source, read, selection, usage};
 pub(crate) struct Export {
     /// The org, as orgsmith.yaml names it; `env` for the one of the GENESYSCLOUD_* variables.
     org: String,
-    /// The directory or the .zip to write.
-    #[arg(long, value_name = "DIR|FILE.zip")]
+    /// The directory, the .zip or the encrypted .age to write.
+    #[arg(long, value_name = "DIR|FILE.zip|FILE.age")]
     out: PathBuf,
+    #[command(flatten)]
+    readers: For,
     /// The bundle that the org was made of: where the org is as its overlay makes it, the export says
     /// what the bundle does, variables and places of secrets included [default: the bundle that is at
     /// --out already].
@@ -52,14 +55,11 @@ impl Export {
             ))
             .into());
         };
-        let zip = self.out.extension().is_some_and(|ending| ending == "zip");
-        if !zip {
-            self.refuse_early()?;
-        }
+        let form = self.form(session)?;
         let catalogue = session.catalogue();
         let selection = selection(catalogue, &self.selected)?;
         let connected = session.connect(&self.org)?;
-        let base = self.base(&connected)?;
+        let base = self.base(session, &connected)?;
         let read = read(session, &connected, &selection, Extent::Selected).await?;
         let mut told = Told::default();
         let mut writer = bundle::Writer::default();
@@ -99,11 +99,12 @@ impl Export {
             documents.for_each(|document| add(&document.open()));
         }
         let doing = || format!("writing the bundle {}", self.out.display());
-        let digest = if zip {
-            writer.write_zip(&about, &self.out).with_context(doing)?
-        } else {
-            writer.write_dir(&about, &self.out).with_context(doing)?
-        };
+        let digest = match form {
+            Form::Dir => writer.write_dir(&about, &self.out),
+            Form::Zip => writer.write_zip(&about, &self.out),
+            Form::Encrypted(readers) => writer.write_encrypted(&about, &self.out, &readers),
+        }
+        .with_context(doing)?;
         let result = json!({
             "event": "result", "org": self.org, "out": self.out, "digest": digest,
             "objects": told.counts, "gaps": about.gaps, "calls": read.calls,
@@ -125,14 +126,15 @@ impl Export {
     }
 
     /// Reads the bundle that the org was made of, where there is one and it can say more than the org.
-    fn base(&self, connected: &Connected) -> anyhow::Result<Option<Bundle>> {
+    fn base(&self, session: &Session<'_>, connected: &Connected) -> anyhow::Result<Option<Bundle>> {
         let empty = || std::fs::read_dir(&self.out).is_ok_and(|mut found| found.next().is_none());
         let path = match &self.base {
             Some(path) => path,
             None if self.no_base || !self.out.exists() || empty() => return Ok(None),
             None => &self.out,
         };
-        let base = bundle::read(path).with_context(|| {
+        let keys = session.keys.of(path, Trust::Anybody, session.out)?;
+        let base = bundle::read_with(path, keys).with_context(|| {
             format!(
                 "reading {}, of which the export keeps variables and names (--no-base replaces it)",
                 path.display()
@@ -143,6 +145,25 @@ impl Export {
         let says_more = !connected.overlay.is_idle(&base)
             || documents.any(|document| document.as_json().contains("\"$secret\""));
         Ok(says_more.then_some(base))
+    }
+
+    /// Tells what is written, by the ending; what cannot be is refused before an org is read.
+    fn form(&self, session: &Session<'_>) -> anyhow::Result<Form> {
+        let ending = self.out.extension().and_then(|ending| ending.to_str());
+        if ending == Some("age") {
+            return Ok(Form::Encrypted(session.keys.recipients(&self.readers)?));
+        }
+        if self.readers.anybody() {
+            return Err(usage(format!(
+                "{} would not be encrypted; an encrypted bundle ends in .age",
+                self.out.display()
+            )));
+        }
+        if ending == Some("zip") {
+            return Ok(Form::Zip);
+        }
+        self.refuse_early()?;
+        Ok(Form::Dir)
     }
 
     /// Refuses a folder of something else before an org is read for minutes.
@@ -185,6 +206,13 @@ impl Export {
         ));
         Ok(text)
     }
+}
+
+/// How a bundle is written.
+enum Form {
+    Dir,
+    Zip,
+    Encrypted(bundle::Recipients),
 }
 
 /// What is said of the documents of an export.

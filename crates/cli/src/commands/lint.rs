@@ -14,6 +14,7 @@ use orgsmith_core::validate::Problem;
 
 use crate::args::{Format, Selected};
 use crate::error::Exit;
+use crate::keys::Trust;
 use crate::output::{DIM, styled};
 use crate::session::Session;
 use crate::source::{Extent, OnDisk, Source, load, read, selection, told, usage};
@@ -125,7 +126,8 @@ impl Lint {
                 }
             }
             Source::Path(path) => {
-                let disk = load(&path, session.out)?;
+                let keys = session.keys.of(&path, Trust::Anybody, session.out)?;
+                let disk = load(&path, keys, session.out)?;
                 let mut bundle = disk.loaded.bundle.clone();
                 people::expand(catalogue, &mut bundle, &BTreeSet::new());
                 Judged {

@@ -95,8 +95,8 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
         }
         Command::Sim(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Demo(command) => block_on(global, out, |s| async move { command.run(&s).await }),
-        Command::Bundle(command) => command.run(out),
-        Command::Validate(command) => command.run(out),
+        Command::Bundle(command) => command.run(global, out),
+        Command::Validate(command) => command.run(global, out),
         Command::Init(command) => command.run(out),
         Command::New(command) => command.run(global, out),
         Command::Schema(command) => command.run(out),

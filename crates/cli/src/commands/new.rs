@@ -13,7 +13,6 @@ use orgsmith_store::bundle;
 
 use crate::args::Global;
 use crate::commands::init::BUNDLE;
-use crate::config::Config;
 use crate::error::{Exit, Failure};
 use crate::output::Out;
 
@@ -59,7 +58,7 @@ impl New {
             return Ok(folder.clone());
         }
         let here = std::env::current_dir().context("could not tell the current folder")?;
-        let config = Config::load(global.config.as_deref(), &here)?;
+        let config = crate::keys::load(global)?;
         let beside = config.folder().join(BUNDLE);
         Ok(match config.path.is_some() && beside.is_dir() {
             true => beside.strip_prefix(&here).unwrap_or(&beside).to_owned(),

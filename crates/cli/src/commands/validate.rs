@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use orgsmith_core::catalogue::Catalogue;
 
+use crate::args::Global;
 use crate::error::{Exit, Failure};
+use crate::keys::{KeyRing, Trust};
 use crate::output::{GREEN, Out, styled};
 use crate::source::judged;
 
@@ -19,8 +21,10 @@ pub(crate) struct Validate {
 }
 
 impl Validate {
-    pub(crate) fn run(&self, out: &Out) -> anyhow::Result<Exit> {
-        let (bundle, errors) = judged(Catalogue::builtin(), &self.path, out)?;
+    pub(crate) fn run(&self, global: &Global, out: &Out) -> anyhow::Result<Exit> {
+        let keys = KeyRing::for_bundle(global, &self.path)?;
+        let keys = keys.of(&self.path, Trust::Anybody, out)?;
+        let (bundle, errors) = judged(Catalogue::builtin(), &self.path, keys, out)?;
         if errors > 0 {
             return Err(Failure::BadBundle {
                 errors,

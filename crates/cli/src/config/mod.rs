@@ -1,5 +1,6 @@
 //! The project file `orgsmith.yaml`: which orgs there are, and where their credentials come from.
 
+mod bundles;
 mod credential;
 mod leaks;
 mod lint;
@@ -99,6 +100,9 @@ pub(crate) struct Project {
     /// What an audit finds and somebody accepts.
     #[serde(default)]
     pub(crate) lint: lint::Lint,
+    /// For whom bundles are encrypted, and who must have signed them.
+    #[serde(default)]
+    pub(crate) bundles: bundles::Bundles,
     /// What another system is asked for each new user.
     #[serde(default)]
     onboard: Option<onboard::Onboard>,

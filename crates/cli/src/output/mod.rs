@@ -282,16 +282,55 @@ pub(crate) fn error(text: &str, hint: Option<&str>) {
 /// # Errors
 /// The file cannot be written.
 pub(crate) fn save(path: &Path, text: &str) -> anyhow::Result<()> {
+    whole(path, text, tempfile::Builder::new())?
+        .persist(path)
+        .with_context(|| format!("writing {}", path.display()))?;
+    Ok(())
+}
+
+/// Writes a file as [`save`] does, which must not be there yet: a key is never overwritten.
+///
+/// # Errors
+/// The file cannot be written, or is there.
+pub(crate) fn save_new(path: &Path, text: &str) -> anyhow::Result<()> {
+    whole(path, text, tempfile::Builder::new())?
+        .persist_noclobber(path)
+        .with_context(|| format!("writing {}, which must not be there yet", path.display()))?;
+    Ok(())
+}
+
+/// Writes a file as [`save`] does, for everybody to read.
+///
+/// # Errors
+/// The file cannot be written.
+pub(crate) fn publish(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    whole(path, text, builder)?
+        .persist(path)
+        .with_context(|| format!("writing {}", path.display()))?;
+    Ok(())
+}
+
+/// Writes a file beside the one that it will be.
+fn whole(
+    path: &Path,
+    text: &str,
+    builder: tempfile::Builder<'_, '_>,
+) -> anyhow::Result<tempfile::NamedTempFile> {
     let doing = || format!("writing {}", path.display());
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(doing)?;
+    let mut file = builder.tempfile_in(folder).with_context(doing)?;
     writeln!(file, "{}", text.trim_end()).with_context(doing)?;
     file.as_file().sync_all().with_context(doing)?;
-    file.persist(path).with_context(doing)?;
-    Ok(())
+    Ok(file)
 }
 
 /// Prints what clap has to say and returns our exit code for it.

@@ -237,13 +237,30 @@ pub(super) fn write_file(
     place: &Path,
     write: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> Result<(), Error> {
+    write_as(0o666, place, write)
+}
+
+/// Writes a file as [`write_file`] does, readable by its owner alone.
+pub(super) fn write_private(
+    place: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<(), Error> {
+    write_as(0o600, place, write)
+}
+
+#[cfg_attr(not(unix), expect(unused_variables, reason = "only unix has modes"))]
+fn write_as(
+    mode: u32,
+    place: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<(), Error> {
     let directory = parent(place);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".orgsmith-");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
+        builder.permissions(fs::Permissions::from_mode(mode));
     }
     let mut temporary = builder
         .tempfile_in(&directory)

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use orgsmith_core::id::ObjectRef;
 
+use super::sealed::SealError;
+use super::signature::SignatureError;
 use super::yaml::Position;
 
 /// Says why a bundle could not be read or written.
@@ -38,6 +40,42 @@ pub enum Error {
         path: PathBuf,
         /// What it does.
         reason: String,
+    },
+    /// The bundle is encrypted, and no identity was given.
+    #[error("{} is encrypted, and no identity was given", path.display())]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The bundle cannot be encrypted or opened.
+    #[error("could not {doing} {}", path.display())]
+    Sealed {
+        /// What was being done.
+        doing: &'static str,
+        /// The bundle.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: SealError,
+    },
+    /// The bundle has to be signed, and has no signature.
+    #[error("{} has to be signed, and {} is not there", path.display(), place.display())]
+    Unsigned {
+        /// The bundle.
+        path: PathBuf,
+        /// Where the signature would be.
+        place: PathBuf,
+    },
+    /// The bundle cannot be signed, or its signature is not good.
+    #[error("could not {doing} {}", path.display())]
+    Signature {
+        /// What was being done.
+        doing: &'static str,
+        /// The bundle.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: SignatureError,
     },
     /// The bundle was made by a newer orgsmith.
     #[error(
@@ -72,6 +110,30 @@ impl Error {
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io {
+            doing,
+            path,
+            source,
+        }
+    }
+
+    pub(super) fn sealed(
+        doing: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(SealError) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Sealed {
+            doing,
+            path,
+            source,
+        }
+    }
+
+    pub(super) fn signature(
+        doing: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(SignatureError) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Signature {
             doing,
             path,
             source,

@@ -11,14 +11,17 @@
 //! The same bundle gives the same bytes, as a directory and as a zip. The tree is the truth: a
 //! person may write it by hand or edit it, and a manifest that no longer agrees is a note, not an
 //! error. The module `path` says how a key becomes a path, [`yaml`] what YAML is written and read,
-//! `format` and `decode` how both make a bundle.
+//! `format` and `decode` how both make a bundle, `guard` how one is encrypted and signed.
 
 mod check;
 mod decode;
 mod dir;
 mod error;
 mod format;
+mod guard;
 mod path;
+mod sealed;
+mod signature;
 mod tree;
 pub mod yaml;
 mod zip;
@@ -26,6 +29,9 @@ mod zip;
 pub use dir::Written;
 pub use error::{Error, Problem, What};
 pub use format::{BundleDigest, BundleSource, FORMAT, Loaded};
+pub use guard::{Keys, check_signature, decrypt, encrypt, is_encrypted, sign, signature_of};
+pub use sealed::{Identity, Recipients, SealError};
+pub use signature::{SignatureError, Signer, SigningKey};
 
 use std::path::Path;
 
@@ -40,7 +46,16 @@ use tree::Tree;
 /// # Errors
 /// The path cannot be read, or [`Error::Problems`] with every file that is wrong.
 pub fn read(path: &Path) -> Result<Loaded, Error> {
-    decode::decode(&load(path)?)
+    read_with(path, Keys::default())
+}
+
+/// Reads a bundle as [`read`] does; an encrypted one is opened in memory, and who must have signed it
+/// is asked first.
+///
+/// # Errors
+/// As [`read`]; nothing opens an encrypted bundle; or a signature is missing or not good.
+pub fn read_with(path: &Path, keys: Keys<'_>) -> Result<Loaded, Error> {
+    guard::read(path, keys)
 }
 
 /// Returns the path of the document of an object, within a bundle that has no other of that name.
@@ -111,6 +126,23 @@ impl Writer {
         Ok(digest)
     }
 
+    /// Writes the bundle encrypted; it is on no disk in clear.
+    ///
+    /// # Errors
+    /// As [`write_zip`].
+    pub fn write_encrypted(
+        self,
+        about: &Bundle,
+        path: &Path,
+        recipients: &Recipients,
+    ) -> Result<BundleDigest, Error> {
+        let (tree, digest) = self.finish(about)?;
+        let packed = zip::packed(&tree).map_err(Error::io("pack", path))?;
+        let sealed = sealed::seal(&packed, recipients).map_err(Error::sealed("encrypt", path))?;
+        dir::write_file(path, |file| std::io::Write::write_all(file, &sealed))?;
+        Ok(digest)
+    }
+
     /// Takes the source, the selection and the gaps of a bundle.
     fn finish(self, about: &Bundle) -> Result<(Tree, BundleDigest), Error> {
         self.encoder
@@ -150,8 +182,12 @@ pub struct Verification {
 ///
 /// # Errors
 /// The path cannot be read at all, or is of a newer format.
-pub fn verify(path: &Path) -> Result<Verification, Error> {
-    match read(path) {
+pub fn verify(path: &Path, identity: Option<&Identity>) -> Result<Verification, Error> {
+    let keys = Keys {
+        identity,
+        signer: None,
+    };
+    match read_with(path, keys) {
         Ok(Loaded { digest, notes, .. }) => Ok(Verification {
             digest: Some(digest),
             problems: notes,
@@ -161,15 +197,6 @@ pub fn verify(path: &Path) -> Result<Verification, Error> {
             problems,
         }),
         Err(error) => Err(error),
-    }
-}
-
-fn load(path: &Path) -> Result<Tree, Error> {
-    let meta = std::fs::metadata(path).map_err(Error::io("read the bundle", path))?;
-    if meta.is_dir() {
-        dir::read(path)
-    } else {
-        zip::read(path)
     }
 }
 

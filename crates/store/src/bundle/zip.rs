@@ -4,7 +4,7 @@
 //! unpacked.
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{self, BufWriter, Cursor, Read, Seek, Write};
 use std::path::Path;
 
 use ::zip::read::ZipArchive;
@@ -22,21 +22,30 @@ const RATIO_FROM: u64 = 1 << 20;
 
 /// Writes the files of a bundle: the manifest first, then by path; fixed times and modes.
 pub(super) fn write(tree: &Tree, path: &Path) -> Result<(), Error> {
-    write_file(path, |file| {
-        let mut zip = ZipWriter::new(BufWriter::new(file));
-        let manifest = tree.get_key_value(MANIFEST);
-        let others = tree.iter().filter(|(path, _)| *path != MANIFEST);
-        for (path, content) in manifest.into_iter().chain(others) {
-            let options = SimpleFileOptions::default()
-                .compression_method(method(content))
-                .compression_level(None)
-                .last_modified_time(DateTime::default())
-                .unix_permissions(0o644);
-            zip.start_file(path.as_str(), options)?;
-            zip.write_all(content)?;
-        }
-        zip.finish()?.flush()
-    })
+    write_file(path, |file| pack(tree, BufWriter::new(file)))
+}
+
+/// Returns the bytes of the zip that [`write`] writes.
+pub(super) fn packed(tree: &Tree) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    pack(tree, Cursor::new(&mut bytes))?;
+    Ok(bytes)
+}
+
+fn pack(tree: &Tree, to: impl Write + Seek) -> io::Result<()> {
+    let mut zip = ZipWriter::new(to);
+    let manifest = tree.get_key_value(MANIFEST);
+    let others = tree.iter().filter(|(path, _)| *path != MANIFEST);
+    for (path, content) in manifest.into_iter().chain(others) {
+        let options = SimpleFileOptions::default()
+            .compression_method(method(content))
+            .compression_level(None)
+            .last_modified_time(DateTime::default())
+            .unix_permissions(0o644);
+        zip.start_file(path.as_str(), options)?;
+        zip.write_all(content)?;
+    }
+    zip.finish()?.flush()
 }
 
 /// Stores what would be taken for a bomb if it were packed, such as a recording of silence.
@@ -56,7 +65,11 @@ fn method(content: &[u8]) -> CompressionMethod {
 
 /// Reads the files of a zip that are a bundle's.
 pub(super) fn read(path: &Path) -> Result<Tree, Error> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
+    unpacked(File::open(path).map_err(Error::io("read", path))?, path)
+}
+
+/// Reads the files of a zip that is a bundle's, from wherever it is; `path` is for what is said.
+pub(super) fn unpacked(file: impl Read + Seek, path: &Path) -> Result<Tree, Error> {
     let not_a_zip = |source| Error::NotAZip {
         path: path.to_owned(),
         source,

@@ -147,7 +147,7 @@ fn a_bundle_comes_back_from_a_directory_and_from_a_zip() {
         assert_eq!(loaded.bundle, example());
         assert_eq!(loaded.digest, digest);
         assert_eq!(loaded.notes, []);
-        let verification = bundle::verify(path).expect("verified");
+        let verification = bundle::verify(path, None).expect("verified");
         assert_eq!(
             (verification.digest, verification.problems),
             (Some(digest.clone()), vec![])
@@ -240,7 +240,7 @@ fn packing_keeps_comments_and_overlays() {
         b"# ours\nstate: active\n"
     );
     assert!(
-        bundle::verify(&at("dst"))
+        bundle::verify(&at("dst"), None)
             .expect("verified")
             .problems
             .is_empty()
@@ -327,7 +327,7 @@ fn an_edited_bundle_is_read_as_it_is_and_verified_as_stale() {
     let stale = stale.map(|(file, what)| (file.to_owned(), what));
     assert_eq!(notes(loaded.notes), stale);
     assert_eq!(
-        notes(bundle::verify(&root).expect("verified").problems),
+        notes(bundle::verify(&root, None).expect("verified").problems),
         stale
     );
 }
@@ -436,7 +436,7 @@ fn problems_say_where_and_what_to_do() {
             "routing_skill/x.yaml: differs from routing_skill/X.yaml only in upper and lower case, which many file systems cannot hold; rename it to routing_skill/x%~2d711642b7.yaml",
         ]
     );
-    let verification = bundle::verify(root).expect("verified");
+    let verification = bundle::verify(root, None).expect("verified");
     assert_eq!(
         (verification.digest, verification.problems.len()),
         (None, 11)
