@@ -374,6 +374,10 @@ fn of_seal(error: &SealError) -> Judged {
             Exit::Error,
             "name all who may read it at once; `orgsmith bundle decrypt` opens it",
         ),
+        SealError::Closed => says(
+            Exit::Error,
+            "`orgsmith bundle decrypt` writes the zip that is within, and that can be unpacked",
+        ),
         SealError::Plain => says(Exit::Error, "every command reads it as it is"),
         SealError::Recipient(_) | SealError::SealedIdentity | SealError::TooLarge => None,
     }

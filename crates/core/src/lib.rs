@@ -30,6 +30,7 @@ pub mod people;
 pub mod permissions;
 pub mod plan;
 pub mod preflight;
+pub mod privacy;
 pub mod render;
 pub mod rollback;
 pub mod rows;

@@ -1,6 +1,6 @@
 //! `orgsmith export`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -8,15 +8,20 @@ use clap::Args;
 use orgsmith_core::bundle::{Bundle, Gap};
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::document::Portable;
-use orgsmith_core::id::Kind;
+use orgsmith_core::id::{Kind, ObjectRef};
+use orgsmith_core::plan::Conflict;
+use orgsmith_core::privacy::{Policy, Privacy, Report};
+use orgsmith_core::secret::Secret;
 use orgsmith_core::snapshot::{Part, undeclared};
 use orgsmith_store::bundle;
 use serde_json::json;
 
 use crate::args::{Format, Selected};
+use crate::config::Pii;
 use crate::error::{Exit, Failure, count};
 use crate::keys::{For, Trust};
 use crate::output::{Align, BOLD, Table, YELLOW, styled};
+use crate::secrets;
 use crate::session::{Connected, Session};
 use crate::source::{Extent, Source, read, selection, usage};
 
@@ -33,6 +38,10 @@ pub(crate) struct Export {
     out: PathBuf,
     #[command(flatten)]
     readers: For,
+    /// What becomes of names, addresses and numbers of people (docs/privacy.md) [default: `privacy:` of
+    /// the project file, else keep].
+    #[arg(long, value_name = "HOW")]
+    pii: Option<Pii>,
     /// The bundle that the org was made of: where the org is as its overlay makes it, the export says
     /// what the bundle does, variables and places of secrets included [default: the bundle that is at
     /// --out already].
@@ -58,6 +67,7 @@ impl Export {
         let form = self.form(session)?;
         let catalogue = session.catalogue();
         let selection = selection(catalogue, &self.selected)?;
+        let privacy = self.privacy(session).await?;
         let connected = session.connect(&self.org)?;
         let base = self.base(session, &connected)?;
         let read = read(session, &connected, &selection, Extent::Selected).await?;
@@ -68,23 +78,8 @@ impl Export {
             told.add(catalogue, document);
             writer.add(document);
         };
-        if let Some(base) = &base {
-            let (mut whole, _) = read.snapshot.to_bundle(catalogue, &read.pins);
-            let conflicts = connected.overlay.restore(catalogue, base, &mut whole);
-            for conflict in conflicts {
-                whole.gaps.push(Gap {
-                    kind: conflict.object.kind.clone(),
-                    object: Some(conflict.object.key.as_str().to_owned()),
-                    reason: conflict.reason,
-                });
-            }
-            about = selection.apply(whole, catalogue).map_err(usage)?;
-            about
-                .documents
-                .values()
-                .for_each(|document| add(&document.open()));
-            about.documents.clear();
-        } else if selection.is_everything() {
+        let mut people = Report::default();
+        if base.is_none() && privacy.is_none() && selection.is_everything() {
             // Nothing is chosen among the documents, so they need not be in memory together.
             read.snapshot
                 .for_each_document(catalogue, &read.pins, &mut |part| match part {
@@ -93,8 +88,23 @@ impl Export {
                 });
             about.source = read.snapshot.org.clone();
         } else {
-            let (whole, _) = read.snapshot.to_bundle(catalogue, &read.pins);
-            about = selection.apply(whole, catalogue).map_err(usage)?;
+            (about, _) = read.snapshot.to_bundle(catalogue, &read.pins);
+            // Where a base has the last word on names, it is its names that are selected.
+            if base.is_none() {
+                about = selection.apply(about, catalogue).map_err(usage)?;
+            }
+            if let Some(privacy) = &privacy {
+                people = privacy.apply(catalogue, &mut about);
+                leave_out(&mut about, std::mem::take(&mut people.conflicts));
+            }
+            if let Some(mut base) = base {
+                if let Some(privacy) = &privacy {
+                    privacy.apply(catalogue, &mut base);
+                }
+                let conflicts = connected.overlay.restore(catalogue, &base, &mut about);
+                leave_out(&mut about, conflicts);
+                about = selection.apply(about, catalogue).map_err(usage)?;
+            }
             let documents = std::mem::take(&mut about.documents).into_values();
             documents.for_each(|document| add(&document.open()));
         }
@@ -105,11 +115,20 @@ impl Export {
             Form::Encrypted(readers) => writer.write_encrypted(&about, &self.out, &readers),
         }
         .with_context(doing)?;
-        let result = json!({
+        let mut result = json!({
             "event": "result", "org": self.org, "out": self.out, "digest": digest,
             "objects": told.counts, "gaps": about.gaps, "calls": read.calls,
         });
+        if privacy.is_some() {
+            result["people"] = json!({
+                "objects": people.people, "mentions": people.mentioned, "not_dropped": people.kept,
+                "addresses_left": people.addresses, "not_looked_into": people.closed,
+            });
+        }
         out.record(&result);
+        for line in told_of(&people) {
+            out.say(line);
+        }
         for undeclared in &told.undeclared {
             out.say(undeclared);
         }
@@ -123,6 +142,30 @@ impl Export {
         } else {
             Exit::Partial
         })
+    }
+
+    /// Says what becomes of people; nothing where all of them stay.
+    async fn privacy(&self, session: &Session<'_>) -> anyhow::Result<Option<Privacy>> {
+        let said = &session.config.project.privacy;
+        let (policy, kinds) = (self.pii.unwrap_or(said.pii).into(), said.kinds());
+        let keeps = |policy: &Policy| *policy == Policy::Keep;
+        if keeps(&policy) && kinds.values().all(keeps) {
+            return Ok(None);
+        }
+        let key = match secrets::find(&said.secret, session).await? {
+            Some(key) => key,
+            None => {
+                session.out.warn(format!(
+                    "the secret {} has no value, so the pseudonyms are those of this export alone; \
+                     with {} set the next export has the same",
+                    said.secret,
+                    secrets::variable(&said.secret)
+                ));
+                let random = || uuid::Uuid::new_v4().simple().to_string();
+                Secret::new(random() + &random())
+            }
+        };
+        Ok(Some(Privacy::new(policy, kinds, &key, &said.domain)))
     }
 
     /// Reads the bundle that the org was made of, where there is one and it can say more than the org.
@@ -206,6 +249,68 @@ impl Export {
         ));
         Ok(text)
     }
+}
+
+/// Lists objects that are left out as gaps.
+fn leave_out(bundle: &mut Bundle, conflicts: Vec<Conflict>) {
+    let gaps = conflicts.into_iter().map(|conflict| Gap {
+        kind: conflict.object.kind.clone(),
+        object: Some(conflict.object.key.as_str().to_owned()),
+        reason: conflict.reason,
+    });
+    bundle.gaps.extend(gaps);
+}
+
+/// Says what was done about people, and what could not be.
+fn told_of(people: &Report) -> Vec<String> {
+    let Report {
+        people,
+        mentioned,
+        kept,
+        addresses,
+        closed,
+        conflicts: _,
+    } = people;
+    let mut lines = Vec::new();
+    if people + mentioned > 0 {
+        lines.push(format!(
+            "{} said who somebody is, and {} named somebody in a text",
+            count(*people, "object"),
+            count(*mentioned, "other object")
+        ));
+    }
+    if !kept.is_empty() {
+        let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
+        lines.push(format!(
+            "not dropped but under a pseudonym, as no object is without it: {}",
+            kept.join(", ")
+        ));
+    }
+    let several = |objects: &BTreeSet<ObjectRef>| {
+        let shown: Vec<String> = objects.iter().take(5).map(ToString::to_string).collect();
+        let more = match objects.len() - shown.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        shown.join(", ") + &more
+    };
+    if !addresses.is_empty() {
+        lines.push(format!(
+            "e-mail addresses that are nobody's here stay in {}",
+            several(addresses)
+        ));
+    }
+    if !closed.is_empty() {
+        lines.push(format!(
+            "nobody can look into the source of {}; leave it out if it may name people",
+            several(closed)
+        ));
+    }
+    let label = styled(YELLOW, "people");
+    lines
+        .into_iter()
+        .map(|line| format!("{label} {line}"))
+        .collect()
 }
 
 /// How a bundle is written.

@@ -7,6 +7,7 @@ mod lint;
 mod numbers;
 mod onboard;
 mod overlay;
+mod privacy;
 mod rewrite;
 mod secrets;
 
@@ -23,6 +24,7 @@ use serde_json::Value;
 
 pub(crate) use credential::{find, readable_by_others};
 pub(crate) use onboard::Onboarding;
+pub(crate) use privacy::Pii;
 pub(crate) use secrets::{AwsPlace, AwsSettings, Place, VaultPlace, VaultSettings};
 
 /// The name of the project file.
@@ -103,6 +105,9 @@ pub(crate) struct Project {
     /// For whom bundles are encrypted, and who must have signed them.
     #[serde(default)]
     pub(crate) bundles: bundles::Bundles,
+    /// What an export says of people.
+    #[serde(default)]
+    pub(crate) privacy: privacy::Privacy,
     /// What another system is asked for each new user.
     #[serde(default)]
     onboard: Option<onboard::Onboard>,
@@ -394,6 +399,7 @@ fn parse(path: &Path, text: &str) -> Result<Project, Error> {
             .map_err(|told| bad(format!("variables: {name}: default: {told}")))?;
     }
     project.secrets.check().map_err(&bad)?;
+    project.privacy.check().map_err(&bad)?;
     if let Some(section) = &project.onboard {
         section
             .onboarding()

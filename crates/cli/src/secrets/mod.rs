@@ -91,6 +91,19 @@ pub(crate) async fn resolve(
     Err(Failure::MissingSecrets(missing.chain(failed).collect()).into())
 }
 
+/// Finds the value of a secret that may have none.
+///
+/// # Errors
+/// Its place is named, and has no value.
+pub(crate) async fn find(name: &str, session: &Session<'_>) -> anyhow::Result<Option<Secret>> {
+    let names = BTreeSet::from([name.to_owned()]);
+    let Found { values, failed, .. } = look_up(&names, None, session).await?;
+    match failed.is_empty() {
+        true => Ok(values.get(name).cloned()),
+        false => Err(Failure::MissingSecrets(failed).into()),
+    }
+}
+
 /// Finds values: in `--secrets-file`, then in a variable, then where the project file says.
 ///
 /// # Errors

@@ -65,6 +65,10 @@ fn an_encrypted_bundle_is_a_source_of_every_command_and_is_opened_in_memory_only
         encrypt("b.zip.age", &["--recipient", &ours]).ends(1)
     );
 
+    let unpacked = lab.run(&["bundle", "unpack", "b.zip.age", "tree"]).ends(1);
+    assert!(unpacked.stderr.contains("bundle decrypt"), "{unpacked}");
+    assert!(!lab.path("tree").exists());
+
     let before = names(&lab);
     let mine = ["--identity", "ours.key"];
     let with = |arguments: &[&str], more: &[&str]| lab.run(&[arguments, more].concat());

@@ -24,6 +24,7 @@ mod overlay;
 mod people;
 mod pipelines;
 mod preflight;
+mod privacy;
 mod road;
 mod rollback;
 mod secrets;

@@ -49,6 +49,49 @@ impl Descriptor {
     }
 }
 
+/// Where a body says something of a person, by what is put in its place ([`crate::privacy`]).
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pii {
+    /// What the person is called.
+    #[serde(default)]
+    pub names: Vec<FieldPath>,
+    /// E-mail addresses and telephone numbers.
+    #[serde(default)]
+    pub contacts: Vec<FieldPath>,
+    /// Other texts.
+    #[serde(default)]
+    pub texts: Vec<FieldPath>,
+    /// What cannot be put in other words, and goes.
+    #[serde(default)]
+    pub others: Vec<FieldPath>,
+}
+
+impl Pii {
+    /// Tells whether the kind says nothing of a person.
+    pub fn is_empty(&self) -> bool {
+        self.all().next().is_none()
+    }
+
+    /// Lists every place, with the name of its list.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &FieldPath)> {
+        let Self {
+            names,
+            contacts,
+            texts,
+            others,
+        } = self;
+        let lists = [
+            ("pii.names", names),
+            ("pii.contacts", contacts),
+            ("pii.texts", texts),
+            ("pii.others", others),
+        ];
+        let lists = lists.into_iter();
+        lists.flat_map(|(list, paths)| paths.iter().map(move |path| (list, path)))
+    }
+}
+
 /// Describes one kind; one file of the catalogue.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -167,9 +210,9 @@ pub struct Descriptor {
     /// Where the body holds secrets: written, never read.
     #[serde(default)]
     pub secrets: Vec<FieldPath>,
-    /// Fields that say something of a person.
+    /// Where the body says something of a person.
     #[serde(default)]
-    pub pii: Vec<FieldPath>,
+    pub pii: Pii,
     /// What belongs to the object but has calls of its own.
     #[serde(default, rename = "part")]
     pub parts: Vec<Part>,

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 pub use descriptor::{
     Asked, Builtin, CallSpec, ClonePhase, DeleteSpec, Descriptor, DraftSpec, Driver, Gathered,
     Having, Inverse, ItemBody, ItemWrite, JobSpec, KeySpec, LeaveOut, ListSpec, MemberOf, Paging,
-    Parent, Part, PublishSpec, ReadSpec, Reference, Together, WireField, WriteSpec,
+    Parent, Part, Pii, PublishSpec, ReadSpec, Reference, Together, WireField, WriteSpec,
 };
 
 use crate::id::Kind;

@@ -21,12 +21,11 @@ use regex_lite::Regex;
 use serde_json::Value;
 
 pub use rename::Moved;
-pub(crate) use rename::rename;
+pub(crate) use rename::{misplaced, rename};
 pub use text::{BadTexts, TextRule, Texts};
 pub use variable::{VariableType, is_name};
 pub(crate) use variable::{inside_text, open_variable, places};
 
-use self::rename::misplaced;
 use self::variable::{Filler, Inside};
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, nearest};
@@ -381,7 +380,7 @@ impl Edit {
 }
 
 /// Returns the text of a file; of sound and other content nothing.
-fn text_of<'f>(name: &str, bytes: &'f [u8]) -> Option<&'f str> {
+pub(crate) fn text_of<'f>(name: &str, bytes: &'f [u8]) -> Option<&'f str> {
     let ending = name.rsplit('.').next().unwrap_or_default();
     let text = ["yaml", "json", "grxml", "xml", "gram", "txt", "csv"].contains(&ending);
     // An `.i3*` file is text that nobody can read.

@@ -58,7 +58,7 @@ pub(crate) fn rename(
 }
 
 /// Returns the objects whose fields say another key than they have, with that.
-pub(super) fn misplaced<'d>(
+pub(crate) fn misplaced<'d>(
     catalogue: &Catalogue,
     documents: impl IntoIterator<Item = &'d Packed>,
 ) -> Moved {
@@ -109,7 +109,7 @@ fn put(bundle: &mut Bundle, moved: &Moved, conflicts: &mut Vec<Conflict>) {
         };
         for (object, _) in claimants {
             let reason = format!(
-                "the overlay makes {new} of {}{also}; give each a name of its own",
+                "{new} would be made of {}{also}; give each a name of its own",
                 names.join(" and of ")
             );
             conflicts.push(Conflict { object, reason });

@@ -247,7 +247,7 @@ fn one_division_may_take_in_another_and_nothing_else_may() {
     assert_eq!(
         told,
         [
-            "routing_skill/A: the overlay makes routing_skill/B of routing_skill/A beside the one there is; give each a name of its own"
+            "routing_skill/A: routing_skill/B would be made of routing_skill/A beside the one there is; give each a name of its own"
         ]
     );
 }

@@ -230,8 +230,22 @@ fn a_path_that_leads_nowhere() {
             "user",
             "\"locations[].notes\"]",
             "\"places[].notes\"]",
-            "pii places[].notes",
+            "pii.texts places[].notes",
             "is in no managed field",
+        ),
+        (
+            "user",
+            "\"addresses[].extension\", \"employerInfo\"",
+            "\"email\"",
+            "pii.others email",
+            "cannot be dropped",
+        ),
+        (
+            "user",
+            "\"addresses[].address\"]",
+            "\"employerInfo\"]",
+            "pii.contacts employerInfo",
+            "is not a text",
         ),
         (
             "integration_credential",

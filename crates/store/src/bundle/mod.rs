@@ -165,6 +165,9 @@ pub fn pack(dir: &Path, zip: &Path) -> Result<BundleDigest, Error> {
 /// # Errors
 /// As [`read`] and [`write_dir`].
 pub fn unpack(zip: &Path, dir: &Path) -> Result<Written, Error> {
+    if is_encrypted(zip)? {
+        return Err(Error::sealed("unpack", zip)(SealError::Closed));
+    }
     let (tree, digest) = refreshed(zip::read(zip)?)?;
     dir::write(&tree, digest, dir)
 }

@@ -37,6 +37,9 @@ pub enum SealError {
     /// It is encrypted already.
     #[error("it is encrypted already")]
     Twice,
+    /// It is encrypted, and would be written in clear.
+    #[error("it is encrypted")]
+    Closed,
     /// It is not encrypted.
     #[error("it is not encrypted")]
     Plain,

@@ -30,7 +30,6 @@ pub fn check(lint: &mut Lint<'_>) {
         ("json", &kind.json),
         ("returned", &kind.returned),
         ("secrets", &kind.secrets),
-        ("pii", &kind.pii),
         ("numbers", &kind.numbers),
         ("own_ids", &kind.own_ids),
     ];
@@ -41,6 +40,24 @@ pub fn check(lint: &mut Lint<'_>) {
             if Some(path.root()) != parent.map(String::as_str) {
                 must_resolve(lint, &place, path);
             }
+        }
+    }
+    for (list, path) in kind.pii.all() {
+        let place = format!("{list} {path}");
+        managed_root(lint, &place, path);
+        must_resolve(lint, &place, path);
+        let is_text = !matches!(resolve(lint, path), Ok(Some(ty)) if ty != Type::String);
+        if list != "pii.others" && !is_text {
+            lint.find(&place, "is not a text, so nothing can be put in its place");
+        }
+        let needed = path.is_root() && field_of(lint, path.root()).is_some_and(|f| f.required);
+        let known_by = kind
+            .key
+            .fields
+            .iter()
+            .any(|field| field.root() == path.root());
+        if list == "pii.others" && (needed || known_by) {
+            lint.find(&place, "cannot be dropped: no object is without it");
         }
     }
     for path in &kind.unordered {
