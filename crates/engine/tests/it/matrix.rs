@@ -25,6 +25,15 @@ enum Must {
     Say(&'static str),
 }
 
+/// A name, what happens, to which calls, how often, and what must come of it.
+type Row = (
+    &'static str,
+    FaultAction,
+    (&'static str, &'static str),
+    u64,
+    Must,
+);
+
 /// Returns a client that loses its patience quickly.
 fn hasty(url: &str) -> Org {
     let credentials = Credentials {
@@ -161,7 +170,7 @@ async fn whatever_happens_to_writes_the_run_converges_or_says_why_not() {
     let always = 1_000_000;
     let queues = "/api/v2/routing/queues";
     let any = "/api/v2/*";
-    let table: Vec<(&str, FaultAction, (&str, &str), u64, Must)> = vec![
+    let table: Vec<Row> = vec![
         ("reset before", F::ResetBefore, ("POST", any), 3, Converge),
         ("reset after", F::ResetAfter, ("POST", any), 3, Converge),
         (
