@@ -96,6 +96,9 @@ pub struct OrgSpec {
     /// How long its asynchronous jobs take.
     #[serde(default)]
     pub jobs: Jobs,
+    /// What the systems behind its data actions answer, by the names of the actions.
+    #[serde(default)]
+    pub answers: BTreeMap<String, ActionAnswer>,
 }
 
 impl OrgSpec {
@@ -112,6 +115,7 @@ impl OrgSpec {
             missing_products: Vec::new(),
             seats: Seats::default(),
             jobs: Jobs::default(),
+            answers: BTreeMap::new(),
         }
     }
 
@@ -306,6 +310,16 @@ impl Default for Jobs {
             flows_per_export: 50,
         }
     }
+}
+
+/// Says what the system behind a data action answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActionAnswer {
+    /// What the action then has for its result.
+    Result(serde_json::Value),
+    /// Nothing that is of use: what the action says of it.
+    Error(String),
 }
 
 /// Delays the sight of writes below one path.

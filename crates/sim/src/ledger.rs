@@ -52,10 +52,12 @@ impl Entry {
         let asks = self.method == "POST"
             && [
                 "/export",
+                "/flows/export/jobs",
                 "/query",
                 "/search",
                 "/license/infer",
                 "/license/infer/permissions",
+                "/flows/validate/jobs",
             ]
             .iter()
             .any(|end| self.path.ends_with(end));

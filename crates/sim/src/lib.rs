@@ -49,7 +49,8 @@ mod worldfile;
 
 pub use clock::ClockMode;
 pub use config::{
-    Beyond, Billing, ClientSpec, Config, Jobs, Lag, Limits, OrgSpec, Relax, Seats, ServiceLimit,
+    ActionAnswer, Beyond, Billing, ClientSpec, Config, Jobs, Lag, Limits, OrgSpec, Relax, Seats,
+    ServiceLimit,
 };
 pub use faults::{FaultAction, FaultRule};
 pub use generate::{Generate, GenerateError, Oddity};

@@ -209,6 +209,7 @@ fn show(cx: &Cx<'_>, req: &Req, id: &str, fields: &Fields) -> Value {
     shown.into()
 }
 
+/// Finds an action that is published.
 pub(super) fn published<'c>(cx: &'c Cx<'_>, id: &str) -> Result<&'c Object, Refusal> {
     cx.find("action", id)
         .and_then(|action| match is_published(&action.fields) {

@@ -9,6 +9,7 @@ use crate::jobs::Work;
 use crate::routes::Registry;
 use crate::world::Org;
 
+mod action_tests;
 mod actions;
 mod ai_studio;
 mod architect;
@@ -71,6 +72,7 @@ pub(crate) use scripts::{UPLOAD as SCRIPT_UPLOAD, upload as upload_script};
 
 /// Makes every family known.
 pub(crate) fn register(registry: &mut Registry) {
+    action_tests::register(registry);
     actions::register(registry);
     functions::register(registry);
     ai_studio::register(registry);
