@@ -113,6 +113,8 @@ pub(crate) enum Format {
     Dot,
     /// For code hosts.
     Sarif,
+    /// For continuous integration.
+    Junit,
 }
 
 /// The commands.
@@ -126,6 +128,7 @@ pub(crate) enum Command {
     Preflight(commands::preflight::Preflight),
     Apply(commands::apply::Apply),
     Clone(commands::clone::Clone),
+    Verify(commands::verify::Verify),
     Sync(commands::sync::Sync),
     Runs(commands::runs::Runs),
     Audit(commands::audit::Audit),

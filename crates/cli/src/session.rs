@@ -11,7 +11,7 @@ use orgsmith_client::Client;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::{ObjectRef, OrgName};
 use orgsmith_core::overlay::Overlay;
-use orgsmith_engine::{Budget, Limits, Org, Secrets, Stop};
+use orgsmith_engine::{Budget, Limits, Org, Probes, Secrets, Stop};
 use orgsmith_store::state::{Sql, State};
 
 use crate::args::{Carry, Global};
@@ -30,6 +30,8 @@ pub(crate) struct Session<'o> {
     state: Arc<tokio::sync::OnceCell<Arc<dyn State>>>,
     /// Values of secrets that programs and services gave.
     pub(crate) secrets: Arc<tokio::sync::Mutex<Secrets>>,
+    /// What came of asking URLs of other systems.
+    pub(crate) probes: Arc<Probes>,
     interrupt: Interrupt,
     began: Instant,
 }
@@ -105,6 +107,7 @@ impl<'o> Session<'o> {
             state_path,
             state: Arc::default(),
             secrets: Arc::default(),
+            probes: Arc::default(),
             interrupt: Interrupt::default(),
             began: Instant::now(),
         }
@@ -119,6 +122,7 @@ impl<'o> Session<'o> {
             state_path: self.state_path.clone(),
             state: self.state.clone(),
             secrets: self.secrets.clone(),
+            probes: self.probes.clone(),
             interrupt: self.interrupt.clone(),
             began: self.began,
         }

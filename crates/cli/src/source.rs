@@ -8,6 +8,7 @@ use anyhow::Context;
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::components::{self, Expanded, Origin};
+use orgsmith_core::examples::{self, Example};
 use orgsmith_core::id::{Kind, ObjectRef, SourceId};
 use orgsmith_core::people;
 use orgsmith_core::plan::{Conflict, Severity};
@@ -47,6 +48,8 @@ pub(crate) struct Wanted {
     pub(crate) calls: u64,
     /// The org that it was read from, if it was one.
     pub(crate) org: Option<Org>,
+    /// Examples of its data actions.
+    pub(crate) examples: Vec<Example>,
 }
 
 impl Source {
@@ -185,7 +188,11 @@ impl Source {
             }
             Self::Path(path) => {
                 let keys = session.keys.of(path, trust, session.out)?;
-                from_disk(catalogue, path, keys, session.out).map(Wanted::of)
+                let (bundle, examples) = from_disk(catalogue, path, keys, session.out)?;
+                Ok(Wanted {
+                    examples,
+                    ..Wanted::of(bundle)
+                })
             }
         }
     }
@@ -202,6 +209,7 @@ impl Wanted {
             failed_reads: 0,
             calls: 0,
             org: None,
+            examples: Vec::new(),
         }
     }
 }
@@ -256,6 +264,7 @@ impl Read {
             conflicts: Vec::new(),
             calls,
             org: None,
+            examples: Vec::new(),
         }
     }
 }
@@ -322,8 +331,11 @@ fn from_disk(
     path: &Path,
     keys: Keys<'_>,
     out: &Out,
-) -> anyhow::Result<Bundle> {
-    let (mut bundle, errors) = judged(catalogue, path, keys, out)?;
+) -> anyhow::Result<(Bundle, Vec<Example>)> {
+    let Judged { disk, problems } = judged(catalogue, path, keys, out)?;
+    let errors = problems.iter();
+    let errors = errors.filter(|problem| problem.severity == Severity::Error);
+    let errors = errors.count();
     if errors > 0 {
         return Err(Failure::BadBundle {
             errors,
@@ -331,12 +343,13 @@ fn from_disk(
         }
         .into());
     }
+    let (mut bundle, examples) = (disk.loaded.bundle, disk.examples);
     normalise(catalogue, &mut bundle);
     // A bundle written by hand has no manifest that names an org.
     if bundle.source.org_name.is_empty() {
         bundle.source.org_name = path.display().to_string();
     }
-    Ok(bundle)
+    Ok((bundle, examples))
 }
 
 /// A bundle on a disk.
@@ -346,16 +359,25 @@ pub(crate) struct OnDisk {
     pub(crate) loaded: Loaded,
     /// Where the objects come from that have no file.
     origins: BTreeMap<ObjectRef, Origin>,
+    /// The examples of data actions that it had.
+    pub(crate) examples: Vec<Example>,
 }
 
-/// Reads a bundle and expands its components; what cannot be read or expanded is shown.
+/// Reads a bundle, expands its components and takes out its examples; what is wrong with them is
+/// shown.
 pub(crate) fn load(path: &Path, keys: Keys<'_>, out: &Out) -> anyhow::Result<OnDisk> {
     let mut loaded = read_files(path, keys, out)?;
-    let Expanded { origins, problems } = components::expand(&mut loaded.bundle);
+    let Expanded {
+        origins,
+        mut problems,
+    } = components::expand(&mut loaded.bundle);
+    let (examples, wrong) = examples::take(&mut loaded.bundle);
+    problems.extend(wrong);
     let disk = OnDisk {
         path: path.to_owned(),
         loaded,
         origins,
+        examples,
     };
     if problems.is_empty() {
         return Ok(disk);
@@ -391,27 +413,34 @@ fn read_files(path: &Path, keys: Keys<'_>, out: &Out) -> anyhow::Result<Loaded> 
     }
 }
 
-/// Reads a bundle and shows what is wrong with it; returns how many errors there are.
+/// A bundle that was judged.
+pub(crate) struct Judged {
+    pub(crate) disk: OnDisk,
+    /// What is wrong with it, or worth knowing.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Reads a bundle and shows what is wrong with it.
 pub(crate) fn judged(
     catalogue: &Catalogue,
     path: &Path,
     keys: Keys<'_>,
     out: &Out,
-) -> anyhow::Result<(Bundle, usize)> {
+) -> anyhow::Result<Judged> {
     let disk = load(path, keys, out)?;
-    let mut errors = 0;
     let mut expanded = Cow::Borrowed(&disk.loaded.bundle);
     if people::needs_expansion(&disk.loaded.bundle) {
         // Who cannot be expanded is told of with the plan.
         people::expand(catalogue, expanded.to_mut(), &BTreeSet::new());
     }
-    for problem in validate(catalogue, &expanded) {
-        errors += usize::from(problem.severity == Severity::Error);
+    let problems = validate(catalogue, &expanded);
+    for problem in &problems {
         if problem.severity > Severity::Note || out.verbose() > 0 {
-            out.say(told(Some(&disk), &problem));
+            out.say(told(Some(&disk), problem));
         }
     }
-    Ok((disk.loaded.bundle, errors))
+    drop(expanded);
+    Ok(Judged { disk, problems })
 }
 
 /// A line, and the column in it where that is known; both are counted from 1.

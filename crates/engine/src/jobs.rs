@@ -228,6 +228,7 @@ pub(crate) fn headers(answer: &Value, field: &str) -> Vec<(String, String)> {
     headers.into_iter().flatten().filter_map(text).collect()
 }
 
+/// Asks a job of Architect how it ended, until it has.
 pub(crate) async fn poll(org: &Org, path: &str, job: &str) -> Result<Value, JobError> {
     let (path, expand) = match path.split_once("?expand=") {
         Some((path, expand)) => (path, Some(expand)),

@@ -16,7 +16,9 @@ mod numbers;
 mod onboard;
 mod org;
 mod preflight;
+mod probe;
 mod run;
+mod verify;
 
 pub use chain::chain;
 pub use collect::{CollectError, Scope, collect, collect_selected};
@@ -27,4 +29,6 @@ pub use numbers::numbers;
 pub use onboard::{Onboarder, Pass};
 pub use org::Org;
 pub use preflight::{FromOrg, glance, preflight};
+pub use probe::Probes;
 pub use run::{Finished, RunError, Runner, load_plan, now_ms};
+pub use verify::{Asks, verify};

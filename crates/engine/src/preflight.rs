@@ -134,7 +134,7 @@ fn when<F: Future>(wanted: bool, asking: F) -> OptionFuture<F> {
 }
 
 /// Makes a call; `template` is the contract's path.
-async fn ask(client: &Client, call: Call, template: &str) -> Told<Value> {
+pub(crate) async fn ask(client: &Client, call: Call, template: &str) -> Told<Value> {
     let method = call.method().to_string();
     match tokio::time::timeout(PATIENCE, client.send(call)).await {
         Ok(Ok(reply)) => Ok(reply.body),
@@ -146,7 +146,7 @@ async fn ask(client: &Client, call: Call, template: &str) -> Told<Value> {
     }
 }
 
-fn refused(method: &str, template: &str, error: &Error) -> Unread {
+pub(crate) fn refused(method: &str, template: &str, error: &Error) -> Unread {
     let reason = match error.refusal() {
         Some(refusal) => refusal.to_string(),
         None => chain(error),
@@ -155,7 +155,7 @@ fn refused(method: &str, template: &str, error: &Error) -> Unread {
 }
 
 /// Lists all pages; what fails on the way fails the whole.
-async fn list(client: &Client, path: &str, listing: Listing) -> Told<Vec<Value>> {
+pub(crate) async fn list(client: &Client, path: &str, listing: Listing) -> Told<Vec<Value>> {
     client.list(&listing).await.map_err(|error| {
         use orgsmith_client::ListFault;
         match &error.fault {
@@ -201,13 +201,13 @@ fn array(method: &str, path: &str, body: &Value) -> Told<()> {
     Err(Unread::new(method, path, None, reason))
 }
 
-async fn licences(client: &Client) -> Told<BTreeSet<String>> {
+pub(crate) async fn licences(client: &Client) -> Told<BTreeSet<String>> {
     let body = ask(client, Call::get(DEFINITIONS), DEFINITIONS).await?;
     array("GET", DEFINITIONS, &body)?;
     Ok(page_texts(body.as_array().map_or(&[], Vec::as_slice)))
 }
 
-async fn charges(client: &Client) -> Told<Vec<Charge>> {
+pub(crate) async fn charges(client: &Client) -> Told<Vec<Charge>> {
     let listing = Listing::new(CONTRACTS, PageStyle::cursor())
         .query("status", "Active")
         .page_size(100);
@@ -228,7 +228,9 @@ async fn charges(client: &Client) -> Told<Vec<Charge>> {
     Ok(charges)
 }
 
-async fn licensed(client: &Client) -> Told<std::collections::BTreeMap<String, BTreeSet<String>>> {
+pub(crate) async fn licensed(
+    client: &Client,
+) -> Told<std::collections::BTreeMap<String, BTreeSet<String>>> {
     let listing = Listing::new(LICENSED, PageStyle::Offset).page_size(100);
     Ok(holders(&list(client, LICENSED, listing).await?))
 }

@@ -1,11 +1,12 @@
 //! `orgsmith clone`
 
 use clap::Args;
+use orgsmith_core::verify::Verdict;
 use serde_json::json;
 
 use super::fan::{Fan, Trip};
 use super::preflight::{self, Room};
-use super::{onboard, road};
+use super::{onboard, road, verify};
 use crate::args::{Carry, Format, People, Selected, Shape};
 use crate::error::{Exit, count};
 use crate::output::{BOLD, GREEN, YELLOW, styled};
@@ -15,7 +16,7 @@ use crate::source::{Source, Wanted};
 
 /// Copies an org into others, and proves it with a second plan.
 ///
-/// The road is export, plan, pre-flight, approval, apply, and a plan again. Nothing is deleted in the targets. Several targets are worked on at once, approved together, and told of in one table (docs/fan-out.md).
+/// The road is export, plan, pre-flight, approval, apply, a plan again, and a verification: what does not work ends with 3. Nothing is deleted in the targets. Several targets are worked on at once, approved together, and told of in one table (docs/fan-out.md).
 #[derive(Debug, Args)]
 pub(crate) struct Clone {
     /// An org, a bundle directory or a zip.
@@ -26,6 +27,9 @@ pub(crate) struct Clone {
     /// Goes on although the org has too few seats, or too little of something else.
     #[arg(long)]
     ignore_shortfall: bool,
+    /// Verifies nothing at the end (see `verify`).
+    #[arg(long)]
+    no_verify: bool,
     #[command(flatten)]
     fan: Fan,
     #[command(flatten)]
@@ -51,7 +55,8 @@ impl Clone {
             let whose = (&source, &self.selected, &self.people);
             preflight::glance(session, whose, std::slice::from_ref(&target), room).await?;
             let wanted = self.read(session).await?;
-            let exit = into(session, &wanted, &target, (&self.carry, &self.shape), room).await?;
+            let carry = (&self.carry, &self.shape);
+            let exit = into(session, &wanted, &target, carry, room, !self.no_verify).await?;
             return Ok(if exit != Exit::Interrupted && wanted.failed_reads > 0 {
                 Exit::Partial
             } else {
@@ -66,6 +71,7 @@ impl Clone {
             carry: &self.carry,
             shape: &self.shape,
             room,
+            verify: !self.no_verify,
         };
         trip.go(course).await
     }
@@ -85,6 +91,7 @@ async fn into(
     target: &Connected,
     (carry, shape): (&Carry, &Shape),
     room: (&Room, bool),
+    verify: bool,
 ) -> anyhow::Result<Exit> {
     let out = session.out;
     let ask = shape.ask(carry.secrets_file.as_deref());
@@ -99,7 +106,7 @@ async fn into(
     drop((plan, finished));
     // What was asked to be sent again has been sent.
     let ask = Ask { write: &[], ..ask };
-    let again = road::plan(session, wanted, target, false, ask).await?;
+    let (again, checkup) = verify::prove(session, wanted, target, ask, verify).await?;
     let left = again.plan.steps.len();
     out.record(&json!({ "event": "proof", "org": target.org.name, "differences": left }));
     if out.format() == Format::Text {
@@ -112,8 +119,19 @@ async fn into(
             target.org.name,
         ))?;
     }
+    let mut works = true;
+    if let Some(checkup) = &checkup {
+        // What was written stays written, whatever is found and whatever cannot be asked.
+        match verify::after_clone(session, target, checkup).await {
+            Ok(report) => {
+                works = report.verdict() != Verdict::Fail;
+                verify::tell(out, &report)?;
+            }
+            Err(error) => out.warn(format!("it could not be verified: {error:#}")),
+        }
+    }
     onboard::after_run(session, target, carry).await;
-    Ok(if left > 0 && exit == Exit::Ok {
+    Ok(if (left > 0 || !works) && exit == Exit::Ok {
         Exit::Partial
     } else {
         exit

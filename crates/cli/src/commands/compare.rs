@@ -136,7 +136,7 @@ impl Compare {
                 detail.max(Detail::Fields),
             ),
             // Refused with the command line.
-            Format::Svg | Format::Dot | Format::Sarif => String::new(),
+            Format::Svg | Format::Dot | Format::Sarif | Format::Junit => String::new(),
         };
         out.data_into(self.out.as_deref(), &shown)
     }

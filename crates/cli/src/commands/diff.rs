@@ -70,7 +70,7 @@ impl Diff {
                 }))?;
             }
             // Refused with the command line.
-            Format::Markdown | Format::Svg | Format::Dot | Format::Sarif => {}
+            Format::Markdown | Format::Svg | Format::Dot | Format::Sarif | Format::Junit => {}
         }
         for (name, wanted) in [(&self.a, &a), (&self.b, &b)] {
             if wanted.failed_reads > 0 {

@@ -8,6 +8,7 @@ use clap::Args;
 use orgsmith_core::bundle::{Bundle, Gap};
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::document::Portable;
+use orgsmith_core::endpoints;
 use orgsmith_core::id::{Kind, ObjectRef};
 use orgsmith_core::plan::Conflict;
 use orgsmith_core::privacy::{Policy, Privacy, Report};
@@ -102,6 +103,9 @@ impl Export {
                     privacy.apply(catalogue, &mut base);
                 }
                 let conflicts = connected.overlay.restore(catalogue, &base, &mut about);
+                if let Some(policy) = &connected.settings.integrations {
+                    endpoints::restore(catalogue, &base, &mut about, policy);
+                }
                 leave_out(&mut about, conflicts);
                 about = selection.apply(about, catalogue).map_err(usage)?;
             }
@@ -186,6 +190,7 @@ impl Export {
         let base = base.bundle;
         let mut documents = base.documents.values();
         let says_more = !connected.overlay.is_idle(&base)
+            || connected.settings.integrations.is_some()
             || documents.any(|document| document.as_json().contains("\"$secret\""));
         Ok(says_more.then_some(base))
     }

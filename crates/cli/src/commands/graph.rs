@@ -200,7 +200,7 @@ impl Graph {
                 )
             }
             // Refused with the command line.
-            Format::Markdown | Format::Html | Format::Sarif => String::new(),
+            Format::Markdown | Format::Html | Format::Sarif | Format::Junit => String::new(),
         };
         out.data_into(self.out.as_deref(), &shown)
     }

@@ -9,7 +9,9 @@ use orgsmith_core::id::ObjectRef;
 use orgsmith_core::lint::{Disable, FlowState, Lint as Found, flow_states, lint};
 use orgsmith_core::people;
 use orgsmith_core::plan::Severity;
-use orgsmith_core::render::{Place, lint_json, lint_markdown, lint_sarif, lint_summary};
+use orgsmith_core::render::{
+    Place, lint_json, lint_markdown, lint_sarif, lint_summary, problems_junit,
+};
 use orgsmith_core::validate::Problem;
 
 use crate::args::{Format, Selected};
@@ -22,7 +24,7 @@ use crate::source::{Extent, OnDisk, Source, load, read, selection, told, usage};
 /// Judges the configuration of an org or bundle by the rules of docs/lint.md.
 ///
 /// What is accepted is disabled with a reason in the project file, under `lint:`. With -v what is
-/// disabled is shown too. `-o sarif` is for code hosts, `-o markdown` for pull requests.
+/// disabled is shown too. `-o sarif` is for code hosts, `-o markdown` for pull requests, `-o junit` for continuous integration.
 #[derive(Debug, Args)]
 pub(crate) struct Lint {
     /// An org, a bundle directory or a zip.
@@ -73,6 +75,7 @@ impl Lint {
                 let version = env!("CARGO_PKG_VERSION");
                 serde_json::to_string_pretty(&lint_sarif(&found, version, &places))?
             }
+            Format::Junit => problems_junit("lint", &self.source, &found.findings),
             Format::Markdown => lint_markdown(&found, &self.source, &places),
             // The others are refused with the command line.
             _ => judged.text(&found, out.verbose() > 0),

@@ -32,6 +32,7 @@ pub(crate) mod sim;
 mod stale;
 pub(crate) mod sync;
 pub(crate) mod validate;
+pub(crate) mod verify;
 
 use clap::ValueEnum;
 
@@ -52,7 +53,15 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
             &[Format::Text, Format::Json, Format::Markdown]
         }
         Command::Diff(_) => &[Format::Text, Format::Json, Format::Html],
-        Command::Lint(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Sarif],
+        Command::Lint(_) => &[
+            Format::Text,
+            Format::Json,
+            Format::Markdown,
+            Format::Sarif,
+            Format::Junit,
+        ],
+        Command::Verify(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Junit],
+        Command::Validate(_) => &[Format::Text, Format::Json, Format::Junit],
         _ => &[Format::Text, Format::Json],
     };
     if !forms.contains(&global.output) {
@@ -77,6 +86,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
         }
         Command::Apply(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Clone(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Verify(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Sync(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Audit(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Runs(command) => block_on(global, out, |s| async move { command.run(&s).await }),

@@ -74,7 +74,7 @@ fn show(out: &Out, role: &Role) -> anyhow::Result<()> {
             out.json(&role.body())
         }
         Format::Markdown => out.data(markdown(role)),
-        Format::Text | Format::Html | Format::Svg | Format::Dot | Format::Sarif => {
+        Format::Text | Format::Html | Format::Svg | Format::Dot | Format::Sarif | Format::Junit => {
             let mut table = Table::new(&[]);
             table.row(["PERMISSION", "WHAT FOR"].map(|head| styled(BOLD, head)));
             for permission in role.needs.keys() {

@@ -75,7 +75,12 @@ impl Preflight {
         match out.format() {
             Format::Json => out.json(&preflight_json(&table))?,
             Format::Markdown => out.data(preflight_markdown(&table))?,
-            Format::Text | Format::Html | Format::Svg | Format::Dot | Format::Sarif => {
+            Format::Text
+            | Format::Html
+            | Format::Svg
+            | Format::Dot
+            | Format::Sarif
+            | Format::Junit => {
                 let screen = preflight_screen(&table, Checked::All);
                 out.data(text::ansi(screen.lines()))?;
             }

@@ -11,12 +11,15 @@ use orgsmith_core::checks::{
     Approval, Brake, CheckedPlan, Marks, Rejected, check, foreign_ids, leaks,
 };
 use orgsmith_core::document::Packed;
+use orgsmith_core::endpoints::{Answer, Answers, Place, Policy, holding, places, settle, targets};
 use orgsmith_core::id::{ObjectRef, RunId, SourceId};
 use orgsmith_core::journal::StepState;
 use orgsmith_core::numbers::Decision;
+use orgsmith_core::overlay::Moved;
 use orgsmith_core::plan::{Action, Conflict, Finding, Options, Plan, Planner, Rate, Severity};
 use orgsmith_core::preflight::Demand;
 use orgsmith_core::render::{Detail, Screen, Text, plan_json, plan_markdown, plan_screen};
+use orgsmith_core::snapshot::Snapshot;
 use orgsmith_engine::{Finished, Outcome, Runner, Scope, Secrets, chain, collect, numbers};
 use serde_json::{Value, json};
 
@@ -86,17 +89,43 @@ pub(crate) async fn plan(
     prune: bool,
     ask: Ask<'_>,
 ) -> anyhow::Result<Planned> {
+    let see = &mut |_: Seen<'_>| {};
+    plan_and_see(session, wanted, target, prune, ask, see).await
+}
+
+/// What a plan is made of.
+pub(crate) struct Seen<'s> {
+    /// What the target is to have.
+    pub(crate) bundle: &'s Bundle,
+    /// What it has.
+    pub(crate) snapshot: &'s Snapshot,
+    pub(crate) pins: &'s BTreeMap<ObjectRef, String>,
+    /// Objects that have another key in the target, by the key that they have in the source.
+    pub(crate) moved: &'s Moved,
+}
+
+/// As [`plan`], and shows what the plan was made of before that is let go.
+pub(crate) async fn plan_and_see(
+    session: &Session<'_>,
+    wanted: &Wanted,
+    target: &Connected,
+    prune: bool,
+    ask: Ask<'_>,
+    see: &mut dyn FnMut(Seen<'_>),
+) -> anyhow::Result<Planned> {
     let catalogue = session.catalogue();
     let pins = session.pins(&target.org.name).await?;
     let Wish {
-        bundle,
+        mut bundle,
         conflicts,
-        findings,
+        mut findings,
         source_ids,
         decisions,
+        moved,
     } = Wish::of(session, wanted, target)
         .numbered(session, target)
         .await?;
+    let probed = probe(session, target, &bundle).await?;
     let scope = Scope {
         kinds: kinds_of(catalogue, &bundle).into_keys().collect(),
         // What is pruned must be seen as a whole, so that a change in between is noticed.
@@ -108,6 +137,18 @@ pub(crate) async fn plan(
     };
     let before = target.org.client.stats().sent;
     let snapshot = collect(&target.org, catalogue, &scope, &session.out.events()).await?;
+    if let Some((policy, places, answers)) = probed {
+        let objects = places.iter().map(|place| &place.object).collect();
+        let live = snapshot.bodies(catalogue, &pins, &objects);
+        let live = |object: &ObjectRef, pointer: &str| live.get(object)?.pointer(pointer).cloned();
+        findings.extend(settle(bundle.to_mut(), &places, &answers, policy, &live));
+    }
+    see(Seen {
+        bundle: &bundle,
+        snapshot: &snapshot,
+        pins: &pins,
+        moved: &moved,
+    });
     let options = Options {
         rate: rate(target),
         prune,
@@ -136,6 +177,32 @@ pub(crate) async fn plan(
         source_ids,
         calls: target.org.client.stats().sent - before,
     })
+}
+
+/// What is done about URLs that do not answer, the places where some stand, and what came of asking.
+type Probed<'t> = (&'t Policy, Vec<Place>, Answers);
+
+/// Asks the URLs of other systems, where the project says so; nothing where all answer.
+async fn probe<'t>(
+    session: &Session<'_>,
+    target: &'t Connected,
+    bundle: &Bundle,
+) -> anyhow::Result<Option<Probed<'t>>> {
+    let Some(policy) = &target.settings.integrations else {
+        return Ok(None);
+    };
+    let mut places = places(session.catalogue(), bundle);
+    let answers = session.probes.ask(&targets(&places), policy.timeout).await;
+    let answers = answers.map_err(anyhow::Error::msg)?;
+    let is_down = |place: &Place| {
+        let answer = place
+            .target
+            .as_ref()
+            .and_then(|target| answers.get(target.url()));
+        answer.is_some_and(Answer::is_down)
+    };
+    places.retain(is_down);
+    Ok((!places.is_empty()).then_some((policy, places, answers)))
 }
 
 /// Returns what belongs to the source and should not be in what is sent.
@@ -205,6 +272,8 @@ struct Wish<'w> {
     findings: Vec<Finding>,
     source_ids: BTreeMap<ObjectRef, SourceId>,
     decisions: Vec<Decision>,
+    /// Objects that have another key in the target.
+    moved: Moved,
 }
 
 impl<'w> Wish<'w> {
@@ -216,17 +285,19 @@ impl<'w> Wish<'w> {
             findings: Vec::new(),
             source_ids: wanted.source_ids.clone(),
             decisions: Vec::new(),
+            moved: Moved::default(),
         };
         if !target.overlay.is_idle(&wish.bundle) {
             let bundle = wish.bundle.to_mut();
             let applied = target.overlay.apply(session.catalogue(), bundle);
             wish.conflicts.extend(applied.conflicts);
             wish.findings.extend(applied.findings);
-            for (old, new) in applied.moved {
-                if let Some(id) = wish.source_ids.remove(&old) {
-                    wish.source_ids.insert(new, id);
+            for (old, new) in &applied.moved {
+                if let Some(id) = wish.source_ids.remove(old) {
+                    wish.source_ids.insert(new.clone(), id);
                 }
             }
+            wish.moved = applied.moved;
         }
         wish
     }
@@ -274,7 +345,7 @@ pub(crate) fn show(
             out.data(text::html(&screen(), &title))
         }
         // Refused with the command line.
-        Format::Svg | Format::Dot | Format::Sarif => Ok(()),
+        Format::Svg | Format::Dot | Format::Sarif | Format::Junit => Ok(()),
     }
 }
 
@@ -484,7 +555,10 @@ pub(super) fn conclusion(plan: &Plan, finished: Option<&Finished>) -> Conclusion
     else {
         return Conclusion {
             exit: left_alone,
-            result: json!({ "run": null, "status": "done", "steps": 0, "conflicts": plan.conflicts }),
+            result: json!({
+                "run": null, "status": "done", "steps": 0, "conflicts": plan.conflicts,
+                "placeholders": holding(plan),
+            }),
         };
     };
     let (total, done) = (plan.steps.len(), outcome.done());
@@ -504,7 +578,7 @@ pub(super) fn conclusion(plan: &Plan, finished: Option<&Finished>) -> Conclusion
         exit: exit_of(finished_exit(outcome, total), left_alone),
         result: json!({
             "event": "result", "run": run, "status": status.as_str(), "steps": total, "done": done,
-            "open": open, "conflicts": plan.conflicts,
+            "open": open, "conflicts": plan.conflicts, "placeholders": holding(plan),
         }),
     }
 }
@@ -525,7 +599,7 @@ pub(crate) fn conclude(
         if out.format() == Format::Json {
             out.json(&result)?;
         } else {
-            out.data("Nothing to do.")?;
+            out.data(format!("Nothing to do{}.", pending(plan)))?;
         }
         return Ok(exit);
     };
@@ -541,7 +615,8 @@ pub(crate) fn conclude(
         };
         let (total, done) = (plan.steps.len(), outcome.done());
         out.data(format!(
-            "Run {run}: {status}, {done} of {total} steps{left}."
+            "Run {run}: {status}, {done} of {total} steps{left}{}.",
+            pending(plan)
         ))?;
         if outcome.spent && done < total {
             out.say(format!(
@@ -558,6 +633,15 @@ pub(crate) fn conclude(
     }
     tell_end(out, outcome);
     Ok(exit)
+}
+
+/// Says how many endpoints are to be given their URLs later.
+fn pending(plan: &Plan) -> String {
+    match holding(plan) {
+        0 => String::new(),
+        1 => "; 1 endpoint holds a placeholder".to_owned(),
+        many => format!("; {many} endpoints hold a placeholder"),
+    }
 }
 
 /// Says what ended a run before its time.

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use orgsmith_core::catalogue::{Catalogue, nearest};
 use orgsmith_core::components::{COMPONENT, INSTANCE};
+use orgsmith_core::examples::EXAMPLE;
 use orgsmith_core::people::PROFILE;
 use orgsmith_core::schema;
 use serde_json::Value;
@@ -73,6 +74,7 @@ pub(crate) fn all() -> BTreeMap<String, Value> {
     schemas.extend(schema::profile(catalogue).map(|schema| (PROFILE.to_owned(), schema)));
     schemas.insert(COMPONENT.to_owned(), schema::component());
     schemas.insert(INSTANCE.to_owned(), schema::instance());
+    schemas.insert(EXAMPLE.to_owned(), schema::example());
     schemas.insert(PROJECT.to_owned(), config::schema());
     schemas.insert(OVERLAY.to_owned(), config::overlay_schema());
     schemas

@@ -4,16 +4,18 @@ use std::path::PathBuf;
 
 use clap::Args;
 use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::plan::Severity;
+use orgsmith_core::render::problems_junit;
 
-use crate::args::Global;
+use crate::args::{Format, Global};
 use crate::error::{Exit, Failure};
 use crate::keys::{KeyRing, Trust};
 use crate::output::{GREEN, Out, styled};
-use crate::source::judged;
+use crate::source::{Judged, judged};
 
 /// Judges a bundle without an org: kinds, fields, references, flows.
 ///
-/// With -v notes are shown too.
+/// With -v notes are shown too. `-o junit` is for continuous integration.
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
     /// A bundle directory or a zip.
@@ -24,19 +26,24 @@ impl Validate {
     pub(crate) fn run(&self, global: &Global, out: &Out) -> anyhow::Result<Exit> {
         let keys = KeyRing::for_bundle(global, &self.path)?;
         let keys = keys.of(&self.path, Trust::Anybody, out)?;
-        let (bundle, errors) = judged(Catalogue::builtin(), &self.path, keys, out)?;
-        if errors > 0 {
-            return Err(Failure::BadBundle {
-                errors,
-                place: self.path.display().to_string(),
-            }
-            .into());
+        let Judged { disk, problems } = judged(Catalogue::builtin(), &self.path, keys, out)?;
+        let place = self.path.display().to_string();
+        if out.format() == Format::Junit {
+            out.data(problems_junit("validate", &place, &problems))?;
         }
-        out.data(format!(
-            "{}: {} objects, nothing wrong",
-            styled(GREEN, self.path.display()),
-            bundle.documents.len()
-        ))?;
+        let errors = problems.iter();
+        let errors = errors.filter(|problem| problem.severity == Severity::Error);
+        let errors = errors.count();
+        if errors > 0 {
+            return Err(Failure::BadBundle { errors, place }.into());
+        }
+        if out.format() != Format::Junit {
+            out.data(format!(
+                "{}: {} objects, nothing wrong",
+                styled(GREEN, self.path.display()),
+                disk.loaded.bundle.documents.len()
+            ))?;
+        }
         Ok(Exit::Ok)
     }
 }

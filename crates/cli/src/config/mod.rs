@@ -2,6 +2,7 @@
 
 mod bundles;
 mod credential;
+mod integrations;
 mod leaks;
 mod lint;
 mod numbers;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use orgsmith_client::{Endpoint, Region};
 use orgsmith_core::catalogue::nearest;
+use orgsmith_core::endpoints;
 use orgsmith_core::numbers::Rules as NumberRules;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -23,6 +25,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub(crate) use credential::{find, readable_by_others};
+pub(crate) use integrations::PATIENCE;
 pub(crate) use onboard::Onboarding;
 pub(crate) use privacy::Pii;
 pub(crate) use secrets::{AwsPlace, AwsSettings, Place, VaultPlace, VaultSettings};
@@ -174,6 +177,8 @@ pub(crate) struct OrgEntry {
     numbers: numbers::Numbers,
     #[serde(default)]
     leaks: leaks::Leaks,
+    #[serde(default)]
+    integrations: integrations::Integrations,
 }
 
 /// The project file, and where it is.
@@ -200,6 +205,8 @@ pub(crate) struct OrgSettings {
     pub(crate) onboards: bool,
     pub(crate) numbers: NumberRules,
     pub(crate) overlay: overlay::Written,
+    /// What is done about URLs of other systems before they are sent; nothing where they are not asked.
+    pub(crate) integrations: Option<endpoints::Policy>,
 }
 
 impl OrgEntry {
@@ -215,6 +222,7 @@ impl OrgEntry {
             off: self.off.clone(),
             numbers: self.numbers.clone(),
             leaks: self.leaks.clone(),
+            integrations: self.integrations.clone(),
         }
     }
 }
@@ -342,6 +350,7 @@ impl Config {
             protected: entry.protected,
             onboards: entry.onboard.unwrap_or(true) && self.project.onboard.is_some(),
             numbers: numbers::rules(&self.project.numbers, &overlay.numbers).map_err(wrong)?,
+            integrations: overlay.integrations.policy().map_err(wrong)?,
             overlay,
         })
     }

@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::integrations::Integrations;
 use super::leaks::Leaks;
 use super::numbers::Numbers;
 use super::rewrite::Rewrite;
@@ -63,6 +64,8 @@ pub(crate) struct Written {
     pub(super) numbers: Numbers,
     /// What is done about things of the source that would be sent.
     pub(super) leaks: Leaks,
+    /// What is done about URLs of other systems before they are sent.
+    pub(super) integrations: Integrations,
 }
 
 /// `{in: routing_queue=Support*, set: {acwSettings.timeoutMs: 30000}}`
@@ -121,6 +124,7 @@ impl Written {
             off,
             numbers,
             leaks,
+            integrations,
         } = later;
         self.variables.extend(variables);
         self.rewrite = self.rewrite.and(rewrite);
@@ -133,6 +137,7 @@ impl Written {
         self.off.extend(off);
         self.numbers.extend(numbers);
         self.leaks = self.leaks.and(leaks);
+        self.integrations = self.integrations.and(integrations);
         self
     }
 
@@ -155,6 +160,7 @@ impl Written {
             off,
             numbers: _,
             leaks,
+            integrations: _,
         } = self;
         variables.is_empty()
             && rewrite.is_empty()

@@ -30,4 +30,5 @@ mod rollback;
 mod secrets;
 mod stopping;
 mod vault;
+mod verify;
 mod walls;

@@ -139,7 +139,7 @@ fn the_gold_image_is_cloned_and_proved() {
     assert!(
         clone
             .stdout
-            .ends_with("0 differences between gold and tenant\n"),
+            .ends_with("0 differences between gold and tenant\nVerified: warn: 4 warn, 18 ok\n"),
         "{clone}"
     );
     let events = fs::read_to_string(lab.path("events.jsonl")).expect("events");

@@ -207,6 +207,9 @@ pub struct Descriptor {
     /// Telephone numbers that must lie in a DID pool of the org.
     #[serde(default)]
     pub numbers: Vec<FieldPath>,
+    /// Where the body holds URLs of other systems, which the org or its users depend on.
+    #[serde(default, rename = "endpoint")]
+    pub endpoints: Vec<Endpoint>,
     /// Where the body holds secrets: written, never read.
     #[serde(default)]
     pub secrets: Vec<FieldPath>,
@@ -294,10 +297,26 @@ pub enum ClonePhase {
     /// With everything else.
     #[default]
     Core,
+    /// After that, as it makes the org call other systems, or be called by them.
+    Integration,
     /// After everything else, as it may reach customers.
     Outbound,
     /// Only mapped to its twin in the target: never created, changed or deleted.
     Mapped,
+}
+
+impl ClonePhase {
+    /// Returns the phase of a plan in which its objects are written.
+    pub fn phase(self) -> u8 {
+        match self {
+            Self::Core | Self::Mapped => 0,
+            Self::Integration => 1,
+            Self::Outbound => 2,
+        }
+    }
+
+    /// The phase of a plan in which objects are deleted.
+    pub const DELETING: u8 = 3;
 }
 
 /// Elements of a list that nobody manages.
@@ -517,6 +536,17 @@ pub struct JobSpec {
     pub done: String,
     /// Its value when it failed.
     pub failed: String,
+}
+
+/// A place in the body that holds a URL of another system, or settings in which such URLs stand.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// Where.
+    pub path: FieldPath,
+    /// No placeholder ever takes its place: people sign in there.
+    #[serde(default)]
+    pub kept: bool,
 }
 
 /// A place in the body that points to another object.

@@ -142,7 +142,7 @@ impl Charge {
     }
 
     /// Tells whether it is for seats of a licence: contracts spell it in their own way.
-    pub(super) fn is_for(&self, licence: &str) -> bool {
+    pub(crate) fn is_for(&self, licence: &str) -> bool {
         let wanted = plain(licence);
         self.names.iter().any(|name| {
             let name = plain(name);

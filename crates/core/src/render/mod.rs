@@ -7,6 +7,7 @@ mod diff;
 mod graph;
 mod html;
 mod hunk;
+mod junit;
 mod lint;
 mod markdown;
 mod matrix;
@@ -17,10 +18,12 @@ mod shell;
 mod svg;
 mod text;
 mod value;
+mod verify;
 
 pub use diff::diff_screen;
 pub use graph::{graph_dot, graph_json, graph_screen};
 pub use html::escaped as html_escaped;
+pub use junit::problems_junit;
 pub use lint::{Place, Places, lint_json, lint_markdown, lint_sarif, lint_summary, severity};
 pub use markdown::plan_markdown;
 pub use matrix::{Rows, matrix_json, matrix_markdown, matrix_screen};
@@ -31,6 +34,9 @@ pub use shell::{plan_commands, quoted};
 pub use svg::{Drawing, graph_svg};
 pub(crate) use text::is_harmful;
 pub use text::{Line, Span, Style, Text};
+pub use verify::{
+    Verified, verify_json, verify_junit, verify_markdown, verify_screen, verify_summary,
+};
 
 /// How much is shown of an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

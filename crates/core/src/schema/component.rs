@@ -1,4 +1,4 @@
-//! The schemas of components and of their instances, which are orgsmith's own.
+//! The schemas of components, of their instances, and of examples, which are orgsmith's own.
 
 use serde_json::{Value, json};
 
@@ -58,6 +58,28 @@ pub fn instance() -> Value {
                 "properties": {"$ref": {"type": "string", "pattern": "^component/.+$"}},
             },
             "parameters": {"type": "object"},
+        },
+    })
+}
+
+/// Returns the schema of an example of a data action.
+pub fn example() -> Value {
+    json!({
+        "$schema": DRAFT,
+        "title": "example of a data action",
+        "type": "object",
+        "required": ["action"],
+        "additionalProperties": false,
+        "properties": {
+            "description": {"type": "string"},
+            "action": {
+                "type": "object",
+                "required": ["$ref"],
+                "additionalProperties": false,
+                "properties": {"$ref": {"type": "string", "pattern": "^integration_action/.+$"}},
+            },
+            "input": {"type": "object", "description": "What it is called with, as its input contract says."},
+            "expect": {"description": "What its result has to hold; it may hold more."},
         },
     })
 }

@@ -8,7 +8,7 @@ mod component;
 mod kind;
 mod scaffold;
 
-pub use component::{component, instance};
+pub use component::{component, example, instance};
 pub use kind::{kind, profile};
 pub use scaffold::{BadName, scaffold};
 

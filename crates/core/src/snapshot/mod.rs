@@ -56,6 +56,51 @@ impl Snapshot {
         objects.map(|object| own_id(object.id.as_str()))
     }
 
+    /// Returns the part that names the objects of some kinds: these, and those that are in their keys.
+    pub(crate) fn part(&self, catalogue: &Catalogue, kinds: &[&str]) -> Self {
+        let mut taken: BTreeSet<&Kind> = BTreeSet::new();
+        let mut open = kinds.to_vec();
+        while let Some(kind) = open.pop() {
+            let Ok(descriptor) = catalogue.get(kind) else {
+                continue;
+            };
+            if taken.insert(&descriptor.kind) {
+                open.extend(descriptor.key_references().map(|(kind, _)| kind.as_str()));
+            }
+        }
+        let objects = self.objects.iter();
+        Self {
+            org: self.org.clone(),
+            objects: objects
+                .filter(|(kind, _)| taken.contains(kind))
+                .map(|(kind, objects)| (kind.clone(), objects.clone()))
+                .collect(),
+            incomplete: self.incomplete.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the bodies of some objects as the org has them; of one that it lacks, nothing.
+    pub fn bodies(
+        &self,
+        catalogue: &Catalogue,
+        pins: &BTreeMap<ObjectRef, String>,
+        objects: &BTreeSet<&ObjectRef>,
+    ) -> BTreeMap<ObjectRef, serde_json::Value> {
+        let kinds: BTreeSet<&str> = objects.iter().map(|object| object.kind.as_str()).collect();
+        let part = self.part(catalogue, &kinds.into_iter().collect::<Vec<_>>());
+        let names = Names::new(catalogue, &part, pins);
+        let rows = part.objects.iter();
+        let rows = rows.flat_map(|(kind, rows)| rows.iter().map(move |row| (kind, row)));
+        rows.filter_map(|(kind, row)| {
+            let object = names.object(kind, row.id.as_str())?;
+            objects
+                .contains(object)
+                .then(|| (object.clone(), row.body()))
+        })
+        .collect()
+    }
+
     /// Makes every object portable.
     ///
     /// Objects that share a key, and references that lead nowhere, become gaps; a person may have

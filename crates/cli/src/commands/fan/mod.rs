@@ -15,13 +15,14 @@ use orgsmith_core::checks::CheckedPlan;
 use orgsmith_core::id::{ObjectRef, SourceId};
 use orgsmith_core::journal::StepState;
 use orgsmith_core::plan::{Action, Plan};
+use orgsmith_core::verify::Verdict;
 use orgsmith_engine::{Finished, Stop, chain};
 use serde_json::json;
 
 use self::summary::Report;
 use self::waves::{Labels, Wave, labels};
 use super::preflight::{self, Room};
-use super::{onboard, road};
+use super::{onboard, road, verify};
 use crate::args::{Carry, Format, Shape};
 use crate::error::{Exit, Failure, count, words};
 use crate::output::{Align, BOLD, CYAN, DIM, Out, RED, Table, YELLOW, styled};
@@ -101,6 +102,7 @@ pub(crate) struct Trip<'t> {
     pub(crate) carry: &'t Carry,
     pub(crate) shape: &'t Shape,
     pub(crate) room: (&'t Room, bool),
+    pub(crate) verify: bool,
 }
 
 impl Trip<'_> {
@@ -405,9 +407,9 @@ impl Trip<'_> {
             write: &[],
             ..self.ask()
         };
-        let again = road::plan(session, self.wanted, target, false, ask);
-        let left = match until_stopped(stop, again).await {
-            Ok(again) => again.plan.steps.len(),
+        let again = verify::prove(session, self.wanted, target, ask, self.verify);
+        let (left, checkup) = match until_stopped(stop, again).await {
+            Ok((again, checkup)) => (again.plan.steps.len(), checkup),
             Err(error) => {
                 let told = words(&error);
                 let all_done = report.exit == Some(Exit::Ok);
@@ -431,6 +433,22 @@ impl Trip<'_> {
         if left > 0 && report.exit == Some(Exit::Ok) {
             report.exit = Some(Exit::Partial);
             report.verdict = "differs";
+        }
+        let Some(checkup) = checkup else {
+            return report;
+        };
+        // That it cannot be told takes nothing from what was done.
+        let verified = verify::after_clone(session, target, &checkup);
+        report.verified = match until_stopped(stop, verified).await {
+            Ok(checked) => Some(checked.verdict()),
+            Err(error) => {
+                out.warn(format!("it could not be verified: {}", words(&error).text));
+                None
+            }
+        };
+        if report.verified == Some(Verdict::Fail) && report.exit == Some(Exit::Ok) {
+            report.exit = Some(Exit::Partial);
+            report.verdict = "does not work";
         }
         report
     }

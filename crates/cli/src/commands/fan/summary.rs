@@ -1,6 +1,7 @@
 //! What came of each org, as a table, for programs, and as one exit code.
 
 use orgsmith_core::onboard::Counts;
+use orgsmith_core::verify::Verdict;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,6 +20,9 @@ pub(super) struct Report {
     pub(super) failed: usize,
     /// Differences that a second plan found; nothing where none was made.
     pub(super) left: Option<usize>,
+    /// What a verification found; nothing where none was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) verified: Option<Verdict>,
     /// In a word or two.
     pub(super) verdict: &'static str,
     /// Nothing where the org was not touched.

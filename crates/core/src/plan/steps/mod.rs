@@ -16,7 +16,7 @@ use super::images::{self, Parts};
 use super::planner::{Cuts, Item, Notes, Open, Options, Presence, Target, count};
 use super::wire;
 use super::{Action, Blob, Counts, Expected, Request, Step, Write, digest_of};
-use crate::catalogue::{ClonePhase, Descriptor, Driver, Part, WriteSpec};
+use crate::catalogue::{Descriptor, Driver, Part, WriteSpec};
 use crate::diff::{Change, changes};
 use crate::document::{Captured, Portable, Slot, Template, for_each_object_at, for_each_slot_in};
 use crate::id::{Kind, ObjectRef, StepId};
@@ -660,7 +660,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             id: step_id(&item.object, &suffix),
             object: item.object.clone(),
             action,
-            phase: u8::from(item.descriptor.clone == ClonePhase::Outbound),
+            phase: item.descriptor.clone.phase(),
             changes,
             reason,
             after: Vec::new(),

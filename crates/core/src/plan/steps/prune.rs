@@ -20,7 +20,7 @@ use crate::select::Selection;
 use crate::snapshot::{Snapshot, builtin_rule, portable};
 
 /// Deletes come when everything else is done.
-const DELETE_PHASE: u8 = 2;
+const DELETE_PHASE: u8 = ClonePhase::DELETING;
 
 /// Objects that are deleted.
 type Doomed<'d> = BTreeMap<ObjectRef, (&'d Descriptor, Captured)>;

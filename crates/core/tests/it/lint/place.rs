@@ -60,6 +60,11 @@ pub fn check(lint: &mut Lint<'_>) {
             lint.find(&place, "cannot be dropped: no object is without it");
         }
     }
+    for endpoint in &kind.endpoints {
+        let (place, path) = (format!("endpoint {}", endpoint.path), &endpoint.path);
+        managed_root(lint, &place, path);
+        must_resolve(lint, &place, path);
+    }
     for path in &kind.unordered {
         if matches!(resolve(lint, path), Ok(Some(ty)) if !matches!(ty, Type::Array(_))) {
             lint.find(format!("unordered {path}"), "is not a list");
