@@ -2,12 +2,13 @@
 //! credential.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use orgsmith_client::{Probe, Prober};
 use orgsmith_core::endpoints::{Answer, Answers, Target};
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 
 /// URLs that are asked at once.
 const AT_ONCE: usize = 16;
@@ -16,7 +17,7 @@ const AT_ONCE: usize = 16;
 /// all that a command decides rests on one answer.
 #[derive(Debug, Default)]
 pub struct Probes {
-    told: Mutex<BTreeMap<String, Answer>>,
+    told: Mutex<BTreeMap<String, Arc<OnceCell<Answer>>>>,
 }
 
 impl Probes {
@@ -29,31 +30,30 @@ impl Probes {
         targets: &BTreeSet<Target>,
         timeout: Duration,
     ) -> Result<Answers, String> {
-        // Who comes while others ask waits for them, and then finds most of it told.
-        let mut told = self.told.lock().await;
-        let is_new = |target: &&Target| !told.contains_key(target.url());
-        let open: BTreeSet<String> = targets
-            .iter()
-            .filter(is_new)
-            .map(|target| target.url().to_owned())
-            .collect();
-        if !open.is_empty() {
-            let prober = Prober::new(timeout)?;
-            let answers: Vec<(String, Answer)> = stream::iter(open)
-                .map(async |url| {
-                    let answer = answer(prober.probe(&url).await, timeout);
-                    (url, answer)
-                })
-                .buffer_unordered(AT_ONCE)
-                .collect()
-                .await;
-            told.extend(answers);
-        }
-        let of = |target: &Target| {
-            let answer = told.get(target.url())?;
-            Some((target.url().to_owned(), answer.clone()))
+        let cells: Vec<(String, Arc<OnceCell<Answer>>)> = {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let of = |target: &Target| {
+                let url = target.url().to_owned();
+                let cell = told.entry(url.clone()).or_default().clone();
+                (url, cell)
+            };
+            targets.iter().map(of).collect()
         };
-        Ok(targets.iter().filter_map(of).collect())
+        if cells.is_empty() {
+            return Ok(Answers::new());
+        }
+        let prober = &Prober::new(timeout)?;
+        let answers = stream::iter(cells)
+            .map(async |(url, cell)| {
+                // Who comes while another asks waits for what comes of it.
+                let ask = async || answer(prober.probe(&url).await, timeout);
+                let answer = cell.get_or_init(ask).await.clone();
+                (url, answer)
+            })
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        Ok(answers)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Asks an org what a verification needs to know. Whatever it does not tell is a fact too.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::future::{OptionFuture, join, join_all};
 use futures::stream::{self, StreamExt};
@@ -11,6 +12,7 @@ use orgsmith_core::numbers::digits;
 use orgsmith_core::preflight::{Told, Unread};
 use orgsmith_core::verify::{Facts, FlowAt, Licences, Owner, Subjects, Tested, Validated};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::jobs::{self, JobError};
 use crate::org::Org;
@@ -20,6 +22,9 @@ use crate::preflight::{ask, charges, licences, licensed, list, refused};
 const BATCH: usize = 50;
 /// Jobs, or actions, under way at once.
 const AT_ONCE: usize = 4;
+
+/// Between two looks at who has a number.
+const PAUSE: Duration = Duration::from_secs(2);
 
 const VALIDATE: &str = "/api/v2/flows/validate/jobs";
 const DIDS: &str = "/api/v2/telephony/providers/edges/dids";
@@ -32,6 +37,8 @@ pub struct Asks<'a> {
     pub examples: &'a [Example],
     /// Licences.
     pub licences: bool,
+    /// How long it is waited for that numbers which were just given to a call route are seen there.
+    pub patience: Duration,
 }
 
 /// Asks an org about subjects; what has no subject costs no call.
@@ -44,7 +51,7 @@ pub async fn verify(org: &Org, subjects: &Subjects, asks: Asks<'_>) -> Facts {
         .any(|route| !route.numbers.is_empty());
     let of_org: OptionFuture<_> = asks
         .licences
-        .then(|| async {
+        .then_some(async {
             let (defined, (holders, charges)) =
                 join(licences(client), join(licensed(client), charges(client))).await;
             Licences {
@@ -54,7 +61,9 @@ pub async fn verify(org: &Org, subjects: &Subjects, asks: Asks<'_>) -> Facts {
             }
         })
         .into();
-    let of_numbers: OptionFuture<_> = numbers.then(|| owners(client)).into();
+    let of_numbers: OptionFuture<_> = numbers
+        .then_some(settled_owners(client, subjects, asks.patience))
+        .into();
     let ((flows, numbers), (licences, tested)) = join(
         join(flows(org, subjects), of_numbers),
         join(of_org, tested(client, subjects, asks.examples)),
@@ -127,6 +136,27 @@ async fn validate(org: &Org, ids: &[&str]) -> Told<Validated> {
         Err(JobError::Failed(told)) => Ok(Err(told)),
         Err(JobError::Call(error)) => Err(refused("GET", template, &error)),
         Err(error) => Err(Unread::new("GET", template, None, error.to_string())),
+    }
+}
+
+/// Reads who has which number, again and again until every call route has its own or time is up.
+async fn settled_owners(
+    client: &Client,
+    subjects: &Subjects,
+    patience: Duration,
+) -> Told<BTreeMap<u64, Owner>> {
+    let started = Instant::now();
+    loop {
+        let told = owners(client).await;
+        let mut routes = subjects.routes.values();
+        let settled = match &told {
+            Ok(owners) => routes.all(|route| route.has_its_numbers(owners)),
+            Err(_) => true,
+        };
+        if settled || started.elapsed() >= patience {
+            return told;
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -25,6 +25,9 @@ use crate::secrets::Ask;
 use crate::session::{Connected, Session};
 use crate::source::{Extent, Source, Wanted, read, selection, usage};
 
+/// How long telephony may take to see a number that a call route was given.
+const SEEN: Duration = Duration::from_secs(10);
+
 /// Says whether an org works: flows, numbers, URLs, data actions, licences; writes nothing to it.
 ///
 /// What fails ends with 5. With --bundle the org is also held against what it is to be, and data
@@ -114,6 +117,7 @@ impl Verify {
                 &checkup.examples
             },
             licences: true,
+            patience: Duration::ZERO,
         };
         rows.extend(
             asked(
@@ -287,7 +291,14 @@ pub(super) async fn after_clone(
 ) -> anyhow::Result<Report> {
     let out = session.out;
     let before = target.org.client.stats().sent;
-    let mut rows = asked(target, checkup, Asks::default(), false).await;
+    let asks = Asks {
+        patience: target
+            .settings
+            .visibility_wait_s
+            .map_or(SEEN, Duration::from_secs),
+        ..Asks::default()
+    };
+    let mut rows = asked(target, checkup, asks, false).await;
     if target.settings.integrations.is_some() {
         rows.extend(probed(session, target, &checkup.places, None).await?);
     }

@@ -119,6 +119,7 @@ impl Out {
         let form = match ending.and_then(|ending| ending.to_str()) {
             Some(form @ ("json" | "html" | "svg" | "dot" | "sarif")) => form,
             Some("md") => "markdown",
+            Some("xml") => "junit",
             _ => return Ok(()),
         };
         if self.format == Format::Text {

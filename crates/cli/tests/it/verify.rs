@@ -109,6 +109,13 @@ fn bundle(lab: &Lab, url: &str) {
     }
 }
 
+fn pool(lab: &Lab, org: &str) {
+    let path = "/api/v2/telephony/providers/edges/didpools";
+    let body =
+        json!({"name": "P", "startPhoneNumber": "+15515550100", "endPhoneNumber": "+15515550109"});
+    lab.sim.seed(org, "POST", path, body).expect("a pool");
+}
+
 /// An org `tenant` that has a pool of numbers, and a CRM behind its data actions.
 fn lab(url: &str) -> Lab {
     let mut config = Config::with_orgs(["tenant"]);
@@ -116,10 +123,7 @@ fn lab(url: &str) -> Lab {
     let found = ActionAnswer::Result(json!({"status": "open", "since": 2020}));
     config.orgs[0].answers = [("Get".to_owned(), found)].into();
     let lab = Lab::of(config);
-    let path = "/api/v2/telephony/providers/edges/didpools";
-    let body =
-        json!({"name": "P", "startPhoneNumber": "+15515550100", "endPhoneNumber": "+15515550109"});
-    lab.sim.seed("tenant", "POST", path, body).expect("a pool");
+    pool(&lab, "tenant");
     bundle(&lab, url);
     lab
 }
@@ -264,9 +268,7 @@ fn a_data_action_that_does_not_do_what_its_example_says_fails() {
         let mut config = Config::with_orgs(["tenant"]);
         config.orgs[0].answers = [("Get".to_owned(), answer)].into();
         let lab = Lab::of(config);
-        let path = "/api/v2/telephony/providers/edges/didpools";
-        let body = json!({"name": "P", "startPhoneNumber": "+15515550100", "endPhoneNumber": "+15515550109"});
-        lab.sim.seed("tenant", "POST", path, body).expect("a pool");
+        pool(&lab, "tenant");
         bundle(&lab, &format!("http://{}/v1", service.address));
         lab.run(&CLONE).ends(0);
         let report = report(&lab, 5);
@@ -322,6 +324,67 @@ fn an_example_that_does_not_fit_is_found_before_any_call() {
     let shown = lab.run(&CLONE);
     assert_ne!(shown.exit, 0);
     assert_eq!(lab.sim.ledger().len(), before, "{shown}");
+}
+
+#[test]
+fn a_clone_into_several_orgs_tells_of_each_whether_it_works() {
+    let mut config = Config::with_orgs(["works", "fails"]);
+    config.limits = orgsmith_sim::Limits::none();
+    let lab = Lab::of(config);
+    for org in ["works", "fails"] {
+        pool(&lab, org);
+    }
+    bundle(&lab, "https://crm.invalid/v1");
+    lab.configure_org("fails", "    integrations: {probe: true}\n");
+    let shown = lab
+        .run(&["clone", "wanted", "works", "fails", "--yes", "-o", "json"])
+        .ends(3);
+    let summary: Value = serde_json::from_str(&shown.stdout).expect("JSON");
+    let told: Vec<_> = summary["targets"]
+        .as_array()
+        .expect("targets")
+        .iter()
+        .map(|report| {
+            (
+                report["verified"].as_str(),
+                report["exit"].as_u64(),
+                report["left"].as_u64(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Some("ok"), Some(0), Some(0)),
+            (Some("fail"), Some(3), Some(0))
+        ]
+    );
+    assert!(shown.stderr.contains("no such host"), "{shown}");
+}
+
+#[test]
+fn what_is_wrong_is_told_to_continuous_integration() {
+    let lab = lab("https://crm.invalid/v1");
+    let xml = lab.run(&["validate", "wanted", "-o", "junit"]).ends(0);
+    assert!(xml.stdout.starts_with("<?xml"), "{xml}");
+    assert!(xml.stdout.contains("failures=\"0\""), "{xml}");
+    lab.write(
+        "wanted/routing_queue/Odd.yaml",
+        "name: Odd\nacwSetings: 1\n",
+    );
+    let xml = lab.run(&["validate", "wanted", "-o", "junit"]);
+    assert_ne!(xml.exit, 0);
+    assert!(
+        xml.stdout
+            .contains("name=\"routing_queue/Odd\"><failure message=\""),
+        "{xml}"
+    );
+    let xml = lab.run(&["lint", "wanted", "-o", "junit", "--today", "2026-01-31"]);
+    assert!(
+        xml.stdout.contains("<testsuite name=\"lint wanted\""),
+        "{xml}"
+    );
+    assert!(xml.stdout.contains("classname=\"hard-coded-url\""), "{xml}");
 }
 
 fn policy(lab: &Lab, more: &str) {

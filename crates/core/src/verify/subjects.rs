@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
+use super::Owner;
 use crate::bundle::Bundle;
 use crate::catalogue::Catalogue;
 use crate::document::Stored;
 use crate::examples::ACTION;
 use crate::id::{Kind, ObjectRef};
+use crate::numbers::digits;
 use crate::snapshot::{Names, Snapshot};
 
 const FLOW: &str = "flow";
@@ -49,6 +51,17 @@ pub struct RouteAt {
     pub numbers: Vec<String>,
     /// The flows that it leads to, each with its name, by when it does.
     pub flows: BTreeMap<&'static str, (String, FlowAt)>,
+}
+
+impl RouteAt {
+    /// Tells whether telephony has given it all of its numbers.
+    pub fn has_its_numbers(&self, owners: &BTreeMap<u64, Owner>) -> bool {
+        let is_its = |number: &String| {
+            let owner = digits(number).and_then(|number| owners.get(&number));
+            owner.is_some_and(|owner| owner.id == self.id)
+        };
+        self.numbers.iter().all(is_its)
+    }
 }
 
 /// What there is to check in an org.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orgsmith_sim::{ClockMode, Config, Lag};
+use orgsmith_sim::{ActionAnswer, ClockMode, Config, Lag};
 use serde_json::{Value, json};
 
 use crate::support::{World, column, id, text};
@@ -400,6 +400,61 @@ async fn actions_show_contract_and_config_only_when_asked() {
         .await
         .refused(409, "general.conflict");
     world.api.delete(&uri).await.ok();
+}
+
+#[tokio::test]
+async fn a_test_of_an_action_says_what_the_system_behind_it_says() {
+    let mut config = Config::with_orgs(["gold"]);
+    config.orgs[0].answers = [
+        (
+            "Get".to_owned(),
+            ActionAnswer::Result(json!({"name": "Ann"})),
+        ),
+        ("Put".to_owned(), ActionAnswer::Error("down".to_owned())),
+    ]
+    .into();
+    let world = World::with(config).await;
+    let integration = world.integration().await;
+    let test = async |name: &str, input: Value| {
+        let mut body = action(&integration, name);
+        let schema =
+            json!({"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]});
+        body["contract"]["input"]["inputSchema"] = schema;
+        let made = world.api.make(ACTIONS, body).await;
+        world
+            .api
+            .post(&format!("{ACTIONS}/{made}/test"), input)
+            .await
+    };
+    let input = || json!({"id": "1"});
+    let told = test("Get", input()).await.ok();
+    assert_eq!(
+        (&told["success"], &told["finalResult"]),
+        (&json!(true), &json!({"name": "Ann"}))
+    );
+    for (name, input, told) in [
+        ("Put", input(), "down"),
+        ("Get", json!({"id": 1}), "The property id is no string."),
+        ("Get", json!({}), "The property id is required."),
+        (
+            "Other",
+            input(),
+            "Nobody has set what the system behind 'Other' answers.",
+        ),
+    ] {
+        let failed = test(name, input).await.ok();
+        assert_eq!(
+            (&failed["success"], &failed["error"]["message"]),
+            (&json!(false), &json!(told))
+        );
+        assert!(failed.get("finalResult").is_none());
+    }
+    let nowhere = format!("{ACTIONS}/nothing/test");
+    world
+        .api
+        .post(&nowhere, input())
+        .await
+        .refused(404, "not.found");
 }
 
 #[tokio::test]
