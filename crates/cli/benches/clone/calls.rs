@@ -35,7 +35,8 @@ pub fn measure(runtime: &Runtime, size: &Size, verbose: bool) -> anyhow::Result<
     let read = calls(&lab.sim.ledger());
     let seen = lab.sim.ledger().len();
     let arguments = ["clone", SOURCE, TARGET, "--yes", "--parallelism", "40"];
-    let secrets = ["--secrets-file", "secrets.json"];
+    // The minimum is that of a clone and its proof; whether the org works is another question.
+    let secrets = ["--secrets-file", "secrets.json", "--no-verify"];
     let clone = lab.run(&[&arguments[..], &secrets].concat())?;
     let after = lab.sim.dump(TARGET);
     same_size(&source, &after)?;
@@ -116,7 +117,7 @@ pub fn calls(ledger: &[Entry]) -> Vec<Entry> {
 }
 
 pub fn writes(entry: &Entry) -> bool {
-    entry.may_change() && entry.operation != Some("postFlowsExportJobs")
+    entry.may_change()
 }
 
 fn waits(entry: &Entry) -> bool {
