@@ -5,7 +5,7 @@
 //! a plan for a large org has many of them and nobody reads them.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write as _};
+use std::io::{self, BufRead, Read, Write as _};
 
 use base64::engine::general_purpose::STANDARD;
 use base64::read::DecoderReader;
@@ -16,7 +16,7 @@ use flate2::write::ZlibEncoder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Blob, digest_of};
+use super::{Blob, Digest, digest_of};
 use crate::document::{Files, Portable};
 use crate::id::ObjectRef;
 
@@ -25,8 +25,13 @@ const MAX_TEXT: u64 = 4 << 30;
 
 /// The objects of a plan, as they are before it and after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Images(String);
+#[serde(deny_unknown_fields)]
+pub struct Images {
+    /// Names the text: how it is compressed may differ from one build of the program to the next.
+    digest: String,
+    /// The text: a line of JSON for each object, compressed (zlib), in base 64.
+    packed: String,
+}
 
 /// One object, before and after.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,25 +111,37 @@ pub(super) fn line(
 
 impl Images {
     pub(super) fn pack<'l>(lines: impl IntoIterator<Item = &'l String>) -> Self {
-        let text = EncoderStringWriter::new(&STANDARD);
-        let mut text = ZlibEncoder::new(text, Compression::fast());
+        let packed = EncoderStringWriter::new(&STANDARD);
+        let mut packed = ZlibEncoder::new(packed, Compression::fast());
+        let mut digest = Digest::default();
         let mut any = false;
         for line in lines {
             any = true;
-            text.write_all(line.as_bytes())
-                .and_then(|()| text.write_all(b"\n"))
-                .expect("memory takes everything");
+            for text in [line, "\n"] {
+                digest.text(text);
+                packed
+                    .write_all(text.as_bytes())
+                    .expect("memory takes everything");
+            }
         }
         if !any {
             return Self::default();
         }
-        let text = text.finish().expect("memory takes everything");
-        Self(text.into_inner())
+        let packed = packed.finish().expect("memory takes everything");
+        Self {
+            digest: digest.finish(),
+            packed: packed.into_inner(),
+        }
+    }
+
+    /// Names what is in them.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Tells whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.packed.is_empty()
     }
 
     /// Returns the objects; `blobs` are those of the plan.
@@ -139,18 +156,24 @@ impl Images {
         if self.is_empty() {
             return Ok(found);
         }
-        let text = DecoderReader::new(self.0.as_bytes(), &STANDARD);
+        let text = DecoderReader::new(self.packed.as_bytes(), &STANDARD);
         let text = io::BufReader::new(ZlibDecoder::new(text).take(MAX_TEXT));
-        let lines = serde_json::Deserializer::from_reader(text).into_iter::<Line>();
-        for line in lines {
+        let mut digest = Digest::default();
+        for line in text.lines() {
+            let line = line?;
+            digest.text(&line);
+            digest.text("\n");
             let Line {
                 object,
                 before,
                 after,
-            } = line.map_err(io::Error::from)?;
+            } = serde_json::from_str(&line).map_err(io::Error::from)?;
             let open = |kept: Option<Kept>| kept.map(|kept| kept.open(&object, blobs));
             let (before, after) = (open(before), open(after));
             found.insert(object, Image { before, after });
+        }
+        if digest.finish() != self.digest {
+            return Err(io::Error::other("it is not what was written").into());
         }
         Ok(found)
     }
@@ -191,9 +214,20 @@ mod tests {
         let object: ObjectRef = "routing_queue/A".parse().expect("a reference");
         let body = map(json!({"name": "A"}));
         let none = Files::new();
-        let Images(text) = Images::pack(&[line(&object, None, Some((&body, &none)))]);
-        for damaged in [&text[1..], &text[..text.len() / 2], "%", "AAAA"] {
-            let images = Images(damaged.to_owned());
+        let images = Images::pack(&[line(&object, None, Some((&body, &none)))]);
+        let other = Images::pack(&[line(&object, Some((&body, &none)), None)]);
+        let text = &images.packed;
+        for damaged in [
+            &text[1..],
+            &text[..text.len() / 2],
+            "%",
+            "AAAA",
+            &other.packed,
+        ] {
+            let images = Images {
+                packed: damaged.to_owned(),
+                ..images.clone()
+            };
             images.open(&BTreeMap::new()).expect_err("it is damaged");
         }
         assert!(Images::pack(&[]).is_empty());

@@ -367,8 +367,26 @@ impl Plan {
 
     /// Names the plan: an approval is of a plan with this digest and no other.
     pub fn digest(&self) -> String {
+        let Self {
+            format,
+            source,
+            target,
+            steps,
+            bindings,
+            blobs,
+            counts,
+            conflicts,
+            gaps,
+            findings,
+            estimate,
+            decisions,
+            images,
+            undoes,
+        } = self;
         let mut digest = Digest::default();
-        digest.json(self);
+        digest.json(&(format, source, target, steps, bindings, blobs, counts));
+        digest.json(&(conflicts, gaps, findings, estimate, decisions));
+        digest.json(&(images.digest(), undoes));
         digest.finish()
     }
 }
