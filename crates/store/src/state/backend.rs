@@ -9,12 +9,19 @@ use orgsmith_core::journal::Record;
 use orgsmith_core::onboard::Job;
 
 use super::error::Error;
+use super::rows::Row;
 use super::values::{
-    Acquired, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, SnapshotHead, SnapshotId,
+    About, Acquired, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, SnapshotHead, SnapshotId,
 };
 
 /// What a state answers, some time.
 pub type Reply<'a, T> = BoxFuture<'a, Result<T, Error>>;
+
+/// Takes rows, one by one.
+pub type Sink<'a> = dyn FnMut(Row) -> Result<(), Error> + Send + 'a;
+
+/// Gives rows, one by one.
+pub type Source<'a> = dyn Iterator<Item = Result<Row, Error>> + Send + 'a;
 
 /// Keeps the state of runs.
 ///
@@ -141,4 +148,20 @@ pub trait State: Send + Sync {
 
     /// Sets a setting, or removes it.
     fn put_setting<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> Reply<'a, ()>;
+
+    /// Tells everything the state holds as it is at one moment, in an order that [`State::load`]
+    /// takes.
+    fn dump<'a>(&'a self, sink: &'a mut Sink<'_>) -> Reply<'a, ()>;
+
+    /// Takes everything in: all of it or nothing.
+    ///
+    /// Only into a state that holds nothing, unless it is to be replaced. Leases are taken in as
+    /// given back, and those of both sides are fenced off: no fence counts down.
+    fn load<'a>(&'a self, rows: &'a mut Source<'_>, replace: bool) -> Reply<'a, ()>;
+
+    /// Returns where the state is, without a password.
+    fn place(&self) -> &str;
+
+    /// Looks at the state itself, and tells what is wrong with it.
+    fn about(&self) -> Reply<'_, About>;
 }

@@ -56,6 +56,38 @@ pub enum Error {
         #[source]
         source: std::sync::Arc<std::io::Error>,
     },
+    /// The address makes no sense.
+    #[error("the address of the state {place} cannot be used: {why}")]
+    BadAddress {
+        /// The address without the password.
+        place: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Nobody answers there.
+    #[error("the state {place} cannot be reached: {why}")]
+    Unreachable {
+        /// The address without the password.
+        place: String,
+        /// What happened instead.
+        why: String,
+    },
+    /// Whoever answers does not let us in, or not do this.
+    #[error("the state {place} is not open to us: {why}")]
+    Denied {
+        /// The address without the password.
+        place: String,
+        /// The answer.
+        why: String,
+    },
+    /// The place that is to hold the state is not there.
+    #[error("the place of the state {place} is not there: {why}")]
+    Missing {
+        /// The address without the password.
+        place: String,
+        /// The answer.
+        why: String,
+    },
     /// The database may not be written.
     #[error("the state {place} is read-only; make the file and its directory writable")]
     ReadOnly {
@@ -97,9 +129,30 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// Something would be written over.
+    #[error("the state holds something already; nothing was changed")]
+    NotEmpty,
+    /// A backup cannot be written or read.
+    #[error("the backup {}: {why}", path.display())]
+    Backup {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The state was closed.
     #[error("the state was closed")]
     Closed,
+}
+
+impl Error {
+    /// Says that something that was kept cannot be read back.
+    pub(super) fn unreadable(what: &'static str, why: impl ToString) -> Self {
+        Self::Unreadable {
+            what,
+            why: why.to_string(),
+        }
+    }
 }
 
 fn held_by(holder: Option<&Owner>) -> String {

@@ -9,18 +9,30 @@
 //! Reading needs no lease, nor do pins, snapshots and settings, which people set at any time.
 
 mod backend;
+mod backup;
 pub mod conformance;
+mod doctor;
 mod error;
 mod journal;
 mod memory;
+#[cfg(feature = "object-store")]
+mod objects;
+mod rows;
 mod sql;
+mod tables;
 mod values;
 
-pub use backend::{Reply, State};
+pub use backend::{Reply, Sink, Source, State};
+pub use backup::{BACKUP_FORMAT, Backup, Head, write_backup};
+pub use doctor::{Examination, Finding, Holdings};
 pub use error::Error;
 pub use journal::{Illegal, replay};
 pub use memory::Memory;
+#[cfg(feature = "object-store")]
+pub use objects::Objects;
+pub use rows::{Bytes, Row};
 pub use sql::Sql;
 pub use values::{
-    Acquired, Fence, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, SnapshotHead, SnapshotId,
+    About, Acquired, Fence, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, SnapshotHead,
+    SnapshotId,
 };

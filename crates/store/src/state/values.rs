@@ -4,9 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use orgsmith_core::id::{ObjectRef, OrgName, RunId, SourceId, TargetId};
+use serde::{Deserialize, Serialize};
 
 /// A run, without its plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Run {
     /// Its id.
     pub id: RunId,
@@ -25,7 +27,8 @@ pub struct Run {
 }
 
 /// How a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// Somebody works on it, or did when the process died.
     Running,
@@ -76,7 +79,7 @@ impl FromStr for RunStatus {
 }
 
 /// Names who holds a lease; different for every process, such as `host/pid/uuid`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owner(Box<str>);
 
 impl Owner {
@@ -154,7 +157,8 @@ pub enum Acquired {
 }
 
 /// Which id an object of a source has in a target.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Mapping {
     /// The org, or the bundle, that the object came from.
     pub source_org: OrgName,
@@ -188,7 +192,8 @@ pub struct MappingFilter {
 }
 
 /// Names a snapshot: counts up from 1 in every org.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SnapshotId {
     /// The org.
     pub org: OrgName,
@@ -197,7 +202,8 @@ pub struct SnapshotId {
 }
 
 /// A snapshot without its content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SnapshotHead {
     /// Its name.
     pub id: SnapshotId,
@@ -207,4 +213,15 @@ pub struct SnapshotHead {
     pub taken_ms: u64,
     /// The size of its content, in bytes.
     pub size: u64,
+}
+
+/// What a state says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The version of its form.
+    pub version: u64,
+    /// The version that was found when it was opened; 0 where there was none.
+    pub found: u64,
+    /// What is wrong with it, in words.
+    pub wrong: Vec<String>,
 }

@@ -1,5 +1,12 @@
 //! Bundles and state against real files.
 
+mod backup;
 mod bundle;
+#[cfg(feature = "object-store")]
+mod gcs;
 mod hostile;
+#[cfg(feature = "object-store")]
+mod objects;
+mod past;
+mod postgres;
 mod state;

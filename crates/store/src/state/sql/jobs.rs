@@ -7,24 +7,26 @@ use orgsmith_core::onboard::Job;
 use sqlx::any::{Any, AnyRow};
 use sqlx::{Row, Transaction};
 
+use super::fail::Fail;
 use super::{Sql, number, unsigned};
 use crate::state::Error;
 use crate::state::values::Lease;
 
-const JOBS: &str = "SELECT org, kind, object_key, target_id, run, round, stage, attempts, \
+pub(super) const JOBS: &str = "SELECT org, kind, object_key, target_id, run, round, stage, attempts, \
      last_error, external_id, next_ms, since_ms FROM onboarding";
-const ASK: &str = "INSERT INTO onboarding (org, kind, object_key, target_id, run, round, stage, \
+pub(super) const ASK: &str = "INSERT INTO onboarding (org, kind, object_key, target_id, run, round, stage, \
      attempts, last_error, external_id, next_ms, since_ms) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
      ON CONFLICT (org, kind, object_key) DO UPDATE SET target_id = excluded.target_id, \
      run = excluded.run, round = excluded.round, stage = excluded.stage, \
      attempts = excluded.attempts, last_error = excluded.last_error, \
      external_id = excluded.external_id, next_ms = excluded.next_ms, since_ms = excluded.since_ms";
+const LOCK: &str = "UPDATE onboarding SET round = round WHERE org = $1";
 const PUT: &str = "UPDATE onboarding SET run = $5, round = $6, stage = $7, attempts = $8, \
      last_error = $9, external_id = $10, next_ms = $11, since_ms = $12 \
      WHERE org = $1 AND kind = $2 AND object_key = $3 AND target_id = $4 AND round <= $6";
 
-fn job(row: &AnyRow) -> Result<Job, sqlx::Error> {
+pub(super) fn job(row: &AnyRow) -> Result<Job, sqlx::Error> {
     let text = |column: usize| row.try_get::<String, _>(column);
     let count = |column: usize| row.try_get::<i64, _>(column).map(unsigned);
     let small = |column: usize| count(column).map(|n| u32::try_from(n).unwrap_or(u32::MAX));
@@ -50,6 +52,11 @@ fn job(row: &AnyRow) -> Result<Job, sqlx::Error> {
     })
 }
 
+/// Takes out of an answer what PostgreSQL cannot keep in a text.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 impl Sql {
     pub(super) async fn upsert_jobs(&self, lease: &Lease, jobs: &[Job]) -> Result<(), Error> {
         let mut tx = self.fenced(lease).await?;
@@ -64,6 +71,12 @@ impl Sql {
                 other: job.org.clone(),
             });
         }
+        // They may be written under either of two leases.
+        sqlx::query(LOCK)
+            .bind(org.as_str())
+            .execute(&mut *tx)
+            .await
+            .map_err(|error| self.fail.on(error))?;
         let sql = format!("{JOBS} WHERE org = $1");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(org.as_str())
@@ -82,7 +95,7 @@ impl Sql {
                 None => Some(new.clone()),
             };
             if let Some(asked) = asked {
-                self.write(&mut tx, ASK, &asked).await?;
+                write(&mut tx, &self.fail, ASK, &asked).await?;
                 kept.insert(asked.user.clone(), asked);
             }
         }
@@ -97,47 +110,9 @@ impl Sql {
             });
         }
         let mut tx = self.fenced(lease).await?;
-        let rows = self.write(&mut tx, PUT, job).await?;
+        let rows = write(&mut tx, &self.fail, PUT, job).await?;
         self.commit(tx).await?;
         Ok(rows > 0)
-    }
-
-    async fn write(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        sql: &'static str,
-        job: &Job,
-    ) -> Result<u64, Error> {
-        let Job {
-            org,
-            user: ObjectRef { kind, key },
-            id,
-            run,
-            round,
-            stage,
-            attempts,
-            error,
-            external,
-            next_ms,
-            since_ms,
-        } = job;
-        let written = sqlx::query(sql)
-            .bind(org.as_str())
-            .bind(kind.as_str())
-            .bind(key.as_str())
-            .bind(id.as_str())
-            .bind(run.as_str())
-            .bind(i64::from(*round))
-            .bind(stage.as_str())
-            .bind(i64::from(*attempts))
-            .bind(error.clone())
-            .bind(external.clone())
-            .bind(number(*next_ms))
-            .bind(number(*since_ms))
-            .execute(&mut **tx)
-            .await
-            .map_err(|error| self.fail.on(error))?;
-        Ok(written.rows_affected())
     }
 
     pub(super) async fn select_jobs(&self, org: Option<&OrgName>) -> Result<Vec<Job>, Error> {
@@ -156,4 +131,42 @@ impl Sql {
         jobs.sort_by(|a, b| (&a.org, &a.user).cmp(&(&b.org, &b.user)));
         Ok(jobs)
     }
+}
+
+pub(super) async fn write(
+    tx: &mut Transaction<'static, Any>,
+    fail: &Fail,
+    sql: &'static str,
+    job: &Job,
+) -> Result<u64, Error> {
+    let Job {
+        org,
+        user: ObjectRef { kind, key },
+        id,
+        run,
+        round,
+        stage,
+        attempts,
+        error,
+        external,
+        next_ms,
+        since_ms,
+    } = job;
+    let written = sqlx::query(sql)
+        .bind(org.as_str())
+        .bind(kind.as_str())
+        .bind(key.as_str())
+        .bind(id.as_str())
+        .bind(run.as_str())
+        .bind(i64::from(*round))
+        .bind(stage.as_str())
+        .bind(i64::from(*attempts))
+        .bind(error.as_deref().map(storable))
+        .bind(external.as_deref().map(storable))
+        .bind(number(*next_ms))
+        .bind(number(*since_ms))
+        .execute(&mut **tx)
+        .await
+        .map_err(|error| fail.on(error))?;
+    Ok(written.rows_affected())
 }

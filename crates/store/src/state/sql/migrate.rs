@@ -2,7 +2,7 @@
 
 use sqlx::AnyPool;
 
-use super::Fail;
+use super::fail::{Fail, met_others};
 use crate::state::Error;
 
 /// Every version's changes. What is here has run somewhere: only add to the end.
@@ -11,6 +11,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002.sql"),
 ];
 
+/// The newest version.
+pub(super) const VERSION: u64 = MIGRATIONS.len() as u64;
+
 const CREATE: &str =
     "CREATE TABLE IF NOT EXISTS orgsmith (id BIGINT NOT NULL PRIMARY KEY, version BIGINT NOT NULL)";
 /// Reads the version and locks it against others who open the state at the same time.
@@ -18,13 +21,17 @@ const LOCK: &str = "INSERT INTO orgsmith (id, version) VALUES (1, 0) \
      ON CONFLICT (id) DO UPDATE SET version = orgsmith.version RETURNING version";
 const RAISE: &str = "UPDATE orgsmith SET version = $1 WHERE id = 1";
 
-/// Brings the tables up to date.
-pub(super) async fn migrate(pool: &AnyPool, fail: &Fail) -> Result<(), Error> {
-    let known = MIGRATIONS.len() as u64;
-    sqlx::query(CREATE)
-        .execute(pool)
-        .await
-        .map_err(|error| fail.on(error))?;
+/// Brings the tables up to date, and returns the version that was found: 0 where there was none.
+pub(super) async fn migrate(pool: &AnyPool, fail: &Fail) -> Result<u64, Error> {
+    let known = VERSION;
+    for others in [true, true, true, false] {
+        match sqlx::query(CREATE).execute(pool).await {
+            Ok(_) => break,
+            // PostgreSQL looks whether it is there first, and makes it later.
+            Err(error) if others && met_others(&error) => {}
+            Err(error) => return Err(fail.on(error)),
+        }
+    }
     let mut tx = pool.begin().await.map_err(|error| fail.on(error))?;
     let (version,): (i64,) = sqlx::query_as(LOCK)
         .fetch_one(&mut *tx)
@@ -45,5 +52,6 @@ pub(super) async fn migrate(pool: &AnyPool, fail: &Fail) -> Result<(), Error> {
         .execute(&mut *tx)
         .await
         .map_err(|error| fail.on(error))?;
-    tx.commit().await.map_err(|error| fail.on(error))
+    tx.commit().await.map_err(|error| fail.on(error))?;
+    Ok(found)
 }

@@ -5,11 +5,13 @@
 //! writing to the row of the lease: that checks the fence and locks the row on both, and keeps
 //! SQLite from having to turn a reading transaction into a writing one, which may fail.
 
+mod dump;
 mod fail;
 mod jobs;
 mod leases;
 mod migrate;
 mod objects;
+mod postgres;
 mod runs;
 mod sqlite;
 mod writer;
@@ -26,10 +28,10 @@ use sqlx::{AnyPool, Transaction};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::backend::{Reply, State};
+use super::backend::{Reply, Sink, Source, State};
 use super::error::Error;
 use super::values::{
-    Acquired, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, SnapshotHead, SnapshotId,
+    About, Acquired, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, SnapshotHead, SnapshotId,
 };
 use fail::Fail;
 use leases::hold;
@@ -41,6 +43,8 @@ pub struct Sql {
     fail: Fail,
     appends: mpsc::Sender<writer::Request>,
     writer: JoinHandle<()>,
+    /// The version that was found when it was opened.
+    found: u64,
 }
 
 impl Sql {
@@ -52,11 +56,25 @@ impl Sql {
     /// The file cannot be made, is no database, is read-only, or was made by a newer orgsmith.
     pub async fn sqlite(path: &Path) -> Result<Self, Error> {
         let (pool, fail) = sqlite::connect(path).await?;
-        migrate::migrate(&pool, &fail).await?;
-        Ok(Self::start(pool, fail))
+        let found = migrate::migrate(&pool, &fail).await?;
+        Ok(Self::start(pool, fail, found))
     }
 
-    fn start(pool: AnyPool, fail: Fail) -> Self {
+    /// Opens a state in a PostgreSQL database, such as `postgres://user@host/database`.
+    ///
+    /// What the address leaves out comes from the variables and files of libpq: the password from
+    /// `PGPASSWORD` or `~/.pgpass`. The tables are made where there are none. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// The server cannot be reached or refuses, there is no such database, or the state was made
+    /// by a newer orgsmith. No error holds a password.
+    pub async fn postgres(address: &str) -> Result<Self, Error> {
+        let (pool, fail) = postgres::connect(address).await?;
+        let found = migrate::migrate(&pool, &fail).await?;
+        Ok(Self::start(pool, fail, found))
+    }
+
+    fn start(pool: AnyPool, fail: Fail, found: u64) -> Self {
         let (appends, requests) = mpsc::channel(1024);
         let writer = tokio::spawn(writer::write(pool.clone(), fail.clone(), requests));
         Self {
@@ -64,6 +82,7 @@ impl Sql {
             fail,
             appends,
             writer,
+            found,
         }
     }
 
@@ -74,6 +93,7 @@ impl Sql {
             fail: _,
             appends,
             writer,
+            found: _,
         } = self;
         drop(appends);
         // It can only have panicked, and then it has said so.
@@ -245,5 +265,21 @@ impl State for Sql {
 
     fn put_setting<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> Reply<'a, ()> {
         Box::pin(self.upsert_setting(name, value))
+    }
+
+    fn dump<'a>(&'a self, sink: &'a mut Sink<'_>) -> Reply<'a, ()> {
+        Box::pin(self.dump_rows(sink))
+    }
+
+    fn load<'a>(&'a self, rows: &'a mut Source<'_>, replace: bool) -> Reply<'a, ()> {
+        Box::pin(self.load_rows(rows, replace))
+    }
+
+    fn place(&self) -> &str {
+        &self.fail.place
+    }
+
+    fn about(&self) -> Reply<'_, About> {
+        Box::pin(self.look())
     }
 }

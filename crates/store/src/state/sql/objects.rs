@@ -9,6 +9,7 @@ use flate2::write::DeflateEncoder;
 use orgsmith_core::id::{Key, Kind, ObjectRef, OrgName, RunId, SourceId, TargetId};
 use sqlx::AssertSqlSafe;
 
+use super::fail::met_others;
 use super::{Sql, number, unsigned};
 use crate::state::Error;
 use crate::state::values::{Lease, Mapping, MappingFilter, SnapshotHead, SnapshotId};
@@ -21,7 +22,7 @@ const PUT_MAPPING: &str = "INSERT INTO mapping \
      at_ms = excluded.at_ms";
 const FORGET_MAPPING: &str =
     "DELETE FROM mapping WHERE target_org = $1 AND kind = $2 AND object_key = $3";
-const MAPPINGS: &str = "SELECT source_org, target_org, kind, object_key, source_id, target_id, \
+pub(super) const MAPPINGS: &str = "SELECT source_org, target_org, kind, object_key, source_id, target_id, \
      run, at_ms FROM mapping";
 const PIN: &str = "INSERT INTO pin (org, kind, object_key, target_id) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (org, kind, object_key) DO UPDATE SET target_id = excluded.target_id";
@@ -38,7 +39,7 @@ const PUT_SETTING: &str = "INSERT INTO setting (name, value) VALUES ($1, $2) \
      ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 const REMOVE_SETTING: &str = "DELETE FROM setting WHERE name = $1";
 
-type MappingRow = (
+pub(super) type MappingRow = (
     String,
     String,
     String,
@@ -49,11 +50,11 @@ type MappingRow = (
     i64,
 );
 
-fn object(kind: &str, key: &str) -> ObjectRef {
+pub(super) fn object(kind: &str, key: &str) -> ObjectRef {
     ObjectRef::new(Kind::new(kind), Key::from_encoded(key))
 }
 
-fn mapping(row: MappingRow) -> Mapping {
+pub(super) fn mapping(row: MappingRow) -> Mapping {
     let (source_org, target_org, kind, key, source_id, target_id, run, at_ms) = row;
     Mapping {
         source_org: OrgName::new(&source_org),
@@ -229,28 +230,27 @@ impl Sql {
         content: &[u8],
     ) -> Result<SnapshotId, Error> {
         let size = content.len() as u64;
-        let content = content.to_vec();
-        let packed = blocking(move || {
-            let mut packer = DeflateEncoder::new(Vec::new(), Compression::default());
-            packer.write_all(&content)?;
-            packer.finish()
-        })
-        .await?;
-        let rows: Vec<(i64,)> = sqlx::query_as(SAVE)
-            .bind(org.as_str())
-            .bind(label)
-            .bind(number(taken_ms))
-            .bind(number(size))
-            .bind(packed)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|error| self.fail.on(error))?;
-        match rows.first() {
-            Some((given,)) => Ok(SnapshotId {
-                org: org.clone(),
-                number: unsigned(*given),
-            }),
-            None => Err(self.fail.on(sqlx::Error::RowNotFound)),
+        let packed = pack(content.to_vec()).await?;
+        loop {
+            let saved: Result<(i64,), _> = sqlx::query_as(SAVE)
+                .bind(org.as_str())
+                .bind(label)
+                .bind(number(taken_ms))
+                .bind(number(size))
+                .bind(packed.as_slice())
+                .fetch_one(&self.pool)
+                .await;
+            match saved {
+                Ok((given,)) => {
+                    return Ok(SnapshotId {
+                        org: org.clone(),
+                        number: unsigned(given),
+                    });
+                }
+                // Another took the number; every time somebody gets on.
+                Err(error) if met_others(&error) => {}
+                Err(error) => return Err(self.fail.on(error)),
+            }
         }
     }
 
@@ -264,12 +264,7 @@ impl Sql {
         let Some((packed,)) = row else {
             return Ok(None);
         };
-        let content = blocking(move || {
-            let mut content = Vec::new();
-            DeflateDecoder::new(packed.as_slice()).read_to_end(&mut content)?;
-            Ok(content)
-        });
-        content.await.map(Some)
+        unpack(packed).await.map(Some)
     }
 
     pub(super) async fn select_snapshots(&self, org: &OrgName) -> Result<Vec<SnapshotHead>, Error> {
@@ -314,6 +309,24 @@ impl Sql {
             .map_err(|error| self.fail.on(error))?;
         Ok(())
     }
+}
+
+pub(super) async fn pack(content: Vec<u8>) -> Result<Vec<u8>, Error> {
+    blocking(move || {
+        let mut packer = DeflateEncoder::new(Vec::new(), Compression::default());
+        packer.write_all(&content)?;
+        packer.finish()
+    })
+    .await
+}
+
+pub(super) async fn unpack(packed: Vec<u8>) -> Result<Vec<u8>, Error> {
+    blocking(move || {
+        let mut content = Vec::new();
+        DeflateDecoder::new(packed.as_slice()).read_to_end(&mut content)?;
+        Ok(content)
+    })
+    .await
 }
 
 /// Packs or unpacks a snapshot where it does not keep other tasks waiting.

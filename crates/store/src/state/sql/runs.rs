@@ -15,16 +15,18 @@ const INSERT: &str = "INSERT INTO run \
 const STATUS: &str = "UPDATE run SET status = $1, updated_ms = $2 WHERE id = $3 AND org = $4";
 const ONE: &str = "SELECT id, org, source, plan_digest, created_ms, updated_ms, status FROM run \
      WHERE id = $1";
-const ALL: &str = "SELECT id, org, source, plan_digest, created_ms, updated_ms, status FROM run \
+pub(super) const ALL: &str = "SELECT id, org, source, plan_digest, created_ms, updated_ms, status FROM run \
      ORDER BY created_ms DESC, id DESC";
 const OF_ORG: &str = "SELECT id, org, source, plan_digest, created_ms, updated_ms, status \
      FROM run WHERE org = $1 ORDER BY created_ms DESC, id DESC";
-const PLAN: &str = "SELECT plan FROM run WHERE id = $1";
+pub(super) const PLAN: &str = "SELECT plan FROM run WHERE id = $1";
 const JOURNAL: &str = "SELECT step, entry FROM journal WHERE run = $1 ORDER BY seq";
 
-type Row = (String, String, String, String, i64, i64, String);
+pub(super) type Row = (String, String, String, String, i64, i64, String);
 
-fn run((id, org, source, plan_digest, created_ms, updated_ms, status): Row) -> Result<Run, Error> {
+pub(super) fn run(
+    (id, org, source, plan_digest, created_ms, updated_ms, status): Row,
+) -> Result<Run, Error> {
     Ok(Run {
         id: RunId::new(&id),
         org: OrgName::new(&org),

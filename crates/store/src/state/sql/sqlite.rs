@@ -124,7 +124,7 @@ mod tests {
             .connect(&url(path).expect("UTF-8"))
             .await
             .expect("connected");
-        Sql::start(pool, fail)
+        Sql::start(pool, fail, 0)
     }
 
     #[tokio::test]

@@ -2,6 +2,8 @@
 //!
 //! A case takes a state that is empty, and panics if the state does not conform.
 
+mod everything;
+
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -11,6 +13,10 @@ use orgsmith_core::journal::{Entry, Record, StepState};
 use orgsmith_core::onboard::{Job, Stage};
 
 use super::{Acquired, Error, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, State, replay};
+use everything::{
+    a_load_fences_off_whoever_was_writing, a_load_is_all_or_nothing, a_state_says_what_it_is,
+    nothing_is_loaded_over_something, what_is_taken_out_goes_in_again,
+};
 
 /// A case: its name, which says the behaviour, and the test.
 pub type Case = (&'static str, fn(Arc<dyn State>) -> BoxFuture<'static, ()>);
@@ -40,9 +46,15 @@ cases![
     ids_are_found_from_both_sides,
     pins_are_set_and_taken_back,
     snapshots_come_back_byte_by_byte,
+    snapshots_that_are_saved_at_once_are_all_kept,
     jobs_are_asked_for_once_and_kept,
     settings_are_set_and_removed,
     odd_text_comes_back_as_it_was,
+    what_is_taken_out_goes_in_again,
+    nothing_is_loaded_over_something,
+    a_load_is_all_or_nothing,
+    a_load_fences_off_whoever_was_writing,
+    a_state_says_what_it_is,
 ];
 
 /// Runs every case on a state of its own.
@@ -538,6 +550,26 @@ async fn snapshots_come_back_byte_by_byte(state: Arc<dyn State>) {
     let mut none = first;
     none.number = 99;
     assert_eq!(state.snapshot(&none).await.expect("read"), None);
+}
+
+async fn snapshots_that_are_saved_at_once_are_all_kept(state: Arc<dyn State>) {
+    let name = org("acme");
+    let saves = (0..8_u8).map(|number| {
+        let (state, name) = (state.clone(), name.clone());
+        tokio::spawn(async move { state.save_snapshot(&name, "", 1, &[number]).await })
+    });
+    let mut contents = Vec::new();
+    for saved in join_all(saves).await {
+        let id = saved.expect("no panic").expect("saved");
+        let content = state.snapshot(&id).await.expect("read");
+        contents.push((id.number, content.expect("it is there")));
+    }
+    contents.sort();
+    let numbers: Vec<_> = contents.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
+    let mut kept: Vec<_> = contents.into_iter().map(|(_, content)| content).collect();
+    kept.sort();
+    assert_eq!(kept, (0..8).map(|number| vec![number]).collect::<Vec<_>>());
 }
 
 async fn jobs_are_asked_for_once_and_kept(state: Arc<dyn State>) {
