@@ -46,15 +46,17 @@ pub(crate) struct Global {
         hide_env = true
     )]
     pub(crate) config: Option<PathBuf>,
-    /// Where runs are remembered [default: .orgsmith/state.db beside the project file].
+    /// Where runs are remembered: a file, or an address of postgres://, s3://, az://, gs:// or
+    /// file:// [default: .orgsmith/state.db beside the project file].
     #[arg(
         long,
         global = true,
-        value_name = "FILE",
+        value_name = "PLACE",
         env = "ORGSMITH_STATE",
-        hide_env = true
+        hide_env = true,
+        hide_env_values = true
     )]
-    pub(crate) state: Option<PathBuf>,
+    pub(crate) state: Option<String>,
     /// The age identity that opens encrypted bundles; they are decrypted in memory only [default:
     /// `bundles: {identity: FILE}` of the project file].
     #[arg(
@@ -135,6 +137,7 @@ pub(crate) enum Command {
     Resume(commands::resume::Resume),
     Rollback(commands::rollback::Rollback),
     Map(commands::map::Map),
+    State(commands::state::State),
     Onboard(commands::onboard::Onboard),
     Bundle(commands::bundle::Bundle),
     Init(commands::init::Init),

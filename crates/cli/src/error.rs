@@ -322,6 +322,7 @@ fn of_config(error: &config::Error) -> Judged {
         config::Error::UnknownOrg { known, .. } if !known.is_empty() => {
             says(Exit::Usage, format!("known orgs: {}", known.join(", ")))
         }
+        config::Error::State { .. } => Some((Exit::Usage, None)),
         config::Error::UnknownOrg { .. } => says(
             Exit::Usage,
             "no orgsmith.yaml was found in this folder or above; `orgsmith sim` prints an example",
@@ -432,6 +433,23 @@ fn of_state(error: &StateError) -> Judged {
     match error {
         StateError::Fenced { .. } | StateError::Busy { .. } => Some((Exit::Locked, None)),
         StateError::Newer { .. } => says(Exit::Error, "update orgsmith"),
+        StateError::NotEmpty => says(
+            Exit::Refused,
+            "choose an empty state by --state, or lose what is there by --replace",
+        ),
+        StateError::Unreachable { .. } => says(
+            Exit::Error,
+            "check the address of the state and the network; see docs/state.md",
+        ),
+        StateError::Denied { .. } => says(
+            Exit::Auth,
+            "check the credential of the state (PGPASSWORD, ~/.pgpass, or the variables of the \
+             cloud) and what it may do; see docs/state.md",
+        ),
+        StateError::Missing { .. } => says(
+            Exit::Error,
+            "orgsmith makes no databases and no buckets; see docs/state.md",
+        ),
         _ => None,
     }
 }

@@ -1,7 +1,6 @@
 //! What a command needs to talk to orgs: the project, the clients, the state, and Ctrl-C.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,10 +11,12 @@ use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::{ObjectRef, OrgName};
 use orgsmith_core::overlay::Overlay;
 use orgsmith_engine::{Budget, Limits, Org, Probes, Secrets, Stop};
+#[cfg(feature = "object-store")]
+use orgsmith_store::state::Objects;
 use orgsmith_store::state::{Sql, State};
 
 use crate::args::{Carry, Global};
-use crate::config::{self, Config, OrgSettings};
+use crate::config::{self, Config, OrgSettings, StatePlace};
 use crate::error::{Exit, Failure};
 use crate::keys::{self, KeyRing};
 use crate::output::Out;
@@ -26,7 +27,7 @@ pub(crate) struct Session<'o> {
     pub(crate) config: Arc<Config>,
     /// What bundles are opened with.
     pub(crate) keys: Arc<KeyRing>,
-    state_path: Option<PathBuf>,
+    state_place: StatePlace,
     state: Arc<tokio::sync::OnceCell<Arc<dyn State>>>,
     /// Values of secrets that programs and services gave.
     pub(crate) secrets: Arc<tokio::sync::Mutex<Secrets>>,
@@ -79,7 +80,7 @@ where
         .build()
         .context("could not start")?;
     let result = runtime.block_on(async {
-        let session = Arc::new(Session::new(out, config, keys, global.state.clone()));
+        let session = Arc::new(Session::new(out, config, keys, global.state.as_deref())?);
         let interrupt = session.interrupt.clone();
         tokio::select! {
             biased;
@@ -93,24 +94,24 @@ where
 }
 
 impl<'o> Session<'o> {
-    /// Puts a session together; the state is where the project says, unless a path is given.
+    /// Puts a session together; the state is where the project says, unless a place is given.
     pub(crate) fn new(
         out: &'o Out,
         config: Config,
         keys: KeyRing,
-        state_path: Option<PathBuf>,
-    ) -> Self {
-        Self {
+        state: Option<&str>,
+    ) -> Result<Self, config::Error> {
+        Ok(Self {
             out,
+            state_place: config.state(state)?,
             config: Arc::new(config),
             keys: Arc::new(keys),
-            state_path,
             state: Arc::default(),
             secrets: Arc::default(),
             probes: Arc::default(),
             interrupt: Interrupt::default(),
             began: Instant::now(),
-        }
+        })
     }
 
     /// Returns the same session, which speaks to another output: that of one org of several.
@@ -119,7 +120,7 @@ impl<'o> Session<'o> {
             out,
             config: self.config.clone(),
             keys: self.keys.clone(),
-            state_path: self.state_path.clone(),
+            state_place: self.state_place.clone(),
             state: self.state.clone(),
             secrets: self.secrets.clone(),
             probes: self.probes.clone(),
@@ -186,31 +187,22 @@ impl<'o> Session<'o> {
 
     /// Opens the state, once.
     pub(crate) async fn state(&self) -> anyhow::Result<Arc<dyn State>> {
-        let state = self.state.get_or_try_init(|| async {
-            let path = self.state_path();
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)
-                    .with_context(|| format!("could not create {}", folder.display()))?;
-            }
-            let state: Arc<dyn State> = Arc::new(Sql::sqlite(&path).await?);
-            anyhow::Ok(state)
-        });
+        let state = self.state.get_or_try_init(|| open(&self.state_place));
         state.await.cloned()
     }
 
     /// Opens the state, if there is one: looking at it creates none.
     pub(crate) async fn state_if_any(&self) -> anyhow::Result<Option<Arc<dyn State>>> {
-        if self.state_path().exists() {
+        if self.state_place.may_exist() {
             self.state().await.map(Some)
         } else {
             Ok(None)
         }
     }
 
-    fn state_path(&self) -> PathBuf {
-        self.state_path
-            .clone()
-            .unwrap_or_else(|| self.config.state())
+    /// Returns where the state is, as it may be shown.
+    pub(crate) fn state_place(&self) -> &StatePlace {
+        &self.state_place
     }
 
     /// Returns which of several objects with one key is meant in an org.
@@ -239,6 +231,26 @@ impl<'o> Session<'o> {
         self.interrupt.writing.fetch_sub(1, Ordering::Relaxed);
         result
     }
+}
+
+/// Opens a state.
+pub(crate) async fn open(place: &StatePlace) -> anyhow::Result<Arc<dyn State>> {
+    Ok(match place {
+        StatePlace::File(path) => {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("could not create {}", folder.display()))?;
+            }
+            Arc::new(Sql::sqlite(path).await?)
+        }
+        StatePlace::Postgres(address) => Arc::new(Sql::postgres(address).await?),
+        #[cfg(feature = "object-store")]
+        StatePlace::Objects(address) => Arc::new(Objects::open(address).await?),
+        #[cfg(not(feature = "object-store"))]
+        StatePlace::Objects(address) => anyhow::bail!(
+            "the state {address}: this orgsmith was built without the feature `object-store`"
+        ),
+    })
 }
 
 /// Turns Ctrl-C into an end: at once while nothing is written, gently while something is.

@@ -157,7 +157,7 @@ impl Demo {
         folder: &Path,
         sim: &Sim,
     ) -> anyhow::Result<Session<'o>> {
-        let mut project = String::from("orgs:\n");
+        let mut project = String::from("state: state.db\norgs:\n");
         for org in ["gold", "tenant"] {
             let file = format!("{org}.json");
             let pair = json!({ "client_id": format!("{org}-client"), "client_secret": format!("{org}-secret") });
@@ -171,12 +171,7 @@ impl Demo {
         let path = folder.join(crate::config::FILE);
         std::fs::write(&path, project)?;
         let config = Config::load(Some(&path), folder)?;
-        Ok(Session::new(
-            session.out,
-            config,
-            KeyRing::default(),
-            Some(folder.join("state.db")),
-        ))
+        Ok(Session::new(session.out, config, KeyRing::default(), None)?)
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod sim;
 mod stale;
+pub(crate) mod state;
 pub(crate) mod sync;
 pub(crate) mod validate;
 pub(crate) mod verify;
@@ -94,6 +95,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
         Command::Rollback(command) => {
             block_on(global, out, |s| async move { command.run(&s).await })
         }
+        Command::State(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Map(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Onboard(command) => {
             block_on(global, out, |s| async move { command.run(&s).await })

@@ -11,6 +11,7 @@ mod overlay;
 mod privacy;
 mod rewrite;
 mod secrets;
+mod state;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ pub(crate) use integrations::PATIENCE;
 pub(crate) use onboard::Onboarding;
 pub(crate) use privacy::Pii;
 pub(crate) use secrets::{AwsPlace, AwsSettings, Place, VaultPlace, VaultSettings};
+pub(crate) use state::Place as StatePlace;
 
 /// The name of the project file.
 pub(crate) const FILE: &str = "orgsmith.yaml";
@@ -65,6 +67,9 @@ pub(crate) enum Error {
     /// An org that has no place.
     #[error("org {org}: {message}")]
     Org { org: String, message: String },
+    /// A place of the state that makes no sense.
+    #[error("--state: {message}")]
+    State { message: String },
     /// There is no credential.
     #[error("org {org} has no credential")]
     NoCredential { org: String },
@@ -84,9 +89,10 @@ pub(crate) struct Project {
     /// The orgs by name.
     #[serde(default)]
     pub(crate) orgs: BTreeMap<String, OrgEntry>,
-    /// Where runs are remembered, seen from the file.
+    /// Where runs are remembered: a file, seen from this one, or an address of postgres://,
+    /// s3://, az://, gs:// or file://.
     #[serde(default)]
-    state: Option<PathBuf>,
+    state: Option<String>,
     /// What holds for every org that does not say otherwise.
     #[serde(default)]
     pub(crate) defaults: Defaults,
@@ -258,11 +264,20 @@ impl Config {
             .unwrap_or(Path::new(""))
     }
 
-    /// Returns where runs are remembered.
-    pub(crate) fn state(&self) -> PathBuf {
-        let path = self.project.state.as_deref();
-        self.folder()
-            .join(path.unwrap_or(Path::new(".orgsmith/state.db")))
+    /// Returns where runs are remembered, unless the command line says where.
+    pub(crate) fn state(&self, named: Option<&str>) -> Result<StatePlace, Error> {
+        let bad = |message| Error::Bad {
+            path: self.path.clone().unwrap_or_default(),
+            place: None,
+            message: format!("state: {message}"),
+        };
+        match named {
+            Some(named) => StatePlace::read(Some(named), Path::new(""))
+                .map_err(|message| Error::State { message }),
+            None => {
+                StatePlace::read_shared(self.project.state.as_deref(), self.folder()).map_err(bad)
+            }
+        }
     }
 
     /// Lists the orgs.
@@ -409,6 +424,8 @@ fn parse(path: &Path, text: &str) -> Result<Project, Error> {
     }
     project.secrets.check().map_err(&bad)?;
     project.privacy.check().map_err(&bad)?;
+    StatePlace::read_shared(project.state.as_deref(), Path::new(""))
+        .map_err(|message| bad(format!("state: {message}")))?;
     if let Some(section) = &project.onboard {
         section
             .onboarding()

@@ -28,6 +28,7 @@ mod privacy;
 mod road;
 mod rollback;
 mod secrets;
+mod state;
 mod stopping;
 mod vault;
 mod verify;
