@@ -64,10 +64,10 @@ impl Place {
         match self {
             Self::File(path) => path.exists(),
             Self::Postgres(_) => true,
-            Self::Objects(address) => match address.strip_prefix("file://") {
-                Some(path) => Path::new(path).exists(),
-                None => true,
-            },
+            #[cfg(feature = "object-store")]
+            Self::Objects(address) => !orgsmith_store::state::Objects::is_absent(address),
+            #[cfg(not(feature = "object-store"))]
+            Self::Objects(_) => true,
         }
     }
 }

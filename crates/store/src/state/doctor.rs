@@ -39,6 +39,15 @@ pub struct Holdings {
     pub settings: usize,
 }
 
+/// A journal so far.
+#[derive(Debug)]
+struct Journal {
+    run: RunId,
+    /// The steps of the plan, where that can be read.
+    steps: Option<BTreeSet<StepId>>,
+    states: BTreeMap<StepId, StepState>,
+}
+
 const RESTORE: &str = "restore a backup, or report it with the run's journal";
 
 /// Sees rows, one by one, and judges them at the end.
@@ -48,8 +57,8 @@ pub struct Examination {
     holdings: Holdings,
     leases: Vec<(OrgName, Owner, u64)>,
     runs: BTreeMap<RunId, Run>,
-    /// The run whose journal comes, its steps, and where they stand; none once it was found wrong.
-    journal: Option<(RunId, Option<BTreeSet<StepId>>, BTreeMap<StepId, StepState>)>,
+    /// The journal that comes; none once it was found wrong.
+    journal: Option<Journal>,
     /// Runs that something speaks of, with what it is.
     named: BTreeMap<RunId, &'static str>,
 }
@@ -87,7 +96,11 @@ impl Examination {
                         None
                     }
                 };
-                self.journal = Some((run.id.clone(), steps, BTreeMap::new()));
+                self.journal = Some(Journal {
+                    run: run.id.clone(),
+                    steps,
+                    states: BTreeMap::new(),
+                });
                 self.runs.insert(run.id.clone(), run);
             }
             Row::Record { run, step, entry } => {
@@ -121,7 +134,7 @@ impl Examination {
     fn follow(&mut self, record: Record) {
         let Record { run, step, entry } = record;
         let (steps, states) = match &mut self.journal {
-            Some((of, steps, states)) if *of == run => (steps, states),
+            Some(journal) if journal.run == run => (&journal.steps, &mut journal.states),
             // It was found wrong already.
             None if self.runs.contains_key(&run) => return,
             _ => {

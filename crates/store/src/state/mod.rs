@@ -1,7 +1,8 @@
 //! The state of runs: journals, ids, snapshots, and who may write to an org.
 //!
-//! [`State`] is the one trait; [`Memory`] and [`Sql`] implement it, and [`conformance`] holds every
-//! implementation to the same behaviour.
+//! [`State`] is the one trait; [`Memory`], [`Sql`] and `Objects` (feature `object-store`) implement it,
+//! and [`conformance`] holds every implementation to the same behaviour. A [`Row`] is what leaves one
+//! state and enters another.
 //!
 //! Everything that belongs to a run in an org is written under a [`Lease`] of that org. Its fence
 //! rises whenever the lease changes hands, and it is checked in the transaction that writes: a

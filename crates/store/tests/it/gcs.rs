@@ -47,21 +47,18 @@ fn refuse(status: StatusCode, code: &str) -> Response {
 }
 
 /// Refuses what the service would refuse, and what this imitation does not know.
-fn check(bucket: &str, headers: &HeaderMap, known: &[&str]) -> Result<(), Response> {
+fn refusal(bucket: &str, headers: &HeaderMap, known: &[&str]) -> Option<Response> {
     let token = headers.get("authorization").map(|value| value.as_bytes());
     if token != Some(format!("Bearer {TOKEN}").as_bytes()) {
-        return Err(refuse(StatusCode::UNAUTHORIZED, "AuthenticationRequired"));
+        return Some(refuse(StatusCode::UNAUTHORIZED, "AuthenticationRequired"));
     }
     if bucket != BUCKET {
-        return Err(refuse(StatusCode::NOT_FOUND, "NoSuchBucket"));
+        return Some(refuse(StatusCode::NOT_FOUND, "NoSuchBucket"));
     }
     let strange = headers.keys().map(|name| name.as_str()).find(|name| {
         (name.starts_with("x-goog-") || name.starts_with("if-")) && !known.contains(name)
     });
-    match strange {
-        Some(_) => Err(refuse(StatusCode::BAD_REQUEST, "InvalidArgument")),
-        None => Ok(()),
-    }
+    strange.map(|_| refuse(StatusCode::BAD_REQUEST, "InvalidArgument"))
 }
 
 fn named(generation: u64) -> [(&'static str, String); 3] {
@@ -80,7 +77,7 @@ async fn write(
     body: Bytes,
 ) -> Response {
     const CONDITION: &str = "x-goog-if-generation-match";
-    if let Err(refusal) = check(&bucket, &headers, &[CONDITION]) {
+    if let Some(refusal) = refusal(&bucket, &headers, &[CONDITION]) {
         return refusal;
     }
     if !parameters.is_empty() {
@@ -115,7 +112,7 @@ async fn read(
     Query(parameters): Parameters,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = check(&bucket, &headers, &[]) {
+    if let Some(refusal) = refusal(&bucket, &headers, &[]) {
         return refusal;
     }
     if !parameters.is_empty() {
@@ -133,7 +130,7 @@ async fn remove(
     Path((bucket, object)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = check(&bucket, &headers, &[]) {
+    if let Some(refusal) = refusal(&bucket, &headers, &[]) {
         return refusal;
     }
     let mut store = store.lock().expect("nobody panics with it");
@@ -150,7 +147,7 @@ async fn list(
     Query(parameters): Parameters,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = check(&bucket, &headers, &[]) {
+    if let Some(refusal) = refusal(&bucket, &headers, &[]) {
         return refusal;
     }
     let known = ["list-type", "prefix", "continuation-token", "start-after"];

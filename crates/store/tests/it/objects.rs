@@ -264,6 +264,10 @@ fn what_cannot_be_reached_or_makes_no_sense_is_told() {
             "credentials come from the environment",
         ),
         (
+            "s3://:s3cr3t@bucket/state",
+            "credentials come from the environment",
+        ),
+        (
             "s3://bucket/state?secret=s3cr3t",
             "credentials come from the environment",
         ),

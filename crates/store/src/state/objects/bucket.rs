@@ -49,7 +49,8 @@ impl Bucket {
         let url: Url = address
             .parse()
             .map_err(|error: url::ParseError| bad(error.to_string()))?;
-        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        let named = !url.username().is_empty() || url.password().is_some();
+        if url.query().is_some() || url.fragment().is_some() || named {
             return Err(Error::BadAddress {
                 place: format!("{}://…", url.scheme()),
                 why: "it has a place and nothing else; credentials come from the environment"
@@ -103,6 +104,16 @@ impl Bucket {
             folder,
             place: address.into(),
         })
+    }
+
+    /// Tells whether an address is that of a directory that is not there.
+    pub(super) fn is_absent(address: &str) -> bool {
+        let path = address
+            .parse::<Url>()
+            .ok()
+            .filter(|url| url.scheme() == "file");
+        let path = path.and_then(|url| url.to_file_path().ok());
+        path.is_some_and(|path| !path.exists())
     }
 
     /// Makes the directory if there is none; only its owner may look into it.

@@ -56,6 +56,8 @@ pub(super) struct Log {
     id: Option<Box<str>>,
     /// The last entry that is in a fold.
     folded: u64,
+    /// Whether anything was written here: who only looks leaves no fold, either.
+    wrote: bool,
     folding: Option<JoinHandle<()>>,
     /// Why nothing more can be known: the log says what cannot be.
     broken: Option<Error>,
@@ -70,6 +72,7 @@ impl Log {
             number: 0,
             id: None,
             folded: 0,
+            wrote: false,
             folding: None,
             broken: None,
         }
@@ -259,6 +262,7 @@ impl Log {
         }
         self.number = number;
         self.id = Some(entry.id);
+        self.wrote = true;
         Ok(true)
     }
 
@@ -314,7 +318,7 @@ impl Log {
             .as_ref()
             .is_some_and(|task| !task.is_finished());
         let Some(id) = self.id.clone() else { return };
-        if busy || self.number < self.folded + FOLD_EVERY {
+        if busy || !self.wrote || self.number < self.folded + FOLD_EVERY {
             return;
         }
         self.folded = self.number;

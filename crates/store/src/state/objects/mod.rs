@@ -63,6 +63,12 @@ impl Objects {
         Self::within(Bucket::of(address)?).await
     }
 
+    /// Tells whether an address is that of a directory that is not there, so that there is nothing to
+    /// look at; of anything else that cannot be told without asking.
+    pub fn is_absent(address: &str) -> bool {
+        Bucket::is_absent(address)
+    }
+
     async fn within(bucket: Bucket) -> Result<Self, Error> {
         let log = Log::open(bucket.clone()).await?;
         let (requests, served) = mpsc::channel(1024);

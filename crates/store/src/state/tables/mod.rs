@@ -167,6 +167,7 @@ pub(in crate::state) enum Effect {
     Kept(bool),
 }
 
+#[cfg(feature = "object-store")]
 impl Effect {
     /// Tells whether anything is different now.
     pub(in crate::state) fn changed(&self) -> bool {
