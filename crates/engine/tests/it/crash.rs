@@ -13,8 +13,8 @@ use orgsmith_core::plan::{FLOW_SOURCE, Plan};
 use orgsmith_core::secret::Secret;
 use orgsmith_engine::Fingerprints;
 use orgsmith_store::state::{
-    Acquired, Error, Lease, Mapping, MappingFilter, Owner, Reply, Run, RunStatus, SnapshotHead,
-    SnapshotId, State,
+    About, Acquired, Error, Lease, Mapping, MappingFilter, Owner, Reply, Run, RunStatus, Sink,
+    SnapshotHead, SnapshotId, Source, State,
 };
 use serde_json::json;
 
@@ -70,6 +70,16 @@ impl State for Dying {
         jobs(org: Option<&'a OrgName>) -> Vec<Job>;
         setting(name: &'a str) -> Option<String>;
         put_setting(name: &'a str, value: Option<&'a str>) -> ();
+        dump(sink: &'a mut Sink<'_>) -> ();
+        load(rows: &'a mut Source<'_>, replace: bool) -> ();
+    }
+
+    fn place(&self) -> &str {
+        self.inner.place()
+    }
+
+    fn about(&self) -> Reply<'_, About> {
+        self.inner.about()
     }
 
     /// Takes the lock for a moment only: nobody gives signs of life once the process has died.
