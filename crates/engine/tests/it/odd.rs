@@ -51,8 +51,8 @@ async fn export(lab: &Lab, seed: u64) -> (Bundle, BTreeSet<ObjectRef>) {
     (bundle, odd)
 }
 
-/// Tells whether no list shows an odd object: a version of a form that is not published, and a
-/// greeting of somebody whom no list shows.
+/// Tells whether no list shows an odd object: a version of a form that is not published, a greeting of
+/// somebody whom no list shows, and a response whose library is gone.
 fn is_in_no_list(lab: &Lab, odd: &Oddity, names: &Names) -> bool {
     let objects = lab.sim.objects("odd", odd.kind);
     let mut own = objects
@@ -61,7 +61,14 @@ fn is_in_no_list(lab: &Lab, odd: &Oddity, names: &Names) -> bool {
     own.any(|object| {
         let owner = object["owner"]["id"].as_str();
         let known = |owner: &str| names.iter().any(|(id, _)| id == owner);
-        object["published"] == false || odd.kind == "greeting" && !owner.is_some_and(known)
+        let libraries = object["libraries"].as_array();
+        let mut libraries = libraries.into_iter().flatten();
+        let is_lost = match odd.kind {
+            "greeting" => !owner.is_some_and(known),
+            "response" => !libraries.any(|library| library["id"].as_str().is_some_and(known)),
+            _ => false,
+        };
+        object["published"] == false || is_lost
     })
 }
 
