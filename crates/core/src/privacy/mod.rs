@@ -3,7 +3,7 @@
 //! Where a kind's file says that a field is of a person (`pii`), the field goes or gets a pseudonym. A
 //! pseudonym is made of the value by a key: the same person has the same one in every object, and in
 //! every export with that key, and nobody without the key can tell who it is. Addresses, full names
-//! and telephone numbers of those people are then looked for everywhere else ([`mentions`]), and what
+//! and telephone numbers of those people are then looked for everywhere else (`mentions`), and what
 //! is known by another name afterwards is renamed as an overlay renames it.
 
 mod mentions;
