@@ -95,6 +95,7 @@ fn an_update_and_a_deletion_are_undone() {
     let writes = lab.writes("tenant");
     let shown = rollback(&lab, &run, &["--dry-run"]).ends(0);
     assert!(shown.stdout.contains("Create 1"), "{shown}");
+    assert!(shown.stdout.contains("undoing the run"), "{shown}");
     assert_eq!(lab.writes("tenant"), writes);
 
     rollback(&lab, &run, &["--yes"]).ends(0);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Detail;
-use super::plan::{brief, buckets, cost, number, place, readable, summary, title, total};
+use super::plan::{brief, buckets, cost, number, place, readable, summary, title, total, whence};
 use super::text::visible;
 use super::value::inline;
 use crate::plan::Plan;
@@ -42,11 +42,7 @@ pub fn plan_markdown(plan: &Plan, limit: usize) -> String {
 
 fn written(plan: &Plan, tier: Tier) -> String {
     let mut out = String::new();
-    let heading = format!(
-        "Plan for {} from {}",
-        place(&plan.target.org),
-        place(&plan.source.org)
-    );
+    let heading = format!("Plan for {} {}", place(&plan.target.org), whence(plan));
     line(&mut out, &format!("### {}", escaped(&heading)));
     line(&mut out, "");
     line(

@@ -40,13 +40,21 @@ pub fn plan_screen(plan: &Plan, screen: &Screen<'_>) -> Text {
     text
 }
 
+/// Says where what a plan wants comes from.
+pub(super) fn whence(plan: &Plan) -> String {
+    match &plan.undoes {
+        Some(run) => format!("undoing the run {run}"),
+        None => format!("from {}", place(&plan.source.org)),
+    }
+}
+
 fn header(text: &mut Text, plan: &Plan, rate: Rate) {
     text.line([
         span(
             Style::Heading,
             format!("Plan for {}", place(&plan.target.org)),
         ),
-        plain(format!(" from {}", place(&plan.source.org))),
+        plain(format!(" {}", whence(plan))),
     ]);
     for (what, digest) in [
         ("source", &plan.source.digest),
