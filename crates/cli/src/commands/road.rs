@@ -127,13 +127,9 @@ pub(crate) async fn plan_and_see(
         .await?;
     let probed = probe(session, target, &bundle).await?;
     let scope = Scope {
-        kinds: kinds_of(catalogue, &bundle).into_keys().collect(),
         // What is pruned must be seen as a whole, so that a change in between is noticed.
         in_full: (!prune).then(|| bundle.documents.keys().cloned().collect()),
-        asked: asked(catalogue, &bundle),
-        deleted: true,
-        pins: pins.clone(),
-        ..Scope::default()
+        ..scope_of(catalogue, &bundle, &pins)
     };
     let before = target.org.client.stats().sent;
     let snapshot = collect(&target.org, catalogue, &scope, &session.out.events()).await?;
@@ -252,8 +248,24 @@ pub(crate) fn demand(
     Demand::new(session.catalogue(), &wish.bundle, plan)
 }
 
+/// Returns what of a target must be known to plan for a bundle: its objects in full.
+pub(super) fn scope_of(
+    catalogue: &Catalogue,
+    bundle: &Bundle,
+    pins: &BTreeMap<ObjectRef, String>,
+) -> Scope {
+    Scope {
+        kinds: kinds_of(catalogue, bundle).into_keys().collect(),
+        in_full: Some(bundle.documents.keys().cloned().collect()),
+        asked: asked(catalogue, bundle),
+        deleted: true,
+        pins: pins.clone(),
+        ..Scope::default()
+    }
+}
+
 /// Returns the objects of whose rarely read parts a bundle speaks.
-pub(super) fn asked(catalogue: &Catalogue, bundle: &Bundle) -> BTreeSet<ObjectRef> {
+fn asked(catalogue: &Catalogue, bundle: &Bundle) -> BTreeSet<ObjectRef> {
     let asked = |object: &ObjectRef, document: &Packed| {
         let descriptor = catalogue.get(object.kind.as_str()).ok();
         let parts = descriptor.into_iter().flat_map(|d| &d.parts);

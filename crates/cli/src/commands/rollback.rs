@@ -4,14 +4,13 @@ use clap::Args;
 use orgsmith_core::plan::{Options, Plan};
 use orgsmith_core::rollback::Undo;
 use orgsmith_core::select::Selection;
-use orgsmith_engine::{Scope, collect, load_plan, now_ms};
+use orgsmith_engine::{collect, load_plan, now_ms};
 use orgsmith_store::state::{Run, RunStatus, replay};
 
 use super::{quarantine, road, runs};
 use crate::args::Carry;
 use crate::error::{Exit, Failure};
 use crate::session::{Connected, Session};
-use crate::source::kinds_of;
 
 /// Undoes a run: shows what that takes, asks, and writes.
 ///
@@ -82,15 +81,7 @@ impl Rollback {
     ) -> anyhow::Result<road::Planned> {
         let catalogue = session.catalogue();
         let pins = session.pins(&target.org.name).await?;
-        let both = undo.both_sides();
-        let scope = Scope {
-            kinds: kinds_of(catalogue, &both).into_keys().collect(),
-            in_full: Some(both.documents.keys().cloned().collect()),
-            asked: road::asked(catalogue, &both),
-            deleted: true,
-            pins: pins.clone(),
-            ..Scope::default()
-        };
+        let scope = road::scope_of(catalogue, &undo.both_sides(), &pins);
         let before = target.org.client.stats().sent;
         let snapshot = collect(&target.org, catalogue, &scope, &session.out.events()).await?;
         let options = Options {

@@ -44,7 +44,7 @@ fn a_clone_killed_at_five_moments_and_resumed_makes_nothing_twice() {
             1,
             "one run, taken up again: {runs}"
         );
-        arguments = vec!["resume".into(), run_id(&lab), "--yes".into()];
+        arguments = vec!["resume".into(), lab.last_run(), "--yes".into()];
     }
     let mut command = lab.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     command.envs(secrets.clone());
@@ -100,17 +100,4 @@ fn secrets(lab: &Lab) -> Vec<(String, &'static str)> {
         .split_whitespace()
         .filter(|word| word.starts_with("ORGSMITH_SECRET_"));
     names.map(|name| (name.to_owned(), PLANTED)).collect()
-}
-
-/// Returns the id of the only run; the lab hides ids in what it shows.
-fn run_id(lab: &Lab) -> String {
-    let output = lab
-        .command(&["runs", "-o", "json"])
-        .output()
-        .expect("the program");
-    let runs: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let run = runs.pointer("/0/run");
-    run.and_then(serde_json::Value::as_str)
-        .expect("a run")
-        .to_owned()
 }

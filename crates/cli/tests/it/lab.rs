@@ -152,6 +152,14 @@ impl Lab {
         self.private(name, &values);
     }
 
+    /// Returns the id of the last run, which what is shown hides.
+    pub fn last_run(&self) -> String {
+        let output = self.command(&["runs", "-o", "json"]).output();
+        let output = output.expect("the program runs");
+        let runs: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        runs[0]["run"].as_str().expect("an id").to_owned()
+    }
+
     /// Prepares a command in the folder, with an environment of its own.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orgsmith"));

@@ -10,7 +10,7 @@ use orgsmith_core::catalogue::{Catalogue, Pii};
 use orgsmith_core::path::FieldPath;
 use serde_json::Value;
 
-use crate::lab::{Lab, PLANTED, example};
+use crate::lab::{Lab, example};
 
 /// What nobody may find in an export.
 struct Known {
@@ -21,22 +21,7 @@ struct Known {
 
 /// Gives an org the gold image, or a few objects, and somebody whom several objects speak of.
 fn gold(lab: &Lab, whole: bool) -> Known {
-    let secrets = [
-        "payments/api-key",
-        "payments/merchant-id",
-        "policy-api/password",
-        "policy-api/user",
-        "public-api/client-id",
-        "public-api/client-secret",
-        "Flows on Public API/clientId",
-        "Flows on Public API/clientSecret",
-        "NM Policy API/password",
-        "NM Policy API/userName",
-        "NM Payments/apiKey",
-        "NM Payments/merchantId",
-    ];
-    let secrets = secrets.map(|name| format!("{name:?}: {PLANTED}\n"));
-    lab.private("secrets.yaml", &secrets.concat());
+    lab.gold_secrets("secrets.yaml");
     if whole {
         copy(Path::new(&example("gold-org")), &lab.path("image"));
     } else {

@@ -1,17 +1,9 @@
 //! What a run did is undone in the org, and nothing else is touched there.
 
 use orgsmith_sim::{FaultAction, FaultRule};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::lab::{Lab, Shown, example};
-
-/// The last run, by its id.
-fn last_run(lab: &Lab) -> String {
-    let mut command = lab.command(&["runs", "-o", "json"]);
-    let output = command.output().expect("the program runs");
-    let runs: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    runs[0]["run"].as_str().expect("an id").to_owned()
-}
 
 fn rollback(lab: &Lab, run: &str, more: &[&str]) -> Shown {
     lab.run(&[&["rollback", run], more].concat())
@@ -47,7 +39,7 @@ fn the_clone_of_a_whole_org_is_undone() {
         "secrets.yaml",
     ])
     .ends(0);
-    let run = last_run(&lab);
+    let run = lab.last_run();
     let shown = rollback(&lab, &run, &["--yes", "-v"]);
     assert_eq!(shown.exit, 0, "{shown}");
     same(&lab, &before, "tenant");
@@ -91,7 +83,7 @@ fn an_update_and_a_deletion_are_undone() {
         .ends(0);
     assert_eq!(description(&lab, "Sales").as_deref(), Some("two"));
     assert_eq!(description(&lab, "Old"), None);
-    let run = last_run(&lab);
+    let run = lab.last_run();
     let writes = lab.writes("tenant");
     let shown = rollback(&lab, &run, &["--dry-run"]).ends(0);
     assert!(shown.stdout.contains("Create 1"), "{shown}");
@@ -104,7 +96,7 @@ fn an_update_and_a_deletion_are_undone() {
     // The rollback is a run as every other, and can be undone, too.
     let shown = lab.run(&["runs"]).ends(0);
     assert!(shown.stdout.contains("rollback of"), "{shown}");
-    rollback(&lab, &last_run(&lab), &["--yes"]).ends(0);
+    rollback(&lab, &lab.last_run(), &["--yes"]).ends(0);
     assert_eq!(description(&lab, "Sales").as_deref(), Some("two"));
     assert_eq!(description(&lab, "Old"), None);
 }
@@ -117,7 +109,7 @@ fn what_somebody_changed_since_is_told_and_kept() {
     queue(&lab, "two");
     lab.run(&["apply", "image", "--to", "tenant", "--yes"])
         .ends(0);
-    let run = last_run(&lab);
+    let run = lab.last_run();
     let queues = lab.sim.objects("tenant", "queue");
     let id = queues[0]["id"].as_str().expect("an id");
     let path = format!("/api/v2/routing/queues/{id}");
@@ -143,7 +135,7 @@ fn a_state_that_was_rolled_back_is_not_applied_again_by_itself() {
     queue(&lab, "bad");
     lab.run(&["apply", "image", "--to", "tenant", "--yes"])
         .ends(0);
-    let run = last_run(&lab);
+    let run = lab.last_run();
     rollback(&lab, &run, &["--yes"]).ends(0);
     let shown = lab
         .run(&["apply", "image", "--to", "tenant", "--yes"])
@@ -159,7 +151,7 @@ fn a_state_that_was_rolled_back_is_not_applied_again_by_itself() {
     queue(&lab, "good");
     lab.run(&["apply", "image", "--to", "tenant", "--yes"])
         .ends(0);
-    rollback(&lab, &last_run(&lab), &["--yes"]).ends(0);
+    rollback(&lab, &lab.last_run(), &["--yes"]).ends(0);
     queue(&lab, "bad");
     lab.run(&["apply", "image", "--to", "tenant", "--yes", "--force"])
         .ends(0);
@@ -180,7 +172,7 @@ fn a_run_that_failed_half_way_is_undone_as_far_as_it_went() {
     lab.run(&["clone", "image", "tenant", "--yes"]).ends(3);
     lab.sim.clear_faults();
     assert_eq!(skills(&lab), 1);
-    rollback(&lab, &last_run(&lab), &["--yes"]).ends(0);
+    rollback(&lab, &lab.last_run(), &["--yes"]).ends(0);
     assert_eq!(skills(&lab), 0);
 }
 
@@ -190,7 +182,7 @@ fn a_part_of_a_run_is_undone() {
     lab.write("image/routing_skill/Billing.yaml", "name: Billing\n");
     queue(&lab, "one");
     lab.run(&["clone", "image", "tenant", "--yes"]).ends(0);
-    let run = last_run(&lab);
+    let run = lab.last_run();
     rollback(&lab, &run, &["--select", "routing_skill", "--yes"]).ends(0);
     assert_eq!(skills(&lab), 0);
     assert_eq!(description(&lab, "Sales").as_deref(), Some("one"));

@@ -116,7 +116,7 @@ impl StepMaker<'_, '_> {
                 suffix: "unlock".into(),
                 action: Action::Update,
                 changes: Vec::new(),
-                reason: format!("{owner} has locked it, and --unlock was given"),
+                reason: is_unlocked(owner),
                 expected: expected(item.descriptor, live),
                 write: flow_action("unlock", &item.object),
             },
@@ -135,6 +135,11 @@ pub(super) fn is_locked(owner: &str) -> String {
     format!(
         "{owner} has locked it in the target; ask them to check it in, or take the lock away with --unlock"
     )
+}
+
+/// Says why a lock is taken away.
+pub(super) fn is_unlocked(owner: &str) -> String {
+    format!("{owner} has locked it, and --unlock was given")
 }
 
 /// Does something to a flow that is not an edit: takes its lock away, puts it out of force.

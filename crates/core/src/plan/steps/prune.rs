@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
-use super::flows::{flow_action, is_locked};
+use super::flows::{flow_action, is_locked, is_unlocked};
 use super::{StepMaker, expected, step_id};
 use crate::bundle::{Bundle, Gap};
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver, WriteSpec};
@@ -226,15 +226,9 @@ impl StepMaker<'_, '_> {
             None => return,
         };
         self.steps.push(Step {
-            id: step_id(object, "unlink"),
-            object: object.clone(),
-            action: Action::Update,
-            phase: DELETE_PHASE,
-            changes: Vec::new(),
             reason: "what it refers to refers back to it".into(),
-            after: Vec::new(),
             expected: expected(doom.descriptor, &doom.live),
-            write,
+            ..last(object, "unlink", Action::Update, write)
         });
     }
 
@@ -251,43 +245,53 @@ impl StepMaker<'_, '_> {
         let unlinked = after.contains(&step_id(object, "unlink"));
         let expected = expected(descriptor, live).filter(|_| !unlinked);
         if let Some(owner) = locked_by(&live.body).filter(|_| descriptor.driver == Driver::Flow) {
-            let id = step_id(object, "unlock");
-            self.steps.push(Step {
-                id: id.clone(),
-                object: object.clone(),
-                action: Action::Update,
-                phase: DELETE_PHASE,
-                changes: Vec::new(),
-                reason: format!("{owner} has locked it, and --unlock was given"),
-                after: Vec::new(),
+            let unlock = Step {
+                reason: is_unlocked(owner),
                 expected: expected.clone(),
-                write: flow_action("unlock", object),
-            });
-            after.push(id);
+                ..last(
+                    object,
+                    "unlock",
+                    Action::Update,
+                    flow_action("unlock", object),
+                )
+            };
+            after.push(unlock.id.clone());
+            self.steps.push(unlock);
         }
         let query = call.query.iter();
         let query = query.map(|(name, value)| (name.clone(), Template::new(value.clone().into())));
         count(&mut self.counts, &object.kind).delete += 1;
+        let write = Write::Request(Request {
+            method: "DELETE".into(),
+            path: call.path.clone(),
+            params: vec![Template::new(Slot::Ref(object.clone()).to_value())],
+            query: query.collect(),
+            body: None,
+            creates: false,
+            versioned: false,
+            job: None,
+        });
         self.steps.push(Step {
-            id: step_id(object, "delete"),
-            object: object.clone(),
-            action: Action::Delete,
-            phase: DELETE_PHASE,
-            changes: Vec::new(),
             reason: "the source lacks it".into(),
             after,
             expected,
-            write: Write::Request(Request {
-                method: "DELETE".into(),
-                path: call.path.clone(),
-                params: vec![Template::new(Slot::Ref(object.clone()).to_value())],
-                query: query.collect(),
-                body: None,
-                creates: false,
-                versioned: false,
-                job: None,
-            }),
+            ..last(object, "delete", Action::Delete, write)
         });
+    }
+}
+
+/// Returns a step of an object that goes; why, and after what, is for the caller to say.
+fn last(object: &ObjectRef, suffix: &str, action: Action, write: Write) -> Step {
+    Step {
+        id: step_id(object, suffix),
+        object: object.clone(),
+        action,
+        phase: DELETE_PHASE,
+        changes: Vec::new(),
+        reason: String::new(),
+        after: Vec::new(),
+        expected: None,
+        write,
     }
 }
 
