@@ -82,10 +82,12 @@ where
     let result = runtime.block_on(async {
         let session = Arc::new(Session::new(out, config, keys, global.state.as_deref())?);
         let interrupt = session.interrupt.clone();
+        // Listened to before anything begins: until then Ctrl-C would kill.
+        let signals = Signals::listen().context("could not listen for Ctrl-C")?;
         tokio::select! {
             biased;
             result = command(session) => result,
-            error = interrupt.watch(out) => Err(error),
+            error = interrupt.watch(signals, out) => Err(error),
         }
     });
     // Whatever still runs in the background, such as a DNS query, is not waited for.
@@ -221,7 +223,10 @@ impl<'o> Session<'o> {
     /// Waits for Ctrl-C, which then is how the command ends and no interruption.
     pub(crate) async fn until_stopped(&self) {
         self.interrupt.expected.store(true, Ordering::Relaxed);
-        signalled().await;
+        match Signals::listen() {
+            Ok(mut signals) => signals.next().await,
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Runs something that writes: Ctrl-C then asks it to end instead of ending it.
@@ -263,9 +268,9 @@ struct Interrupt {
 }
 
 impl Interrupt {
-    async fn watch(&self, out: &Out) -> anyhow::Error {
+    async fn watch(&self, mut signals: Signals, out: &Out) -> anyhow::Error {
         loop {
-            signalled().await;
+            signals.next().await;
             if self.expected.load(Ordering::Relaxed) {
                 std::future::pending::<()>().await;
             }
@@ -282,20 +287,46 @@ impl Interrupt {
     }
 }
 
-/// Waits for Ctrl-C, or for being asked to terminate.
-async fn signalled() {
+/// Ctrl-C, and being asked to terminate, from when it is made on.
+struct Signals {
     #[cfg(unix)]
-    {
+    streams: [tokio::signal::unix::Signal; 2],
+    #[cfg(windows)]
+    streams: tokio::signal::windows::CtrlC,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        Ok(Self {
+            streams: [
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::terminate())?,
+            ],
+        })
+    }
+
+    #[cfg(windows)]
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            streams: tokio::signal::windows::ctrl_c()?,
+        })
+    }
+
+    /// Waits for the next of them.
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        {
+            let [interrupt, terminate] = &mut self.streams;
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            return;
         }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+        #[cfg(windows)]
+        {
+            self.streams.recv().await;
+        }
     }
 }
