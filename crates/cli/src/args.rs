@@ -148,6 +148,8 @@ pub(crate) enum Command {
     Kinds(commands::kinds::Kinds),
     Org(commands::org::Org),
     Permissions(commands::permissions::Permissions),
+    Serve(commands::serve::Serve),
+    Worker(commands::serve::Worker),
     Sim(commands::sim::Sim),
     Demo(commands::demo::Demo),
     Completions(commands::completions::Completions),

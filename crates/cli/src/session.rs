@@ -1,19 +1,21 @@
 //! What a command needs to talk to orgs: the project, the clients, the state, and Ctrl-C.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use orgsmith_client::Client;
 use orgsmith_core::catalogue::Catalogue;
-use orgsmith_core::id::{ObjectRef, OrgName};
+use orgsmith_core::id::{ObjectRef, OrgName, RunId};
 use orgsmith_core::overlay::Overlay;
 use orgsmith_engine::{Budget, Limits, Org, Probes, Secrets, Stop};
 #[cfg(feature = "object-store")]
 use orgsmith_store::state::Objects;
 use orgsmith_store::state::{Sql, State};
+
+use tokio::sync::OnceCell;
 
 use crate::args::{Carry, Global};
 use crate::config::{self, Config, OrgSettings, StatePlace};
@@ -28,14 +30,21 @@ pub(crate) struct Session<'o> {
     /// What bundles are opened with.
     pub(crate) keys: Arc<KeyRing>,
     state_place: StatePlace,
-    state: Arc<tokio::sync::OnceCell<Arc<dyn State>>>,
+    state: Arc<OnceCell<Arc<dyn State>>>,
     /// Values of secrets that programs and services gave.
     pub(crate) secrets: Arc<tokio::sync::Mutex<Secrets>>,
     /// What came of asking URLs of other systems.
     pub(crate) probes: Arc<Probes>,
+    /// Clients that are used again, where one process does many things.
+    clients: Option<Clients>,
+    /// The id that the next run is to have, where that was decided before.
+    run: Option<RunId>,
     interrupt: Interrupt,
     began: Instant,
 }
+
+/// The clients of a service: whatever it does in an org shares the tokens and the quota.
+pub(crate) type Clients = Arc<Mutex<BTreeMap<String, Client>>>;
 
 /// An org that can be talked to, and what the project says of it.
 pub(crate) struct Connected {
@@ -111,9 +120,56 @@ impl<'o> Session<'o> {
             state: Arc::default(),
             secrets: Arc::default(),
             probes: Arc::default(),
+            clients: None,
+            run: None,
             interrupt: Interrupt::default(),
             began: Instant::now(),
         })
+    }
+
+    /// Does something for the service, whose parts it shares; `stop` ends it as Ctrl-C ends a command.
+    pub(crate) async fn serving(
+        out: &'o Out,
+        (config, keys, state): (Arc<Config>, Arc<KeyRing>, Arc<dyn State>),
+        clients: Clients,
+        run: Option<RunId>,
+        stop: &Stop,
+        work: impl AsyncFnOnce(&Session<'o>) -> anyhow::Result<Exit>,
+    ) -> anyhow::Result<Exit> {
+        let interrupt = Interrupt {
+            stop: stop.child(),
+            ..Interrupt::default()
+        };
+        let session = Self {
+            out,
+            state_place: config.state(None)?,
+            config,
+            keys,
+            state: Arc::new(OnceCell::new_with(Some(state))),
+            secrets: Arc::default(),
+            probes: Arc::default(),
+            clients: Some(clients),
+            run,
+            interrupt: interrupt.clone(),
+            began: Instant::now(),
+        };
+        let stopped = async {
+            stop.asked().await;
+            // What writes ends by itself, once what it has begun is done.
+            while interrupt.writing.load(Ordering::Relaxed) > 0 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            result = work(&session) => result,
+            () = stopped => Err(Failure::Interrupted.into()),
+        }
+    }
+
+    /// Returns the id that the next run is to have, where that was decided before.
+    pub(crate) fn run(&self) -> Option<RunId> {
+        self.run.clone()
     }
 
     /// Returns the same session, which speaks to another output: that of one org of several.
@@ -126,6 +182,8 @@ impl<'o> Session<'o> {
             state: self.state.clone(),
             secrets: self.secrets.clone(),
             probes: self.probes.clone(),
+            clients: self.clients.clone(),
+            run: self.run.clone(),
             interrupt: self.interrupt.clone(),
             began: self.began,
         }
@@ -157,12 +215,24 @@ impl<'o> Session<'o> {
     fn connect_by(&self, name: &str, tokens: Option<usize>) -> anyhow::Result<Connected> {
         let settings = self.config.org(name)?;
         let found = config::find(&settings, self.config.folder())?;
-        let client = Client::builder(settings.endpoint.clone(), found.credentials)
-            .org(name)
-            .tokens(tokens.unwrap_or(settings.tokens))
-            .quota(settings.quota_per_minute, Duration::from_secs(60))
-            .build()
-            .with_context(|| format!("org {name}"))?;
+        let build = || {
+            Client::builder(settings.endpoint.clone(), found.credentials)
+                .org(name)
+                .tokens(tokens.unwrap_or(settings.tokens))
+                .quota(settings.quota_per_minute, Duration::from_secs(60))
+                .build()
+                .with_context(|| format!("org {name}"))
+        };
+        let client = match &self.clients {
+            None => build()?,
+            Some(clients) => {
+                let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
+                match clients.get(name) {
+                    Some(client) => client.clone(),
+                    None => clients.entry(name.to_owned()).or_insert(build()?).clone(),
+                }
+            }
+        };
         let overlay = match settings.overlay.is_plain() && self.config.project.variables.is_empty()
         {
             true => Overlay::default(),
@@ -241,14 +311,7 @@ impl<'o> Session<'o> {
 /// Opens a state.
 pub(crate) async fn open(place: &StatePlace) -> anyhow::Result<Arc<dyn State>> {
     Ok(match place {
-        StatePlace::File(path) => {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)
-                    .with_context(|| format!("could not create {}", folder.display()))?;
-            }
-            Arc::new(Sql::sqlite(path).await?)
-        }
-        StatePlace::Postgres(address) => Arc::new(Sql::postgres(address).await?),
+        StatePlace::File(_) | StatePlace::Postgres(_) => open_database(place).await?,
         #[cfg(feature = "object-store")]
         StatePlace::Objects(address) => Arc::new(Objects::open(address).await?),
         #[cfg(not(feature = "object-store"))]
@@ -256,6 +319,25 @@ pub(crate) async fn open(place: &StatePlace) -> anyhow::Result<Arc<dyn State>> {
             "the state {address}: this orgsmith was built without the feature `object-store`"
         ),
     })
+}
+
+/// Opens a state that is in a database.
+pub(crate) async fn open_database(place: &StatePlace) -> anyhow::Result<Arc<Sql>> {
+    Ok(Arc::new(match place {
+        StatePlace::File(path) => {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("could not create {}", folder.display()))?;
+            }
+            Sql::sqlite(path).await?
+        }
+        StatePlace::Postgres(address) => Sql::postgres(address).await?,
+        StatePlace::Objects(address) => {
+            let why =
+                format!("the state {address} is no database; this needs SQLite or PostgreSQL");
+            return Err(Failure::Usage(why).into());
+        }
+    }))
 }
 
 /// Turns Ctrl-C into an end: at once while nothing is written, gently while something is.

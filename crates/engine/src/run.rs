@@ -89,6 +89,8 @@ pub struct Runner<'r> {
     pub events: &'r Events,
     /// Users that the run creates or activates are to be onboarded.
     pub onboards: bool,
+    /// The id of a run that is started, where whoever may have to take it up has to know it before.
+    pub run: Option<RunId>,
 }
 
 /// How a run ended.
@@ -119,7 +121,8 @@ impl Runner<'_> {
         checked.approve(approval)?;
         let plan = checked.plan();
         let guard = self.lock().await?;
-        let id = RunId::new(&uuid::Uuid::new_v4().to_string());
+        let random = || RunId::new(&uuid::Uuid::new_v4().to_string());
+        let id = self.run.clone().unwrap_or_else(random);
         let now = now_ms();
         let run = Run {
             id: id.clone(),

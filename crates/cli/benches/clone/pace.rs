@@ -135,6 +135,7 @@ async fn write(
         },
         stop: Stop::default(),
         onboards: false,
+        run: None,
         events: &events,
     };
     let approval = Approval {

@@ -28,6 +28,7 @@ mod road;
 pub(crate) mod rollback;
 pub(crate) mod runs;
 pub(crate) mod schema;
+pub(crate) mod serve;
 pub(crate) mod sim;
 mod stale;
 pub(crate) mod state;
@@ -105,6 +106,8 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
         Command::Permissions(command) => {
             block_on(global, out, |s| async move { command.run(&s).await })
         }
+        Command::Serve(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Worker(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Sim(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Demo(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Bundle(command) => command.run(global, out),

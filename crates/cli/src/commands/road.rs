@@ -517,6 +517,7 @@ async fn run(
                 stop,
                 events: &events,
                 onboards: target.settings.onboards,
+                run: session.run(),
             };
             work(&runner).await
         })

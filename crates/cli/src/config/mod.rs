@@ -11,6 +11,7 @@ mod overlay;
 mod privacy;
 mod rewrite;
 mod secrets;
+mod service;
 mod state;
 
 use std::collections::BTreeMap;
@@ -117,6 +118,9 @@ pub(crate) struct Project {
     /// What an export says of people.
     #[serde(default)]
     pub(crate) privacy: privacy::Privacy,
+    /// What `orgsmith serve` allows.
+    #[serde(default)]
+    pub(crate) service: service::Service,
     /// What another system is asked for each new user.
     #[serde(default)]
     onboard: Option<onboard::Onboard>,

@@ -9,7 +9,8 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use orgsmith_core::plan::Action;
 use orgsmith_engine::Event;
-use serde_json::Value;
+use orgsmith_server::work::Tell;
+use serde_json::{Value, json};
 
 use crate::error::count;
 
@@ -17,20 +18,50 @@ use super::{DIM, RED, YELLOW, lock, prefixed, styled, talk};
 
 /// Shows what happens while it happens.
 pub(crate) struct Progress {
-    json: Option<Mutex<File>>,
+    records: Records,
     verbose: u8,
     /// Bars, on a terminal.
     bars: Option<MultiProgress>,
     running: Mutex<BTreeMap<String, ProgressBar>>,
 }
 
+/// Where lines for programs go.
+pub(super) enum Records {
+    /// Nobody asked for them.
+    Nowhere,
+    /// To a file.
+    File(Mutex<File>),
+    /// To a job, and with them everything that would be said to a person.
+    Job(Tell),
+}
+
 impl Progress {
     pub(super) fn new(json: Option<Mutex<File>>, verbose: u8) -> Self {
         Self {
-            json,
+            records: json.map_or(Records::Nowhere, Records::File),
             verbose,
             bars: std::io::stderr().is_terminal().then(MultiProgress::new),
             running: Mutex::default(),
+        }
+    }
+
+    pub(super) fn of_job(tell: Tell) -> Self {
+        Self {
+            records: Records::Job(tell),
+            verbose: 0,
+            bars: None,
+            running: Mutex::default(),
+        }
+    }
+
+    /// Says something to the person.
+    pub(super) fn talk(&self, text: &str) {
+        match &self.records {
+            Records::Job(tell) => {
+                let text = anstream::adapter::strip_str(text).to_string();
+                tell(json!({ "event": "said", "text": text }));
+            }
+            _ => self.suspend(|| talk(text)),
         }
     }
 
@@ -49,17 +80,21 @@ impl Progress {
     }
 
     pub(super) fn record(&self, value: &Value) {
-        if let Some(file) = &self.json {
-            let mut file = lock(file);
-            // A full disk must not end a run that is writing to an org.
-            if let Err(error) = writeln!(file, "{value}") {
-                tracing::warn!(%error, "--json-into cannot be written");
+        match &self.records {
+            Records::Nowhere => {}
+            Records::Job(tell) => tell(value.clone()),
+            Records::File(file) => {
+                let mut file = lock(file);
+                // A full disk must not end a run that is writing to an org.
+                if let Err(error) = writeln!(file, "{value}") {
+                    tracing::warn!(%error, "--json-into cannot be written");
+                }
             }
         }
     }
 
     fn say(&self, prefix: &str, text: &str) {
-        self.suspend(|| talk(&prefixed(prefix, text)));
+        self.talk(&prefixed(prefix, text));
     }
 
     fn bar(&self, name: &str, length: usize, what: &str) {
@@ -88,7 +123,7 @@ impl Progress {
 
     /// Takes note of an event; what is said of it begins with a prefix.
     pub(crate) fn on(&self, event: &Event, prefix: &str) {
-        if self.json.is_some()
+        if !matches!(self.records, Records::Nowhere)
             && let Ok(value) = serde_json::to_value(event)
         {
             self.record(&value);

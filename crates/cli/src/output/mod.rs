@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
 use orgsmith_engine::{Event, Events, Stop};
+use orgsmith_server::work::Tell;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -45,6 +46,8 @@ pub(crate) struct Out {
     format: Format,
     verbose: u8,
     progress: Arc<Progress>,
+    /// Takes results, where a job wants them and no standard output.
+    results: Option<Arc<Mutex<String>>>,
     /// The org that all talk is of, where several are worked on at once, as it begins the lines.
     org: Option<(String, String)>,
 }
@@ -64,8 +67,28 @@ impl Out {
             format: global.output,
             verbose,
             progress: Arc::new(Progress::new(json, verbose)),
+            results: None,
             org: None,
         })
+    }
+
+    /// Returns an output for a job of the service: results are kept, the rest is told.
+    pub(crate) fn of_job(format: Format, tell: Tell) -> Self {
+        Self {
+            format,
+            verbose: 0,
+            progress: Arc::new(Progress::of_job(tell)),
+            results: Some(Arc::default()),
+            org: None,
+        }
+    }
+
+    /// Returns the results of a job so far.
+    pub(crate) fn results(&self) -> String {
+        let results = self.results.as_ref();
+        results
+            .map(|results| lock(results).clone())
+            .unwrap_or_default()
     }
 
     /// Returns the same output for what is said of one of several orgs: its name begins each line,
@@ -75,6 +98,7 @@ impl Out {
             format: self.format,
             verbose: self.verbose,
             progress: self.progress.clone(),
+            results: self.results.clone(),
             org: Some((org.to_owned(), styled(CYAN, format!("{org:<width$}  ")))),
         }
     }
@@ -99,6 +123,12 @@ impl Out {
     /// Standard output is closed or full.
     pub(crate) fn data(&self, text: impl AsRef<str>) -> anyhow::Result<()> {
         let text = text.as_ref();
+        if let Some(results) = &self.results {
+            let mut results = lock(results);
+            results.push_str(text.trim_end_matches('\n'));
+            results.push('\n');
+            return Ok(());
+        }
         self.progress.suspend(|| {
             let mut stdout = anstream::stdout().lock();
             stdout.write_all(text.as_bytes())?;
@@ -164,7 +194,7 @@ impl Out {
     /// Says something to the person.
     pub(crate) fn say(&self, text: impl AsRef<str>) {
         let text = prefixed(self.prefix(), text.as_ref());
-        self.progress.suspend(|| talk(&text));
+        self.progress.talk(&text);
     }
 
     /// Says something that should be noticed.
@@ -199,7 +229,7 @@ impl Out {
     ///
     /// They may take their time: it keeps no other task waiting.
     pub(crate) async fn ask(&self, question: &str) -> anyhow::Result<Option<String>> {
-        if !io::stdin().is_terminal() {
+        if self.results.is_some() || !io::stdin().is_terminal() {
             return Ok(None);
         }
         self.progress.suspend(|| {

@@ -28,6 +28,7 @@ mod privacy;
 mod road;
 mod rollback;
 mod secrets;
+mod serve;
 mod state;
 mod stopping;
 mod vault;

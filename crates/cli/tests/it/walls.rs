@@ -6,14 +6,18 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What a room may use.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("core", &[]),
     ("client", &[]),
     ("contract", &[]),
     ("store", &["core"]),
     ("engine", &["core", "client", "store"]),
     ("sim", &["contract"]),
-    ("cli", &["core", "client", "store", "engine", "sim"]),
+    ("server", &["core", "store", "engine"]),
+    (
+        "cli",
+        &["core", "client", "store", "engine", "server", "sim"],
+    ),
 ];
 
 /// What any room's tests may use besides.

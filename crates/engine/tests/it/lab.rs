@@ -284,6 +284,7 @@ fn runner<'r>(org: &'r Org, state: Arc<dyn State>, events: &'r Events) -> Runner
         },
         stop: Stop::default(),
         onboards: false,
+        run: None,
         events,
     }
 }

@@ -19,7 +19,7 @@ mod memory;
 #[cfg(feature = "object-store")]
 mod objects;
 mod rows;
-mod sql;
+pub(crate) mod sql;
 mod tables;
 mod values;
 
@@ -32,7 +32,7 @@ pub use memory::Memory;
 #[cfg(feature = "object-store")]
 pub use objects::Objects;
 pub use rows::{Bytes, Row};
-pub use sql::Sql;
+pub use sql::{Sql, postgres_address};
 pub use values::{
     About, Acquired, Fence, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, SnapshotHead,
     SnapshotId,

@@ -6,14 +6,14 @@ use crate::state::Error;
 
 /// Turns errors of one database into ours.
 #[derive(Clone, Debug)]
-pub(super) struct Fail {
+pub(crate) struct Fail {
     /// The file, or the address without the password.
-    pub(super) place: Arc<str>,
+    pub(crate) place: Arc<str>,
 }
 
 impl Fail {
     /// Says what an error means.
-    pub(super) fn on(&self, error: sqlx::Error) -> Error {
+    pub(crate) fn on(&self, error: sqlx::Error) -> Error {
         let place = self.place.to_string();
         let code = error
             .as_database_error()

@@ -6,10 +6,10 @@
 //! SQLite from having to turn a reading transaction into a writing one, which may fail.
 
 mod dump;
-mod fail;
+pub(crate) mod fail;
 mod jobs;
 mod leases;
-mod migrate;
+pub(crate) mod migrate;
 mod objects;
 mod postgres;
 mod runs;
@@ -28,6 +28,8 @@ use sqlx::{AnyPool, Transaction};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::desk::Desk;
+
 use super::backend::{Reply, Sink, Source, State};
 use super::error::Error;
 use super::values::{
@@ -35,6 +37,7 @@ use super::values::{
 };
 use fail::Fail;
 use leases::hold;
+pub use postgres::postgres_address;
 
 /// Keeps the state in a database.
 #[derive(Debug)]
@@ -56,7 +59,7 @@ impl Sql {
     /// The file cannot be made, is no database, is read-only, or was made by a newer orgsmith.
     pub async fn sqlite(path: &Path) -> Result<Self, Error> {
         let (pool, fail) = sqlite::connect(path).await?;
-        let found = migrate::migrate(&pool, &fail).await?;
+        let found = migrate::migrate(&pool, &fail, &migrate::STATE).await?;
         Ok(Self::start(pool, fail, found))
     }
 
@@ -70,7 +73,7 @@ impl Sql {
     /// by a newer orgsmith. No error holds a password.
     pub async fn postgres(address: &str) -> Result<Self, Error> {
         let (pool, fail) = postgres::connect(address).await?;
-        let found = migrate::migrate(&pool, &fail).await?;
+        let found = migrate::migrate(&pool, &fail, &migrate::STATE).await?;
         Ok(Self::start(pool, fail, found))
     }
 
@@ -84,6 +87,14 @@ impl Sql {
             writer,
             found,
         }
+    }
+
+    /// Opens what the service keeps beside the state.
+    ///
+    /// # Errors
+    /// The database fails, or a newer orgsmith made the tables.
+    pub async fn desk(&self) -> Result<Desk, Error> {
+        Desk::open(self.pool.clone(), self.fail.clone()).await
     }
 
     /// Closes the database once everything that was begun is written.

@@ -72,6 +72,16 @@ pub(super) async fn connect(address: &str) -> Result<(AnyPool, Fail), Error> {
     Ok((pool, fail))
 }
 
+/// Completes an address as a state is opened by it: what it leaves out comes from the variables of libpq,
+/// and a server elsewhere has to prove who it is. The answer may hold a password.
+///
+/// # Errors
+/// It is no address. The error holds no password.
+pub fn postgres_address(address: &str) -> Result<String, Error> {
+    let (url, _) = prepare(address, |name| std::env::var(name).ok())?;
+    Ok(url.to_string())
+}
+
 async fn set_up(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
     for statement in SETUP {
         sqlx::raw_sql(statement).execute(&mut *connection).await?;

@@ -1,0 +1,460 @@
+//! What a job of the service does: a command, as if somebody had typed it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use futures::future::BoxFuture;
+use orgsmith_client::Endpoint;
+use orgsmith_core::id::RunId;
+use orgsmith_server::work::{Calls, Done, Errand, Org, Work};
+use orgsmith_server::{Carry, Selected, Task};
+use orgsmith_store::state::{RunStatus, State};
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use crate::args::{Cli, Command, Format};
+use crate::config::Config;
+use crate::error::{Exit, Failure, words};
+use crate::keys::KeyRing;
+use crate::output::Out;
+use crate::session::{Clients, Session};
+
+/// The bundle that came with a job, or that it made.
+const BUNDLE: &str = "bundle.zip";
+/// The plan that came with a job, or that it made.
+const PLAN: &str = "plan.json";
+/// What a job printed, where it is too long to be shown with it.
+const RESULT: &str = "result.json";
+/// The longest result that is shown with a job, in bytes.
+const SHORT: usize = 64 * 1024;
+
+/// Does the jobs of a service.
+#[derive(Clone)]
+pub(super) struct Office {
+    pub(super) config: Arc<Config>,
+    pub(super) keys: Arc<KeyRing>,
+    pub(super) state: Arc<dyn State>,
+    pub(super) clients: Clients,
+}
+
+impl Work for Office {
+    fn orgs(&self) -> Vec<Org> {
+        let orgs = self.config.project.orgs.keys();
+        // An org that the project file describes badly is told of when it is asked for.
+        let known = orgs.filter_map(|name| self.config.org(name).ok());
+        known
+            .map(|settings| Org {
+                region: match settings.endpoint {
+                    Endpoint::Region(region) => region.name().to_owned(),
+                    Endpoint::BaseUrl(url) => url,
+                },
+                name: settings.name,
+                labels: settings
+                    .labels
+                    .into_iter()
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect(),
+                protected: settings.protected,
+            })
+            .collect()
+    }
+
+    fn calls(&self, org: &str) -> Calls {
+        let quota = self.config.org(org).map_or(0, |settings| {
+            u64::from(settings.quota_per_minute) * settings.tokens as u64
+        });
+        let clients = self.clients.lock();
+        let clients = clients.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let stats = clients.get(org).map(orgsmith_client::Client::stats);
+        Calls {
+            sent: stats.as_ref().map_or(0, |stats| stats.sent),
+            throttled: stats.as_ref().map_or(0, |stats| stats.rate_limited),
+            quota_per_minute: quota,
+        }
+    }
+
+    fn perform(&self, errand: Errand) -> BoxFuture<'static, Done> {
+        let office = self.clone();
+        Box::pin(async move {
+            // Planning a large org takes a thread for a while.
+            let handle = Handle::current();
+            let work = move || handle.block_on(office.run(&errand));
+            let done = tokio::task::spawn_blocking(work).await;
+            done.unwrap_or_else(|error| Done {
+                exit: Exit::Error.code(),
+                message: Some(format!("orgsmith itself failed: {error}")),
+                ..Done::default()
+            })
+        })
+    }
+}
+
+impl Office {
+    async fn run(&self, errand: &Errand) -> Done {
+        match self.attempt(errand).await {
+            Ok(done) => done,
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn attempt(&self, errand: &Errand) -> anyhow::Result<Done> {
+        let (_, earlier) = errand.runs.split_last().context("a job has an attempt")?;
+        // The last one first: what an earlier worker left is taken up where it ended.
+        for run in earlier.iter().rev() {
+            let Some(found) = self.state.run(run).await? else {
+                continue;
+            };
+            let carry = errand.task.carry().cloned().unwrap_or_default();
+            let done = if found.status == RunStatus::Done {
+                let result = json!({ "event": "result", "run": run, "status": "done" });
+                Done {
+                    result: Some(result),
+                    ..Done::default()
+                }
+            } else {
+                self.command(errand, &resume(run, &carry)).await?
+            };
+            // What was planned before is done with that; a source is held against its target again.
+            let once = matches!(errand.task, Task::Apply { .. } | Task::Rollback { .. });
+            if once || done.exit != Exit::Ok.code() {
+                return Ok(done);
+            }
+            break;
+        }
+        let arguments = arguments(&errand.task, &errand.folder);
+        let mut done = self.command(errand, &arguments).await?;
+        if let (true, Ok(text)) = (
+            matches!(
+                errand.task,
+                Task::Plan { .. }
+                    | Task::Import {
+                        validate_only: true,
+                        ..
+                    }
+            ),
+            std::fs::read_to_string(errand.folder.join(PLAN)),
+        ) {
+            done.result = Some(summary(&text)?);
+        }
+        Ok(done)
+    }
+
+    /// Does what a command line says.
+    async fn command(&self, errand: &Errand, arguments: &[String]) -> anyhow::Result<Done> {
+        let line = std::iter::once("orgsmith".to_owned()).chain(arguments.iter().cloned());
+        let cli = Cli::try_parse_from(line).map_err(|error| Failure::Usage(error.to_string()))?;
+        let out = Out::of_job(Format::Json, errand.tell.clone());
+        let parts = (self.config.clone(), self.keys.clone(), self.state.clone());
+        let run = errand.runs.last().cloned();
+        let work = async |session: &Session<'_>| match &cli.command {
+            Command::Export(command) => command.run(session).await,
+            Command::Plan(command) => command.run(session).await,
+            Command::Apply(command) => command.run(session).await,
+            Command::Clone(command) => command.run(session).await,
+            Command::Compare(command) => command.run(session).await,
+            Command::Resume(command) => command.run(session).await,
+            Command::Rollback(command) => command.run(session).await,
+            Command::Verify(command) => command.run(session).await,
+            _ => Err(Failure::Usage(format!("{arguments:?} is no job")).into()),
+        };
+        let clients = self.clients.clone();
+        let ended = Session::serving(&out, parts, clients, run, &errand.stop, work).await;
+        let mut done = match ended {
+            Ok(exit) => Done {
+                exit: exit.code(),
+                message: (exit != Exit::Ok).then(|| exit.meaning().to_owned()),
+                ..Done::default()
+            },
+            Err(error) => failed(&error),
+        };
+        let printed = out.results();
+        done.result = values(&printed);
+        if printed.len() > SHORT {
+            std::fs::write(errand.folder.join(RESULT), &printed).context("keeping the result")?;
+            done.result = None;
+        }
+        done.files = [
+            (BUNDLE, "application/zip"),
+            (PLAN, "application/json"),
+            (RESULT, "application/json"),
+        ]
+        .into_iter()
+        .filter(|(name, _)| errand.folder.join(name).exists())
+        .map(|(name, media)| (name.to_owned(), media.to_owned()))
+        .collect();
+        Ok(done)
+    }
+}
+
+fn failed(error: &anyhow::Error) -> Done {
+    let told = words(error);
+    Done {
+        exit: told.exit.code(),
+        message: Some(match told.hint {
+            Some(hint) => format!("{}; {hint}", told.text),
+            None => told.text,
+        }),
+        ..Done::default()
+    }
+}
+
+/// Returns the JSON values of a text: the one that there is, or all of them.
+fn values(text: &str) -> Option<Value> {
+    let values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let mut values: Vec<Value> = values.map_while(Result::ok).collect();
+    match values.len() {
+        0 => None,
+        1 => values.pop(),
+        _ => Some(Value::Array(values)),
+    }
+}
+
+/// Says of a plan what a person wants to know first.
+fn summary(text: &str) -> anyhow::Result<Value> {
+    let plan: orgsmith_core::plan::Plan =
+        serde_json::from_str(text).context("the plan that was made")?;
+    let mut actions = serde_json::Map::new();
+    for step in &plan.steps {
+        let name = serde_json::to_value(step.action)?;
+        let name = name.as_str().unwrap_or_default();
+        let so_far = actions
+            .get(name)
+            .and_then(Value::as_u64)
+            .unwrap_or_default();
+        actions.insert(name.to_owned(), json!(so_far + 1));
+    }
+    Ok(json!({
+        "event": "result", "digest": plan.digest(), "steps": plan.steps.len(), "actions": actions,
+        "conflicts": plan.conflicts, "findings": plan.findings, "gaps": plan.gaps,
+        "estimate": plan.estimate,
+    }))
+}
+
+fn resume(run: &RunId, carry: &Carry) -> Vec<String> {
+    let mut arguments = vec!["resume".to_owned()];
+    arguments.extend(carried(carry));
+    arguments.extend(["--".to_owned(), run.as_str().to_owned()]);
+    arguments
+}
+
+/// Writes a task as a command line. What came from outside is behind `=` or `--`: none of it can be taken
+/// for an option.
+fn arguments(task: &Task, folder: &Path) -> Vec<String> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (command, mut options, names): (&str, Vec<String>, Vec<String>) = match task {
+        Task::Export { org, selected } => {
+            let mut options = chosen(selected);
+            options.push(format!("--out={}", path(BUNDLE)));
+            ("export", options, vec![org.clone()])
+        }
+        Task::Import {
+            org,
+            validate_only,
+            selected,
+            carry,
+        } => {
+            let mut options = chosen(selected);
+            options.push(format!("--to={org}"));
+            if *validate_only {
+                options.push(format!("--out={}", path(PLAN)));
+                options.extend(carry.force.then(|| "--force".to_owned()));
+                ("plan", options, vec![path(BUNDLE)])
+            } else {
+                options.extend(carried(carry));
+                ("apply", options, vec![path(BUNDLE)])
+            }
+        }
+        Task::Clone {
+            source,
+            org,
+            selected,
+            carry,
+        } => {
+            let mut options = chosen(selected);
+            options.extend(carried(carry));
+            if carry.ignore_shortfall {
+                options.push("--ignore-shortfall".to_owned());
+            }
+            ("clone", options, vec![source.clone(), org.clone()])
+        }
+        Task::Plan {
+            source,
+            org,
+            prune,
+            selected,
+            force,
+        } => {
+            let mut options = chosen(selected);
+            options.push(format!("--to={org}"));
+            options.push(format!("--out={}", path(PLAN)));
+            options.extend(prune.then(|| "--prune".to_owned()));
+            options.extend(force.then(|| "--force".to_owned()));
+            ("plan", options, vec![source.clone()])
+        }
+        Task::Apply { carry, .. } => {
+            let mut options = carried(carry);
+            options.push(format!("--plan={}", path(PLAN)));
+            ("apply", options, Vec::new())
+        }
+        Task::Compare { orgs, selected } => ("compare", chosen(selected), orgs.clone()),
+        Task::Resume { run, carry, .. } => ("resume", carried(carry), vec![run.clone()]),
+        Task::Rollback {
+            run,
+            selected,
+            carry,
+            ..
+        } => {
+            let mut options = chosen(selected);
+            options.extend(carried(carry));
+            ("rollback", options, vec![run.clone()])
+        }
+        Task::Verify { org } => ("verify", Vec::new(), vec![org.clone()]),
+        Task::Drift {
+            org,
+            against,
+            selected,
+        } => {
+            let mut options = chosen(selected);
+            options.extend(
+                against
+                    .as_ref()
+                    .map(|against| format!("--against={against}")),
+            );
+            ("drift", options, vec![org.clone()])
+        }
+    };
+    let mut arguments = vec![command.to_owned()];
+    arguments.append(&mut options);
+    if !names.is_empty() {
+        arguments.push("--".to_owned());
+        arguments.extend(names);
+    }
+    arguments
+}
+
+fn chosen(selected: &Selected) -> Vec<String> {
+    let select = selected
+        .select
+        .iter()
+        .map(|term| format!("--select={term}"));
+    let exclude = selected
+        .exclude
+        .iter()
+        .map(|term| format!("--exclude={term}"));
+    let mut options: Vec<String> = select.chain(exclude).collect();
+    options.extend(
+        selected
+            .with_dependencies
+            .then(|| "--with-dependencies".to_owned()),
+    );
+    options
+}
+
+fn carried(carry: &Carry) -> Vec<String> {
+    let mut options = vec!["--yes".to_owned()];
+    options.extend(carry.force.then(|| "--force".to_owned()));
+    options.extend(carry.stop_on_error.then(|| "--stop-on-error".to_owned()));
+    let parallelism = carry.parallelism;
+    options.extend(parallelism.map(|steps| format!("--parallelism={steps}")));
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every kind of task, with words from outside that would like to be options.
+    fn tasks() -> Vec<Task> {
+        let evil = || "--config=/etc/passwd".to_owned();
+        let selected = || Selected {
+            select: vec![evil()],
+            exclude: vec![evil()],
+            with_dependencies: true,
+        };
+        let selected_run = || Selected {
+            with_dependencies: false,
+            ..selected()
+        };
+        let carry = || Carry {
+            force: true,
+            parallelism: Some(3),
+            stop_on_error: true,
+            ignore_shortfall: true,
+            confirm: None,
+        };
+        let org = evil;
+        vec![
+            Task::Export {
+                org: org(),
+                selected: selected(),
+            },
+            Task::Import {
+                org: org(),
+                validate_only: true,
+                selected: selected(),
+                carry: carry(),
+            },
+            Task::Import {
+                org: org(),
+                validate_only: false,
+                selected: selected(),
+                carry: carry(),
+            },
+            Task::Clone {
+                source: org(),
+                org: org(),
+                selected: selected(),
+                carry: carry(),
+            },
+            Task::Plan {
+                source: org(),
+                org: org(),
+                prune: true,
+                selected: selected(),
+                force: true,
+            },
+            Task::Apply {
+                org: org(),
+                plan: evil(),
+                carry: carry(),
+            },
+            Task::Compare {
+                orgs: vec![org(), org()],
+                selected: selected(),
+            },
+            Task::Resume {
+                org: org(),
+                run: evil(),
+                carry: carry(),
+            },
+            Task::Rollback {
+                org: org(),
+                run: evil(),
+                selected: selected_run(),
+                carry: carry(),
+            },
+            Task::Verify { org: org() },
+        ]
+    }
+
+    #[test]
+    fn every_task_is_a_command_and_nothing_from_outside_is_an_option() {
+        for task in tasks() {
+            let mut line = vec!["orgsmith".to_owned()];
+            line.extend(arguments(&task, Path::new("/folder")));
+            let cli =
+                Cli::try_parse_from(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+            assert!(cli.global.config.is_none(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_printed_is_one_value_or_all_of_them() {
+        assert_eq!(values(""), None);
+        assert_eq!(values("Nothing to do."), None);
+        assert_eq!(values("{\"a\": 1}\n"), Some(json!({"a": 1})));
+        assert_eq!(values("{\"a\": 1}\n[2]\n"), Some(json!([{"a": 1}, [2]])));
+    }
+}

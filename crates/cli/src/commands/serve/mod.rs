@@ -1,0 +1,162 @@
+//! `orgsmith serve` and `orgsmith worker`
+
+mod errand;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use orgsmith_engine::Stop;
+use orgsmith_server::{Parts, Service, Settings, dispatch};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use self::errand::Office;
+use crate::args::Format;
+use crate::config::StatePlace;
+use crate::error::{Exit, Failure};
+use crate::output::{BOLD, CYAN, styled};
+use crate::owner;
+use crate::session::{Clients, Session, open_database};
+
+/// Offers everything over HTTP: jobs, plans, runs, and a dashboard.
+///
+/// Without configuration it keeps its state in SQLite and listens on this machine alone. The first start
+/// prints a token of an admin, once. With a state in PostgreSQL any number of `serve` and `worker`
+/// processes share the work. docs/service.md tells the rest.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where it listens; port 0 is any free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7878")]
+    listen: SocketAddr,
+    /// Jobs that it does at once; 0 leaves them to `orgsmith worker`.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(0..=500))]
+    workers: u16,
+}
+
+/// Does jobs that a service has taken, and listens nowhere.
+#[derive(Debug, Args)]
+pub(crate) struct Worker {
+    /// Jobs that it does at once.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=500))]
+    workers: u16,
+}
+
+impl Serve {
+    pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
+        let service = service(session).await?;
+        let listener = TcpListener::bind(self.listen).await;
+        let listener = listener.with_context(|| {
+            format!(
+                "could not listen on {}; --listen names another place",
+                self.listen
+            )
+        })?;
+        let address = listener
+            .local_addr()
+            .context("the address that is listened on")?;
+        let url = format!("http://{address}");
+        let first = service.first_token().await?;
+        let out = session.out;
+        if out.format() == Format::Json {
+            let token = first.as_ref().map(|minted| &minted.token);
+            out.json(&json!({ "url": url, "token": token }))?;
+        } else {
+            out.data(format!("{} {url}", styled(BOLD, "Serving")))?;
+            if let Some(minted) = &first {
+                out.data(format!(
+                    "The token of the first admin, shown this once:\n\n    {}\n",
+                    styled(CYAN, &minted.token)
+                ))?;
+            }
+        }
+        if !address.ip().is_loopback() {
+            out.warn("requests come in unencrypted; put a proxy with TLS in front");
+        }
+        out.say("Until Ctrl-C.");
+        let stop = Stop::default();
+        let serving = async {
+            let served = service.serve(listener, stop.clone()).await;
+            served.context("answering requests")
+        };
+        let working = async {
+            match self.workers {
+                0 => Ok(()),
+                workers => work(&service, workers, &stop).await,
+            }
+        };
+        until_stopped(session, &stop, async {
+            tokio::try_join!(serving, working).map(|_| ())
+        })
+        .await
+    }
+}
+
+impl Worker {
+    pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
+        let service = service(session).await?;
+        session.out.say("Working until Ctrl-C.");
+        let stop = Stop::default();
+        until_stopped(session, &stop, work(&service, self.workers, &stop)).await
+    }
+}
+
+async fn work(service: &Service, at_once: u16, stop: &Stop) -> anyhow::Result<()> {
+    Ok(service.work(at_once.into(), stop.clone()).await?)
+}
+
+/// How long what is under way may take to end.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Does something until Ctrl-C, and then lets it come to its end.
+async fn until_stopped(
+    session: &Session<'_>,
+    stop: &Stop,
+    work: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<Exit> {
+    let stopping = async {
+        session.until_stopped().await;
+        session.out.say("Ending what is under way.");
+        stop.ask();
+        tokio::time::sleep(GRACE).await;
+        session.out.warn(
+            "not all of it has ended; what was written is in the journals, and is gone on with",
+        );
+    };
+    tokio::select! {
+        biased;
+        worked = work => worked.map(|()| Exit::Ok),
+        () = stopping => Ok(Exit::Ok),
+    }
+}
+
+async fn service(session: &Session<'_>) -> anyhow::Result<Service> {
+    let database = open_database(session.state_place()).await?;
+    let desk = database.desk().await?;
+    let dispatcher = match session.state_place() {
+        StatePlace::File(path) => dispatch::sqlite(&path.with_extension("queue.db")).await?,
+        StatePlace::Postgres(address) => {
+            dispatch::postgres(&orgsmith_store::state::postgres_address(address)?).await?
+        }
+        // Refused above.
+        StatePlace::Objects(_) => return Err(Failure::Usage("no database".to_owned()).into()),
+    };
+    let office = Office {
+        config: session.config.clone(),
+        keys: session.keys.clone(),
+        state: database.clone(),
+        clients: Clients::default(),
+    };
+    Ok(Service::new(Parts {
+        desk,
+        state: database,
+        dispatcher,
+        work: Arc::new(office),
+        owner: owner::this_process().as_str().to_owned(),
+        settings: Settings {
+            approvals: session.config.project.service.approvals,
+            secure_cookies: false,
+        },
+    }))
+}

@@ -1,0 +1,364 @@
+//! The service: jobs over HTTP.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use reqwest::blocking::{Client, RequestBuilder, Response, multipart};
+use serde_json::{Value, json};
+
+use crate::lab::Lab;
+use crate::stopping::{interrupt, wait_a_little};
+
+/// A service that runs, and its first token.
+pub struct Serving {
+    child: Child,
+    pub url: String,
+    pub token: String,
+    client: Client,
+}
+
+impl Serving {
+    pub fn start(lab: &Lab, more: &[&str]) -> Self {
+        let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "-o", "json"];
+        arguments.extend(more);
+        let mut child = lab
+            .command(&arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program");
+        let stdout = BufReader::new(child.stdout.take().expect("its output"));
+        let mut told = String::new();
+        for line in stdout.lines() {
+            told.push_str(&line.expect("UTF-8"));
+            if serde_json::from_str::<Value>(&told).is_ok() {
+                break;
+            }
+        }
+        let told: Value = serde_json::from_str(&told).expect("JSON");
+        Self {
+            child,
+            url: told["url"].as_str().expect("a URL").to_owned(),
+            token: told["token"].as_str().unwrap_or_default().to_owned(),
+            client: Client::new(),
+        }
+    }
+
+    pub fn get(&self, path: &str) -> RequestBuilder {
+        let request = self.client.get(format!("{}{path}", self.url));
+        request.bearer_auth(&self.token)
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+        let request = self.client.post(format!("{}{path}", self.url));
+        request.bearer_auth(&self.token).json(body)
+    }
+
+    /// Asks for a job, and returns its place.
+    pub fn ask(&self, request: RequestBuilder) -> String {
+        let answer = request.send().expect("an answer");
+        assert_eq!(
+            answer.status(),
+            202,
+            "{}",
+            answer.text().unwrap_or_default()
+        );
+        answer.headers()["location"]
+            .to_str()
+            .expect("a place")
+            .to_owned()
+    }
+
+    /// Waits until a job has ended.
+    pub fn end(&self, place: &str) -> Value {
+        let started = Instant::now();
+        loop {
+            let job = json_of(self.get(place).send().expect("an answer"));
+            if ["Completed", "Failed", "Cancelled"]
+                .contains(&job["state"].as_str().unwrap_or_default())
+            {
+                return job;
+            }
+            assert!(started.elapsed() < Duration::from_secs(120), "{job:#}");
+            wait_a_little();
+        }
+    }
+
+    /// Ends it as Ctrl-C does.
+    pub fn stop(mut self) {
+        interrupt(&self.child);
+        assert_eq!(self.child.wait().expect("it ends").code(), Some(0));
+    }
+
+    /// Kills it at once.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn json_of(answer: Response) -> Value {
+    let status = answer.status();
+    let text = answer.text().expect("a body");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status}: {error}: {text}"))
+}
+
+fn seed(lab: &Lab) {
+    lab.write("image/routing_skill/Billing.yaml", "name: Billing\n");
+    lab.write(
+        "image/routing_queue/Support.yaml",
+        "name: Support\ndescription: Calls of customers\n",
+    );
+    lab.run(&["apply", "image", "--to", "gold", "--yes"])
+        .ends(0);
+}
+
+#[test]
+fn an_org_is_exported_imported_and_cloned_over_http() {
+    let lab = Lab::new();
+    seed(&lab);
+    let service = Serving::start(&lab, &[]);
+
+    // Export: asked for twice with one id it is one job.
+    let asked = json!({"entityTypes": ["routingQueues", "routing_skill"], "exportId": "first"});
+    let place = service.ask(service.post("/api/v2/orgs/gold/export", &asked));
+    assert_eq!(
+        place,
+        service.ask(service.post("/api/v2/orgs/gold/export", &asked))
+    );
+    let other = service.post("/api/v2/orgs/gold/export", &json!({"exportId": "first"}));
+    assert_eq!(other.send().expect("an answer").status(), 409);
+    let job = service.end(&place);
+    assert_eq!(job["state"], "Completed", "{job:#}");
+    assert_eq!(job["progress"]["phase"], "reading", "{job:#}");
+    let bundle = service
+        .get(&format!("{place}/download"))
+        .send()
+        .expect("an answer");
+    assert_eq!(bundle.headers()["content-type"], "application/zip");
+    let bundle = bundle.bytes().expect("a zip").to_vec();
+    lab.write("got.zip", &bundle);
+    lab.run(&["validate", "got.zip"]).ends(0);
+
+    // Import: first validated, then done.
+    let import = |query: &str| {
+        let part = multipart::Part::bytes(bundle.clone()).file_name("bundle.zip");
+        let form = multipart::Form::new().part("bundle", part);
+        let request = service
+            .client
+            .post(format!("{}/api/v2/orgs/tenant/import{query}", service.url));
+        service.ask(request.bearer_auth(&service.token).multipart(form))
+    };
+    let place = import("?validateOnly=true");
+    let job = service.end(&place);
+    assert_eq!(job["state"], "Completed", "{job:#}");
+    assert_eq!(job["result"]["actions"]["create"], 2, "{job:#}");
+    assert!(
+        lab.sim
+            .ledger()
+            .iter()
+            .all(|call| call.org.as_deref() != Some("tenant") || !call.may_change())
+    );
+    let job = service.end(&import(""));
+    assert_eq!(job["state"], "Completed", "{job:#}");
+    assert_eq!(job["progress"]["done"], 2, "{job:#}");
+    lab.run(&[
+        "diff",
+        "gold",
+        "tenant",
+        "--select",
+        "routing_queue",
+        "--detailed-exitcode",
+    ])
+    .ends(0);
+
+    // Clone, with the mapping at the end.
+    let asked = json!({"name": "tenant", "sourceOrgId": "gold", "clone": {"routingQueues": true}});
+    let place = service.ask(service.post("/api/v2/orgs", &asked));
+    assert!(place.starts_with("/api/v2/orgs/clone/jobs/"), "{place}");
+    let job = service.end(&place);
+    assert_eq!(job["state"], "Completed", "{job:#}");
+    assert!(job["mapping"].is_array(), "{job:#}");
+
+    // What happens is streamed, and the stream ends with the job.
+    let events = service.get(&format!(
+        "/api/v2/jobs/{}/events",
+        job["id"].as_str().expect("an id")
+    ));
+    let events = events.send().expect("a stream").text().expect("it ends");
+    assert!(events.contains("event: told"), "{events}");
+    assert!(events.contains("\"state\":\"Completed\""), "{events}");
+    service.stop();
+}
+
+#[test]
+fn a_plan_is_looked_at_approved_by_another_and_carried_out_once() {
+    let lab = Lab::new();
+    seed(&lab);
+    lab.configure("service: {approvals: 1}\n");
+    let mut service = Serving::start(&lab, &[]);
+    let mint = |name: &str, role: &str, orgs: Value| {
+        let asked = json!({"name": name, "role": role, "orgs": orgs});
+        let made = service
+            .post("/api/v2/tokens", &asked)
+            .send()
+            .expect("an answer");
+        assert_eq!(made.status(), 201);
+        json_of(made)["token"].as_str().expect("a token").to_owned()
+    };
+    let operator = mint("op", "operator", Value::Null);
+    let approver = mint("boss", "approver", Value::Null);
+    let elsewhere = mint("else", "approver", json!(["dev-*"]));
+    service.token = operator;
+
+    let clone = json!({"name": "tenant", "sourceOrgId": "gold"});
+    let refused = service
+        .post("/api/v2/orgs", &clone)
+        .send()
+        .expect("an answer");
+    assert_eq!(refused.status(), 403);
+    let asked =
+        json!({"source": "gold", "org": "tenant", "selected": {"select": ["routing_skill"]}});
+    let place = service.ask(service.post("/api/v2/plans", &asked));
+    let plan = service.end(&place);
+    let digest = plan["digest"].as_str().expect("a digest").to_owned();
+    let apply = format!("{place}/apply");
+    let status = |request: RequestBuilder| request.send().expect("an answer").status().as_u16();
+    assert_eq!(
+        status(service.post(&apply, &json!({}))),
+        403,
+        "nobody approved"
+    );
+    let approve = format!("{place}/approve");
+    let approval = json!({"digest": digest});
+    assert_eq!(
+        status(service.post(&approve, &approval)),
+        403,
+        "an operator"
+    );
+    service.token = elsewhere;
+    assert_eq!(
+        status(service.post(&approve, &approval)),
+        404,
+        "of other orgs"
+    );
+    service.token = approver;
+    assert_eq!(
+        status(service.post(&approve, &json!({"digest": "blake3:0"}))),
+        409
+    );
+    assert_eq!(status(service.post(&approve, &approval)), 200);
+    let first = service.ask(service.post(&apply, &json!({})));
+    assert_eq!(first, service.ask(service.post(&apply, &json!({}))));
+    let job = service.end(&first);
+    assert_eq!(job["state"], "Completed", "{job:#}");
+    lab.run(&[
+        "diff",
+        "gold",
+        "tenant",
+        "--select",
+        "routing_skill",
+        "--detailed-exitcode",
+    ])
+    .ends(0);
+    service.stop();
+}
+
+#[test]
+fn nobody_gets_in_without_a_token_and_the_first_is_shown_once() {
+    let lab = Lab::new();
+    let service = Serving::start(&lab, &[]);
+    let described: Value = json_of(service.get("/api/openapi.json").send().expect("an answer"));
+    let paths = described["paths"].as_object().expect("paths");
+    assert!(paths.len() > 15);
+    let nobody = Client::new();
+    for (path, methods) in paths {
+        for method in methods.as_object().expect("methods").keys() {
+            let url = format!("{}{}", service.url, path.replace(['{', '}'], ""));
+            let method = method.to_uppercase().parse().expect("a method");
+            let bare = nobody
+                .request(method, url)
+                .body("{}")
+                .send()
+                .expect("an answer");
+            assert_eq!(bare.status(), 401, "{path}");
+            assert_eq!(bare.headers()["content-type"], "application/problem+json");
+        }
+    }
+    let wrong = nobody
+        .get(format!("{}/api/v2/orgs", service.url))
+        .bearer_auth("orgsmith_x");
+    assert_eq!(wrong.send().expect("an answer").status(), 401);
+    service.stop();
+    let again = Serving::start(&lab, &[]);
+    assert_eq!(again.token, "");
+    again.stop();
+}
+
+#[test]
+fn a_service_that_is_killed_goes_on_where_it_was() {
+    let lab = Lab::new();
+    for number in 0..30 {
+        lab.write(
+            &format!("image/routing_skill/S{number:02}.yaml"),
+            format!("name: S{number:02}\n"),
+        );
+    }
+    lab.run(&["apply", "image", "--to", "gold", "--yes"])
+        .ends(0);
+    let delay = orgsmith_sim::FaultRule::new(orgsmith_sim::FaultAction::DelayMs(200))
+        .on("POST", "/api/v2/routing/skills");
+    lab.sim.add_fault(delay);
+    let service = Serving::start(&lab, &[]);
+    let token = service.token.clone();
+    let asked = json!({"name": "tenant", "sourceOrgId": "gold", "clone": {"routingSkills": true},
+                       "carry": {"parallelism": 1}});
+    let place = service.ask(service.post("/api/v2/orgs", &asked));
+    let started = Instant::now();
+    let written = || {
+        let ledger = lab.sim.ledger();
+        ledger
+            .iter()
+            .filter(|call| call.org.as_deref() == Some("tenant") && call.method == "POST")
+            .count()
+    };
+    while written() < 8 {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "it never wrote"
+        );
+        wait_a_little();
+    }
+    service.kill();
+    let mut again = Serving::start(&lab, &[]);
+    again.token = token;
+    let job = again.end(&place);
+    assert_eq!(job["state"], "Completed", "{job:#}");
+    assert_eq!(job["attempt"], 2, "{job:#}");
+    lab.run(&[
+        "diff",
+        "gold",
+        "tenant",
+        "--select",
+        "routing_skill",
+        "--detailed-exitcode",
+    ])
+    .ends(0);
+    let ledger = lab.sim.ledger();
+    let created = ledger.iter().filter(|call| {
+        call.org.as_deref() == Some("tenant")
+            && call.method == "POST"
+            && call.path == "/api/v2/routing/skills"
+            && call.status < 300
+    });
+    assert_eq!(created.count(), 30, "nothing is created twice");
+    again.stop();
+}

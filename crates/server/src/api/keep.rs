@@ -1,0 +1,208 @@
+//! Who may do what, and who did what.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use orgsmith_engine::now_ms;
+use orgsmith_store::desk::{Act, Token};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Body, Query, time};
+use crate::auth::{Caller, Minted, Role};
+use crate::problem::Problem;
+use crate::service::Service;
+
+/// Something that somebody did, or was not allowed to do.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ActView {
+    /// When.
+    at: String,
+    /// Who.
+    actor: String,
+    /// What.
+    action: String,
+    /// The org it was about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<String>,
+    /// What else it was about: a job, a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    /// What came of it.
+    outcome: String,
+}
+
+impl From<Act> for ActView {
+    fn from(act: Act) -> Self {
+        Self {
+            at: time(act.at_ms),
+            actor: act.actor,
+            action: act.action,
+            org: act.org,
+            subject: act.subject,
+            outcome: act.outcome,
+        }
+    }
+}
+
+/// Which acts.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Which {
+    /// About one org.
+    org: Option<String>,
+    /// At most so many: 1 to 1000 [default: 100].
+    limit: Option<u32>,
+}
+
+/// Lists who did what, the last first. What is about no org is for admins.
+#[utoipa::path(get, path = "/api/v2/audit", tag = "access", params(Which),
+    responses((status = 200, body = Vec<ActView>), (status = "4XX", body = Problem)))]
+pub(crate) async fn acts(
+    State(service): State<Service>,
+    caller: Caller,
+    Query(which): Query<Which>,
+) -> Result<Json<Vec<ActView>>, Problem> {
+    let limit = which.limit.unwrap_or(100);
+    if !(1..=1000).contains(&limit) {
+        return Err(Problem::bad(format!("limit is 1 to 1000, not {limit}")));
+    }
+    let acts = service
+        .desk()
+        .acts(which.org.as_deref(), u64::MAX, limit)
+        .await?;
+    let seen = acts.into_iter().filter(|act| match &act.org {
+        Some(org) => caller.sees(org),
+        None => caller.role == Role::Admin,
+    });
+    Ok(Json(seen.map(ActView::from).collect()))
+}
+
+/// A token, without what is secret of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TokenView {
+    /// Its id.
+    id: String,
+    /// Whose it is, or what it is for.
+    name: String,
+    /// What it may do.
+    role: String,
+    /// Patterns of the orgs it is for; nothing means all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orgs: Option<Vec<String>>,
+    /// When it was made.
+    created: String,
+    /// When it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
+    /// When it was last used, to the minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<String>,
+    /// When it was taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked: Option<String>,
+}
+
+impl From<Token> for TokenView {
+    fn from(token: Token) -> Self {
+        Self {
+            id: token.id,
+            name: token.name,
+            role: token.role,
+            orgs: token.orgs.and_then(|orgs| serde_json::from_str(&orgs).ok()),
+            created: time(token.created_ms),
+            expires: token.expires_ms.map(time),
+            used: token.used_ms.map(time),
+            revoked: token.revoked_ms.map(time),
+        }
+    }
+}
+
+/// Lists the tokens.
+#[utoipa::path(get, path = "/api/v2/tokens", tag = "access",
+    responses((status = 200, body = Vec<TokenView>), (status = "4XX", body = Problem)))]
+pub(crate) async fn tokens(
+    State(service): State<Service>,
+    caller: Caller,
+) -> Result<Json<Vec<TokenView>>, Problem> {
+    caller.must_be(Role::Admin)?;
+    let tokens = service.desk().tokens().await?;
+    Ok(Json(tokens.into_iter().map(TokenView::from).collect()))
+}
+
+/// What token is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Mint {
+    /// Whose it is, or what it is for; the audit names it so.
+    name: String,
+    /// What it may do.
+    role: Role,
+    /// Patterns of the orgs it is for, such as `tenant-*`; nothing means all.
+    orgs: Option<Vec<String>>,
+    /// After how many days it ends; nothing means never.
+    days: Option<u32>,
+}
+
+/// Makes a token. It is shown this once.
+#[utoipa::path(post, path = "/api/v2/tokens", tag = "access", request_body = Mint,
+    responses((status = 201, body = Minted), (status = "4XX", body = Problem)))]
+pub(crate) async fn mint(
+    State(service): State<Service>,
+    caller: Caller,
+    Body(asked): Body<Mint>,
+) -> Result<(StatusCode, Json<Minted>), Problem> {
+    caller.must_be(Role::Admin)?;
+    let name = asked.name.trim();
+    if name.is_empty() || name.len() > 200 {
+        return Err(Problem::bad("a token has a name of 1 to 200 bytes"));
+    }
+    let taken = service.desk().tokens().await?;
+    if taken
+        .iter()
+        .any(|token| token.name == name && token.revoked_ms.is_none())
+    {
+        // Approvals and the audit go by the name.
+        return Err(Problem::conflict(format!(
+            "a token is called {name:?} already"
+        )));
+    }
+    let expires = asked
+        .days
+        .map(|days| now_ms() + u64::from(days) * 86_400_000);
+    let minted = service
+        .mint(name, asked.role, asked.orgs.as_deref(), expires)
+        .await?;
+    service
+        .act(
+            &caller.name,
+            &format!("make a token for {name}, {}", asked.role),
+            None,
+            Some(&minted.id),
+            "done",
+        )
+        .await?;
+    Ok((StatusCode::CREATED, Json(minted)))
+}
+
+/// Takes a token back.
+#[utoipa::path(delete, path = "/api/v2/tokens/{token}", tag = "access",
+    params(("token", description = "The id of the token")),
+    responses((status = 204), (status = "4XX", body = Problem)))]
+pub(crate) async fn revoke(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    caller.must_be(Role::Admin)?;
+    if !service.desk().revoke_token(&id, now_ms()).await? {
+        return Err(Problem::not_found(format!(
+            "there is no token {id} to take back"
+        )));
+    }
+    service
+        .act(&caller.name, "take a token back", None, Some(&id), "done")
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

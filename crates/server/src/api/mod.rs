@@ -1,0 +1,159 @@
+//! The API: what can be asked for over HTTP, described in OpenAPI from the same code.
+
+mod jobs;
+mod keep;
+mod org_jobs;
+mod orgs;
+mod plans;
+mod runs;
+mod stream;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::response::Html;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem::Problem;
+use crate::service::Service;
+
+pub(crate) use jobs::JobView;
+
+/// The largest body that is taken: a bundle with its prompts.
+const MAX_BODY: usize = 512 * 1024 * 1024;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "orgsmith",
+        description = "Clones, promotes, seeds and keeps in step whole Genesys Cloud CX orgs. Everything \
+                       that takes long is a job: it is asked for, answered with 202 and a `Location`, and \
+                       looked at until its state is Completed, Failed or Cancelled. Every request has a \
+                       token: `Authorization: Bearer orgsmith_…`. Errors are of the form of RFC 9457."
+    ),
+    modifiers(&Bearer)
+)]
+struct Description;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        let needed = utoipa::openapi::SecurityRequirement::new("token", [""; 0]);
+        openapi.security = Some(vec![needed]);
+    }
+}
+
+fn described() -> OpenApiRouter<Service> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(orgs::list, org_jobs::clone))
+        .routes(routes!(orgs::show))
+        .routes(routes!(org_jobs::export))
+        .routes(routes!(org_jobs::exported))
+        .routes(routes!(org_jobs::download))
+        .routes(routes!(org_jobs::import))
+        .routes(routes!(org_jobs::imported))
+        .routes(routes!(org_jobs::cloned))
+        .routes(routes!(jobs::list, jobs::submit))
+        .routes(routes!(jobs::show))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::file))
+        .routes(routes!(stream::events))
+        .routes(routes!(plans::submit))
+        .routes(routes!(plans::show))
+        .routes(routes!(plans::approve))
+        .routes(routes!(plans::apply))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::show))
+        .routes(routes!(runs::map))
+        .routes(routes!(keep::acts))
+        .routes(routes!(keep::tokens, keep::mint))
+        .routes(routes!(keep::revoke))
+}
+
+/// Returns the description of the API.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    described().into_openapi()
+}
+
+/// Returns everything under `/api`, and what tells how the service is.
+pub(crate) fn router() -> Router<Service> {
+    let (router, openapi) = described().split_for_parts();
+    let text = openapi.to_pretty_json().unwrap_or_default();
+    router
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .route(
+            "/api/openapi.json",
+            get(async move || ([("content-type", "application/json")], text)),
+        )
+        .route("/api", get(async || Html(include_str!("reference.html"))))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .fallback(async || {
+            Problem::not_found("there is nothing here; /api describes what there is")
+        })
+}
+
+/// Tells whether the service can do something: its database answers.
+async fn ready(State(service): State<Service>) -> Result<&'static str, Problem> {
+    match service.desk().counts().await {
+        Ok(_) => Ok("ready\n"),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the database of the service does not answer",
+            ))
+        }
+    }
+}
+
+/// A body that is JSON, or a problem that says what is wrong with it.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T, S> axum::extract::FromRequest<S> for Body<T>
+where
+    T: serde::de::DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Problem> {
+        let Json(body) = Json::<T>::from_request(request, state).await?;
+        Ok(Self(body))
+    }
+}
+
+/// A query, or a problem that says what is wrong with it.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T, S> axum::extract::FromRequestParts<S> for Query<T>
+where
+    T: serde::de::DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        state: &S,
+    ) -> Result<Self, Problem> {
+        let axum::extract::Query(query) =
+            axum::extract::Query::<T>::from_request_parts(parts, state).await?;
+        Ok(Self(query))
+    }
+}
+
+/// Writes a time as RFC 3339.
+pub(crate) fn time(ms: u64) -> String {
+    let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |time| time.to_string())
+}

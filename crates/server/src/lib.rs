@@ -1,0 +1,42 @@
+//! The service: jobs over HTTP, and the workers that do them.
+//!
+//! This room knows who asks for what, and what came of it. It does no work on an org itself: a job is a
+//! command of the command line, which does it through [`work::Work`]. A queue ([`dispatch`]) says when to
+//! look at a job; the desk (`orgsmith_store::desk`) says what it is and how it stands; the right to write
+//! is the lease of the org, and what was written is the journal of the run, as everywhere.
+
+mod api;
+mod auth;
+pub mod dispatch;
+mod file;
+mod problem;
+mod progress;
+mod service;
+mod task;
+pub mod work;
+mod worker;
+
+pub use api::openapi;
+pub use auth::{Minted, Role};
+pub use problem::Problem;
+pub use progress::{Progress, Reading, Writing};
+pub use service::{Parts, Service, Settings};
+pub use task::{Carry, Selected, Task};
+
+use std::io;
+
+use orgsmith_engine::Stop;
+use tokio::net::TcpListener;
+
+impl Service {
+    /// Answers requests until asked to stop, and those under way to their end.
+    ///
+    /// # Errors
+    /// The socket fails.
+    pub async fn serve(&self, listener: TcpListener, stop: Stop) -> io::Result<()> {
+        let router = api::router().with_state(self.clone());
+        axum::serve(listener, router)
+            .with_graceful_shutdown(async move { stop.asked().await })
+            .await
+    }
+}

@@ -1,0 +1,146 @@
+//! What all parts of the service share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orgsmith_engine::now_ms;
+use orgsmith_store::desk::{Desk, Ending, File, Job, JobState};
+use orgsmith_store::state::State;
+use uuid::Uuid;
+
+use crate::dispatch::Dispatcher;
+use crate::problem::Problem;
+use crate::task::Task;
+use crate::work::{Org, Work};
+
+/// The service: the desk, the state, the queue, and who does the work.
+#[derive(Clone)]
+pub struct Service {
+    parts: Arc<Parts>,
+}
+
+/// What a service is made of.
+pub struct Parts {
+    /// Jobs, tokens, approvals.
+    pub desk: Desk,
+    /// Runs, ids, locks.
+    pub state: Arc<dyn State>,
+    /// Hands jobs out.
+    pub dispatcher: Arc<dyn Dispatcher>,
+    /// Does them.
+    pub work: Arc<dyn Work>,
+    /// Who this process is to others.
+    pub owner: String,
+    /// What is allowed.
+    pub settings: Settings,
+}
+
+/// What is allowed.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// How many people other than who asked for it have to approve a plan before it is carried out. With
+    /// any, nothing is written to an org but by a plan that was approved.
+    pub approvals: usize,
+    /// Cookies are sent over TLS only.
+    pub secure_cookies: bool,
+}
+
+impl Service {
+    /// Puts a service together.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts: Arc::new(parts),
+        }
+    }
+
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.parts.desk
+    }
+
+    pub(crate) fn state(&self) -> &dyn State {
+        &*self.parts.state
+    }
+
+    pub(crate) fn dispatcher(&self) -> &dyn Dispatcher {
+        &*self.parts.dispatcher
+    }
+
+    pub(crate) fn worker(&self) -> &dyn Work {
+        &*self.parts.work
+    }
+
+    pub(crate) fn owner(&self) -> &str {
+        &self.parts.owner
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.parts.settings
+    }
+
+    /// Finds an org that the project names.
+    pub(crate) fn org(&self, name: &str) -> Result<Org, Problem> {
+        let mut orgs = self.worker().orgs().into_iter();
+        orgs.find(|org| org.name == name).ok_or_else(|| {
+            Problem::not_found(format!(
+                "no org is called {name:?}; GET /api/v2/orgs lists those of the project file"
+            ))
+        })
+    }
+
+    /// Writes a job down and hands it out. Asked again with the same caller's id, it is the same job.
+    pub(crate) async fn submit(
+        &self,
+        task: &Task,
+        actor: &str,
+        caller: Option<String>,
+        files: &[File],
+    ) -> Result<Job, Problem> {
+        for org in task.orgs() {
+            self.org(org)?;
+        }
+        let org = task.org();
+        if let Some(carry) = task.carry()
+            && self.org(org.as_str())?.protected
+            && carry.confirm.as_deref() != Some(org.as_str())
+        {
+            return Err(Problem::forbidden(format!(
+                "{org} is protected; repeat its name as `confirm` of `carry`"
+            )));
+        }
+        let text = serde_json::to_string(task).map_err(Problem::internal)?;
+        let job = Job {
+            id: Uuid::new_v4().to_string(),
+            caller,
+            kind: task.kind().to_owned(),
+            org: task.org(),
+            task: text,
+            actor: actor.to_owned(),
+            state: JobState::Queued,
+            created_ms: now_ms(),
+            started_ms: None,
+            ended_ms: None,
+            attempt: 0,
+            worker: None,
+            exit: None,
+            message: None,
+            result: None,
+            progress: None,
+            cancelled: false,
+        };
+        let known = self.desk().add_job(&job, files).await?;
+        if known.id == job.id {
+            // Should this fail, the job is found by whoever sweeps.
+            self.dispatcher().push(&job.id, Duration::ZERO).await?;
+        } else if known.task != job.task {
+            return Err(Problem::conflict(format!(
+                "{} was asked for before, with something else, as job {}",
+                known.caller.unwrap_or_default(),
+                known.id
+            )));
+        }
+        Ok(known)
+    }
+
+    /// Takes note that a job has ended.
+    pub(crate) fn job_ended(&self, _job: &Job, _ending: &Ending) {}
+}

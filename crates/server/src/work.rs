@@ -1,0 +1,82 @@
+//! The work itself, which somebody else does: the command line.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use orgsmith_core::id::RunId;
+use orgsmith_engine::Stop;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::task::Task;
+
+/// Takes what is told while something is done.
+pub type Tell = Arc<dyn Fn(Value) + Send + Sync>;
+
+/// Something to do.
+pub struct Errand {
+    /// What.
+    pub task: Task,
+    /// A folder that belongs to it; files that came with the job are there.
+    pub folder: PathBuf,
+    /// The ids for the runs of each attempt. The last is this one's. A run of an earlier one was left by a
+    /// worker that died, and has to be taken up first.
+    pub runs: Vec<RunId>,
+    /// Told what happens.
+    pub tell: Tell,
+    /// Ends it early.
+    pub stop: Stop,
+}
+
+/// What came of an errand.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// The exit code that the command line has for it.
+    pub exit: u8,
+    /// Why it failed.
+    pub message: Option<String>,
+    /// What came of it.
+    pub result: Option<Value>,
+    /// Files that it left in its folder, with their media types.
+    pub files: Vec<(String, String)>,
+}
+
+/// An org that the service knows.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Org {
+    /// How it is called here, and in the project file.
+    pub name: String,
+    /// Its region, or its base URL.
+    pub region: String,
+    /// Labels it has in the project file.
+    pub labels: Vec<String>,
+    /// Writing to it asks for its name to be repeated.
+    pub protected: bool,
+}
+
+/// Calls that an org was sent by this process.
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Calls {
+    /// Calls that were sent.
+    pub sent: u64,
+    /// Answers that said there were too many.
+    pub throttled: u64,
+    /// Calls a minute that the project allows, over all tokens.
+    pub quota_per_minute: u64,
+}
+
+/// Does what jobs ask for.
+pub trait Work: Send + Sync {
+    /// Lists the orgs that are known.
+    fn orgs(&self) -> Vec<Org>;
+
+    /// Tells how many calls an org was sent.
+    fn calls(&self, org: &str) -> Calls;
+
+    /// Does something.
+    fn perform(&self, errand: Errand) -> BoxFuture<'static, Done>;
+}

@@ -1,0 +1,307 @@
+//! Workers: they take jobs from the queue, have them done, and write down what came of them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use orgsmith_core::id::RunId;
+use orgsmith_engine::{Stop, now_ms};
+use orgsmith_store::desk::{Ending, File, Job, JobState};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+use crate::file::file;
+use crate::progress::Progress;
+use crate::service::Service;
+use crate::task::Task;
+use crate::work::{Done, Errand};
+
+/// How often a worker says that it is still at a job.
+const BEAT: Duration = Duration::from_secs(3);
+/// How long after the last of these a job is free for others.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a job whose org is locked waits before it is tried again.
+const LOCKED: Duration = Duration::from_secs(10);
+/// How long what is told may wait to be written down together.
+const TOGETHER: Duration = Duration::from_millis(250);
+/// How often a job may be begun with: one that kills its workers must end some time.
+const ATTEMPTS: u32 = 10;
+
+/// Exit codes that mean something to a worker.
+mod exit {
+    pub(super) const OK: u8 = 0;
+    pub(super) const DIFFERENCES: u8 = 2;
+    pub(super) const PARTIAL: u8 = 3;
+    pub(super) const LOCKED: u8 = 7;
+    pub(super) const INTERRUPTED: u8 = 130;
+}
+
+impl Service {
+    /// Takes jobs, so many at once, until asked to stop.
+    ///
+    /// Jobs under way are then asked to end: what they have begun is finished, the rest is in their
+    /// journal, and another worker goes on.
+    ///
+    /// # Errors
+    /// The queue fails.
+    pub async fn work(&self, at_once: usize, stop: Stop) -> Result<(), crate::dispatch::Error> {
+        let name = format!("{}#{}", self.owner(), Uuid::new_v4().simple());
+        let service = self.clone();
+        let worker: Arc<str> = name.as_str().into();
+        let stopping = stop.clone();
+        let handler: crate::dispatch::Handler = Arc::new(move |job| {
+            let (service, worker, stop) = (service.clone(), worker.clone(), stopping.clone());
+            Box::pin(async move {
+                let attended = tokio::spawn(async move {
+                    if let Err(error) = service.attend(&job, &worker, &stop).await {
+                        // It stays as it is in the desk, and is found there later.
+                        error!(job, %error, "a job could not be attended to");
+                    }
+                });
+                // One that panicked has said so.
+                let _ = attended.await;
+            })
+        });
+        let ends = stop.clone();
+        let sweeping = self.sweep(stop);
+        let working = self.dispatcher().work(
+            &name,
+            at_once,
+            handler,
+            Box::pin(async move { ends.asked().await }),
+        );
+        let ((), worked) = tokio::join!(sweeping, working);
+        worked
+    }
+
+    /// Hands out again what the queue has lost: it may forget, the desk does not.
+    async fn sweep(&self, stop: Stop) {
+        let mut first = true;
+        loop {
+            if !std::mem::take(&mut first) {
+                tokio::select! {
+                    () = tokio::time::sleep(2 * PATIENCE) => {}
+                    () = stop.asked() => return,
+                }
+            }
+            let before = now_ms().saturating_sub(millis(PATIENCE));
+            match self.desk().left_jobs(before).await {
+                Ok(jobs) => {
+                    for job in jobs {
+                        if let Err(error) = self.dispatcher().push(&job, Duration::ZERO).await {
+                            warn!(job, %error, "a job could not be handed out");
+                        }
+                    }
+                }
+                Err(error) => warn!(%error, "jobs could not be looked for"),
+            }
+        }
+    }
+
+    /// Does what there is to do about a job.
+    async fn attend(&self, id: &str, worker: &str, stopping: &Stop) -> Result<(), Failed> {
+        let desk = self.desk();
+        let patience = millis(PATIENCE);
+        let begun = desk.begin_job(id, worker, patience, now_ms()).await?;
+        let Some(job) = desk.job(id).await? else {
+            return Ok(());
+        };
+        if !begun {
+            if job.state == JobState::Running {
+                // Somebody is at it; should they die, it must not be forgotten.
+                self.dispatcher().push(id, PATIENCE).await?;
+            }
+            return Ok(());
+        }
+        info!(job = id, kind = job.kind, org = %job.org, attempt = job.attempt, "job begun");
+        let (done, cancelled) = if job.attempt > ATTEMPTS {
+            let message = format!("it was begun {ATTEMPTS} times and no worker came to its end");
+            (failed(1, message), false)
+        } else {
+            self.perform(&job, stopping).await?
+        };
+        let again = match done.exit {
+            exit::LOCKED => Some(LOCKED),
+            exit::INTERRUPTED if !cancelled && stopping.is_asked() => Some(Duration::ZERO),
+            _ => None,
+        };
+        if let Some(after) = again {
+            let why = done.message.as_deref().unwrap_or("the service was stopped");
+            if desk.put_back(&job, why).await? {
+                self.dispatcher().push(id, after).await?;
+            }
+            info!(job = id, why, "job put back");
+            return Ok(());
+        }
+        let writes = serde_json::from_str::<Task>(&job.task).is_ok_and(|task| task.writes());
+        let state = match done.exit {
+            _ if cancelled && done.exit != exit::OK => JobState::Cancelled,
+            exit::OK | exit::DIFFERENCES => JobState::Completed,
+            // What could not be read is listed; what could not be written is a failure.
+            exit::PARTIAL if !writes => JobState::Completed,
+            _ => JobState::Failed,
+        };
+        let ending = Ending {
+            state,
+            exit: done.exit,
+            message: done.message,
+            result: done.result.map(|result| result.to_string()),
+        };
+        if !desk.end_job(&job, &ending, now_ms()).await? {
+            warn!(job = id, "somebody else has taken the job over");
+        }
+        info!(job = id, %state, exit = done.exit, "job ended");
+        self.job_ended(&job, &ending);
+        Ok(())
+    }
+
+    /// Has a job done, and tells whether somebody wanted it to end.
+    async fn perform(&self, job: &Job, stopping: &Stop) -> Result<(Done, bool), Failed> {
+        let task: Task = match serde_json::from_str(&job.task) {
+            Ok(task) => task,
+            Err(error) => {
+                return Ok((
+                    failed(1, format!("its task cannot be read: {error}")),
+                    false,
+                ));
+            }
+        };
+        let folder = tempfile::tempdir().map_err(Failed::folder)?;
+        self.unpack(job, &task, folder.path()).await?;
+        let stop = stopping.child();
+        let (told, tells) = mpsc::unbounded_channel();
+        let errand = Errand {
+            task,
+            folder: folder.path().to_owned(),
+            runs: (1..=job.attempt)
+                .map(|attempt| run_of(&job.id, attempt))
+                .collect(),
+            tell: Arc::new(move |event| {
+                // Nobody listens any more once the job has ended.
+                let _ = told.send(event);
+            }),
+            stop: stop.clone(),
+        };
+        let cancelled = Mutex::new(false);
+        let work = self.worker().perform(errand);
+        let beating = async {
+            loop {
+                tokio::time::sleep(BEAT).await;
+                match self.desk().beat(job, now_ms()).await {
+                    Ok(Some(false)) => {}
+                    Ok(Some(true)) => {
+                        *cancelled.lock().unwrap_or_else(PoisonError::into_inner) = true;
+                        stop.ask();
+                    }
+                    // Somebody else has it: the lease keeps both from writing, and we leave.
+                    Ok(None) => stop.ask(),
+                    Err(error) => warn!(job = job.id, %error, "no sign of life could be given"),
+                }
+            }
+        };
+        let working = async {
+            tokio::select! {
+                done = work => done,
+                () = beating => unreachable!("it beats until the work is done"),
+            }
+        };
+        // The work owns the sender, so writing down ends with it.
+        let (done, ()) = tokio::join!(working, self.write_down(job, tells));
+        for (name, media) in &done.files {
+            let content = tokio::fs::read(folder.path().join(name)).await;
+            let content = content.map_err(Failed::folder)?;
+            self.desk()
+                .save_file(&job.id, &file(name, media, content))
+                .await?;
+        }
+        let cancelled = *cancelled.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok((done, cancelled))
+    }
+
+    /// Puts the files of a job into its folder, and the plan that it carries out.
+    async fn unpack(&self, job: &Job, task: &Task, folder: &std::path::Path) -> Result<(), Failed> {
+        let mut files: Vec<File> = Vec::new();
+        for head in self.desk().files(&job.id).await? {
+            files.extend(self.desk().file(&job.id, &head.name).await?);
+        }
+        if let Task::Apply { plan, .. } = task {
+            files.extend(self.desk().file(plan, PLAN).await?);
+        }
+        for file in files {
+            let path = folder.join(&file.head.name);
+            tokio::fs::write(path, file.content)
+                .await
+                .map_err(Failed::folder)?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what is told, together what comes together.
+    async fn write_down(&self, job: &Job, mut told: mpsc::UnboundedReceiver<Value>) {
+        let mut progress = Progress::default();
+        while let Some(first) = told.recv().await {
+            let mut batch = vec![first];
+            let together = tokio::time::sleep(TOGETHER);
+            tokio::pin!(together);
+            loop {
+                tokio::select! {
+                    event = told.recv() => match event {
+                        Some(event) => batch.push(event),
+                        None => break,
+                    },
+                    () = &mut together => break,
+                }
+            }
+            batch.iter().for_each(|event| progress.take(event));
+            // That a step begins is soon followed by how it ended.
+            batch.retain(|event| event["event"] != "step_started");
+            let events: Vec<String> = batch.iter().map(Value::to_string).collect();
+            let far = serde_json::to_string(&progress).unwrap_or_default();
+            if let Err(error) = self.desk().tell(job, &events, &far, now_ms()).await {
+                warn!(job = job.id, %error, "what happens cannot be written down");
+            }
+        }
+    }
+}
+
+/// The file that holds a plan.
+pub(crate) const PLAN: &str = "plan.json";
+/// The file that holds a bundle.
+pub(crate) const BUNDLE: &str = "bundle.zip";
+
+/// Returns the id of the run that an attempt at a job makes: known before there is one, so that
+/// whoever takes the job over finds it.
+pub(crate) fn run_of(job: &str, attempt: u32) -> RunId {
+    let name = format!("{job}/{attempt}");
+    RunId::new(&Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string())
+}
+
+fn failed(exit: u8, message: String) -> Done {
+    Done {
+        exit,
+        message: Some(message),
+        ..Done::default()
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Says why a job could not be attended to.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Desk(#[from] orgsmith_store::state::Error),
+    #[error(transparent)]
+    Queue(#[from] crate::dispatch::Error),
+    #[error("the folder of the job: {0}")]
+    Folder(std::io::Error),
+}
+
+impl Failed {
+    fn folder(error: std::io::Error) -> Self {
+        Self::Folder(error)
+    }
+}
