@@ -248,7 +248,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 /// Tells whether a browser was sent here by a page of somebody else.
 ///
 /// Browsers say so themselves in `Sec-Fetch-Site`; those that do not are held to `Origin`.
-fn is_foreign(headers: &HeaderMap) -> bool {
+pub(crate) fn is_foreign(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     match (text("sec-fetch-site"), text("origin")) {
         (Some(site), _) => !matches!(site, "same-origin" | "none"),

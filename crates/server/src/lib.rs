@@ -13,6 +13,7 @@ mod problem;
 mod progress;
 mod service;
 mod task;
+mod web;
 pub mod work;
 mod worker;
 
@@ -34,7 +35,8 @@ impl Service {
     /// # Errors
     /// The socket fails.
     pub async fn serve(&self, listener: TcpListener, stop: Stop) -> io::Result<()> {
-        let router = api::router().with_state(self.clone());
+        let router = api::router().merge(web::router());
+        let router = web::guarded(router.with_state(self.clone()));
         axum::serve(listener, router)
             .with_graceful_shutdown(async move { stop.asked().await })
             .await

@@ -267,6 +267,8 @@ impl Service {
 
 /// The file that holds a plan.
 pub(crate) const PLAN: &str = "plan.json";
+/// The file that holds what a job printed, where that is too long to be shown with it.
+pub(crate) const RESULT: &str = "result.json";
 /// The file that holds a bundle.
 pub(crate) const BUNDLE: &str = "bundle.zip";
 

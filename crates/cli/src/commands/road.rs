@@ -364,6 +364,10 @@ pub(crate) fn show(
 /// Shows a plan as talk, before a person is asked about it.
 pub(super) fn show_before_asking(out: &Out, plan: &Plan, target: &Connected) {
     note(out, plan);
+    if out.is_of_job() {
+        // Nobody is asked, and the plan is kept with the run.
+        return;
+    }
     out.say(text::ansi(screen(out, plan, rate(target), None).lines()).trim_end());
 }
 

@@ -83,6 +83,11 @@ impl Out {
         }
     }
 
+    /// Tells whether nobody sits in front of it.
+    pub(crate) fn is_of_job(&self) -> bool {
+        self.results.is_some()
+    }
+
     /// Returns the results of a job so far.
     pub(crate) fn results(&self) -> String {
         let results = self.results.as_ref();
@@ -229,7 +234,7 @@ impl Out {
     ///
     /// They may take their time: it keeps no other task waiting.
     pub(crate) async fn ask(&self, question: &str) -> anyhow::Result<Option<String>> {
-        if self.results.is_some() || !io::stdin().is_terminal() {
+        if self.is_of_job() || !io::stdin().is_terminal() {
             return Ok(None);
         }
         self.progress.suspend(|| {

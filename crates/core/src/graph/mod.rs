@@ -15,7 +15,8 @@ pub use layout::{Layout, Place, layout};
 use crate::bundle::Bundle;
 use crate::catalogue::Catalogue;
 use crate::flow_names::{self, FlowNames};
-use crate::id::ObjectRef;
+use crate::id::{ObjectRef, StepId};
+use crate::plan::Plan;
 use crate::select::{readable, references};
 
 /// Objects and their references.
@@ -95,6 +96,35 @@ impl Graph {
         let nodes = objects.iter().map(|object| node(catalogue, bundle, object));
         let nodes = nodes.collect();
         with_cycles(nodes, edges)
+    }
+
+    /// Builds the graph of what a plan writes: which object has to be there before which.
+    pub fn of_plan(catalogue: &Catalogue, plan: &Plan) -> Self {
+        let of: BTreeMap<&StepId, &ObjectRef> = plan
+            .steps
+            .iter()
+            .map(|step| (&step.id, &step.object))
+            .collect();
+        let objects: BTreeSet<&ObjectRef> = of.values().copied().collect();
+        let place: BTreeMap<&ObjectRef, usize> = objects.iter().copied().zip(0..).collect();
+        let mut found: BTreeSet<(usize, usize)> = BTreeSet::new();
+        for step in &plan.steps {
+            let needed = step.after.iter().filter_map(|id| of.get(id));
+            let needed = needed.filter(|object| **object != &step.object);
+            found.extend(needed.map(|object| (place[&step.object], place[*object])));
+        }
+        let edges = found.into_iter().map(|(from, to)| Edge {
+            from,
+            to,
+            paths: Vec::new(),
+            in_cycle: false,
+        });
+        let none = Bundle::default();
+        let nodes = objects.iter().map(|object| Node {
+            read: true,
+            ..node(catalogue, &none, object)
+        });
+        with_cycles(nodes.collect(), edges.collect())
     }
 
     /// Returns the place of an object in the nodes.

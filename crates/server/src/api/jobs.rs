@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use orgsmith_core::id::OrgName;
 use orgsmith_engine::now_ms;
-use orgsmith_store::desk::{FileHead, Filter, Job, JobState};
+use orgsmith_store::desk::{File, FileHead, Filter, Job, JobState};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -139,29 +139,52 @@ impl Service {
         caller: &Caller,
         task: Task,
         id: Option<String>,
-        files: &[orgsmith_store::desk::File],
+        files: &[File],
         place: impl FnOnce(&Job) -> String,
     ) -> Result<Response, Problem> {
+        let job = self.accept(caller, task, id, files).await?;
+        self.accepted(job, place).await
+    }
+
+    /// Answers 202 with the place of a job.
+    pub(crate) async fn accepted(
+        &self,
+        job: Job,
+        place: impl FnOnce(&Job) -> String,
+    ) -> Result<Response, Problem> {
+        let place = [(header::LOCATION, place(&job))];
+        let view = self.view_job(job).await?;
+        Ok((StatusCode::ACCEPTED, place, Json(view)).into_response())
+    }
+
+    /// Writes a task down for somebody who may ask for it, and hands it out.
+    pub(crate) async fn accept(
+        &self,
+        caller: &Caller,
+        task: Task,
+        id: Option<String>,
+        files: &[File],
+    ) -> Result<Job, Problem> {
         caller.may(Role::Operator, task.orgs())?;
         self.allows(caller, &task).await?;
         let job = self.submit(&task, &caller.name, id, files).await?;
-        let org = job.org.as_str().to_owned();
-        self.act(
-            &caller.name,
-            &format!("ask for {}", job.kind),
-            Some(&org),
-            Some(&job.id),
-            "accepted",
-        )
-        .await?;
-        let place = place(&job);
-        let view = self.view_job(job).await?;
-        Ok((
-            StatusCode::ACCEPTED,
-            [(header::LOCATION, place)],
-            Json(view),
-        )
-            .into_response())
+        let (action, org) = (format!("ask for {}", job.kind), job.org.as_str());
+        self.act(&caller.name, &action, Some(org), Some(&job.id), "accepted")
+            .await?;
+        Ok(job)
+    }
+
+    /// Ends a job for somebody.
+    pub(crate) async fn cancel(&self, caller: &Caller, id: &str) -> Result<Job, Problem> {
+        let job = self.find_job(caller, id).await?;
+        caller.must_be(Role::Operator)?;
+        if !self.desk().cancel_job(&job.id, now_ms()).await? {
+            return Err(Problem::conflict(format!("the job {} has ended", job.id)));
+        }
+        let org = Some(job.org.as_str());
+        self.act(&caller.name, "cancel", org, Some(&job.id), "accepted")
+            .await?;
+        self.find_job(caller, id).await
     }
 
     /// Holds a task against what the settings allow.
@@ -295,21 +318,7 @@ pub(crate) async fn cancel(
     caller: Caller,
     Path(job): Path<String>,
 ) -> Result<Response, Problem> {
-    let job = service.find_job(&caller, &job).await?;
-    caller.must_be(Role::Operator)?;
-    if !service.desk().cancel_job(&job.id, now_ms()).await? {
-        return Err(Problem::conflict(format!("the job {} has ended", job.id)));
-    }
-    service
-        .act(
-            &caller.name,
-            "cancel",
-            Some(job.org.as_str()),
-            Some(&job.id),
-            "accepted",
-        )
-        .await?;
-    let job = service.find_job(&caller, &job.id).await?;
+    let job = service.cancel(&caller, &job).await?;
     Ok((StatusCode::ACCEPTED, Json(service.view_job(job).await?)).into_response())
 }
 

@@ -17,19 +17,19 @@ use crate::service::Service;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ActView {
     /// When.
-    at: String,
+    pub(crate) at: String,
     /// Who.
-    actor: String,
+    pub(crate) actor: String,
     /// What.
-    action: String,
+    pub(crate) action: String,
     /// The org it was about.
     #[serde(skip_serializing_if = "Option::is_none")]
-    org: Option<String>,
+    pub(crate) org: Option<String>,
     /// What else it was about: a job, a token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<String>,
+    pub(crate) subject: Option<String>,
     /// What came of it.
-    outcome: String,
+    pub(crate) outcome: String,
 }
 
 impl From<Act> for ActView {
@@ -69,39 +69,93 @@ pub(crate) async fn acts(
         return Err(Problem::bad(format!("limit is 1 to 1000, not {limit}")));
     }
     let acts = service
-        .desk()
-        .acts(which.org.as_deref(), u64::MAX, limit)
+        .seen_acts(&caller, which.org.as_deref(), limit)
         .await?;
-    let seen = acts.into_iter().filter(|act| match &act.org {
-        Some(org) => caller.sees(org),
-        None => caller.role == Role::Admin,
-    });
-    Ok(Json(seen.map(ActView::from).collect()))
+    Ok(Json(acts))
+}
+
+impl Service {
+    /// Lists the acts that somebody may see, the last first.
+    pub(crate) async fn seen_acts(
+        &self,
+        caller: &Caller,
+        org: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<ActView>, Problem> {
+        let acts = self.desk().acts(org, u64::MAX, limit).await?;
+        let seen = acts.into_iter().filter(|act| match &act.org {
+            Some(org) => caller.sees(org),
+            None => caller.role == Role::Admin,
+        });
+        Ok(seen.map(ActView::from).collect())
+    }
+
+    /// Makes a token for somebody who may.
+    pub(crate) async fn mint_for(
+        &self,
+        caller: &Caller,
+        name: &str,
+        role: Role,
+        orgs: Option<Vec<String>>,
+        days: Option<u32>,
+    ) -> Result<Minted, Problem> {
+        caller.must_be(Role::Admin)?;
+        let name = name.trim();
+        if name.is_empty() || name.len() > 200 {
+            return Err(Problem::bad("a token has a name of 1 to 200 bytes"));
+        }
+        let taken = self.desk().tokens().await?;
+        let mut taken = taken.iter().filter(|token| token.revoked_ms.is_none());
+        if taken.any(|token| token.name == name) {
+            // Approvals and the audit go by the name.
+            return Err(Problem::conflict(format!(
+                "a token is called {name:?} already"
+            )));
+        }
+        let expires = days.map(|days| now_ms() + u64::from(days) * 86_400_000);
+        let minted = self.mint(name, role, orgs.as_deref(), expires).await?;
+        let action = format!("make a token for {name}, {role}");
+        self.act(&caller.name, &action, None, Some(&minted.id), "done")
+            .await?;
+        Ok(minted)
+    }
+
+    /// Takes a token back for somebody who may.
+    pub(crate) async fn revoke(&self, caller: &Caller, id: &str) -> Result<(), Problem> {
+        caller.must_be(Role::Admin)?;
+        if !self.desk().revoke_token(id, now_ms()).await? {
+            return Err(Problem::not_found(format!(
+                "there is no token {id} to take back"
+            )));
+        }
+        self.act(&caller.name, "take a token back", None, Some(id), "done")
+            .await
+    }
 }
 
 /// A token, without what is secret of it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TokenView {
     /// Its id.
-    id: String,
+    pub(crate) id: String,
     /// Whose it is, or what it is for.
-    name: String,
+    pub(crate) name: String,
     /// What it may do.
-    role: String,
+    pub(crate) role: String,
     /// Patterns of the orgs it is for; nothing means all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    orgs: Option<Vec<String>>,
+    pub(crate) orgs: Option<Vec<String>>,
     /// When it was made.
-    created: String,
+    pub(crate) created: String,
     /// When it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires: Option<String>,
+    pub(crate) expires: Option<String>,
     /// When it was last used, to the minute.
     #[serde(skip_serializing_if = "Option::is_none")]
-    used: Option<String>,
+    pub(crate) used: Option<String>,
     /// When it was taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
-    revoked: Option<String>,
+    pub(crate) revoked: Option<String>,
 }
 
 impl From<Token> for TokenView {
@@ -153,36 +207,13 @@ pub(crate) async fn mint(
     caller: Caller,
     Body(asked): Body<Mint>,
 ) -> Result<(StatusCode, Json<Minted>), Problem> {
-    caller.must_be(Role::Admin)?;
-    let name = asked.name.trim();
-    if name.is_empty() || name.len() > 200 {
-        return Err(Problem::bad("a token has a name of 1 to 200 bytes"));
-    }
-    let taken = service.desk().tokens().await?;
-    if taken
-        .iter()
-        .any(|token| token.name == name && token.revoked_ms.is_none())
-    {
-        // Approvals and the audit go by the name.
-        return Err(Problem::conflict(format!(
-            "a token is called {name:?} already"
-        )));
-    }
-    let expires = asked
-        .days
-        .map(|days| now_ms() + u64::from(days) * 86_400_000);
-    let minted = service
-        .mint(name, asked.role, asked.orgs.as_deref(), expires)
-        .await?;
-    service
-        .act(
-            &caller.name,
-            &format!("make a token for {name}, {}", asked.role),
-            None,
-            Some(&minted.id),
-            "done",
-        )
-        .await?;
+    let Mint {
+        name,
+        role,
+        orgs,
+        days,
+    } = asked;
+    let minted = service.mint_for(&caller, &name, role, orgs, days).await?;
     Ok((StatusCode::CREATED, Json(minted)))
 }
 
@@ -195,14 +226,6 @@ pub(crate) async fn revoke(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    caller.must_be(Role::Admin)?;
-    if !service.desk().revoke_token(&id, now_ms()).await? {
-        return Err(Problem::not_found(format!(
-            "there is no token {id} to take back"
-        )));
-    }
-    service
-        .act(&caller.name, "take a token back", None, Some(&id), "done")
-        .await?;
+    service.revoke(&caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -23,6 +23,10 @@ use crate::problem::Problem;
 use crate::service::Service;
 
 pub(crate) use jobs::JobView;
+pub(crate) use keep::{ActView, TokenView};
+pub(crate) use org_jobs::Mapped;
+pub(crate) use orgs::OrgView;
+pub(crate) use runs::{RunView, StepView};
 
 /// The largest body that is taken: a bundle with its prompts.
 const MAX_BODY: usize = 512 * 1024 * 1024;

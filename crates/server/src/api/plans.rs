@@ -92,6 +92,47 @@ impl Service {
         }
     }
 
+    /// Approves a plan for somebody, who looked at what has this digest.
+    pub(crate) async fn approve_plan(
+        &self,
+        caller: &Caller,
+        id: &str,
+        looked_at: &str,
+    ) -> Result<Job, Problem> {
+        let job = self.find_plan(caller, id).await?;
+        caller.must_be(Role::Approver)?;
+        let digest = digest(&job)?;
+        if digest != looked_at {
+            return Err(Problem::conflict(format!(
+                "the plan has the digest {digest}, and {looked_at} was approved; look at it again"
+            )));
+        }
+        self.desk().approve(&digest, &caller.name, now_ms()).await?;
+        let org = Some(job.org.as_str());
+        self.act(&caller.name, "approve", org, Some(&job.id), "accepted")
+            .await?;
+        Ok(job)
+    }
+
+    /// Has a plan carried out for somebody.
+    pub(crate) async fn apply_plan(
+        &self,
+        caller: &Caller,
+        id: &str,
+        carry: Carry,
+    ) -> Result<Job, Problem> {
+        let made = self.find_plan(caller, id).await?;
+        digest(&made)?;
+        // A plan is carried out once.
+        let once = Some(format!("apply {}", made.id));
+        let task = Task::Apply {
+            org: made.org.as_str().to_owned(),
+            plan: made.id,
+            carry,
+        };
+        self.accept(caller, task, once, &[]).await
+    }
+
     async fn view_plan(&self, job: Job) -> Result<Planned, Problem> {
         let digest = digest(&job).ok();
         let approvals = match &digest {
@@ -156,28 +197,7 @@ pub(crate) async fn approve(
     Path(job): Path<String>,
     Body(asked): Body<Approve>,
 ) -> Result<Json<Planned>, Problem> {
-    let job = service.find_plan(&caller, &job).await?;
-    caller.must_be(Role::Approver)?;
-    let digest = digest(&job)?;
-    if digest != asked.digest {
-        return Err(Problem::conflict(format!(
-            "the plan has the digest {digest}, and {} was approved; look at it again",
-            asked.digest
-        )));
-    }
-    service
-        .desk()
-        .approve(&digest, &caller.name, now_ms())
-        .await?;
-    service
-        .act(
-            &caller.name,
-            "approve",
-            Some(job.org.as_str()),
-            Some(&job.id),
-            "accepted",
-        )
-        .await?;
+    let job = service.approve_plan(&caller, &job, &asked.digest).await?;
     service.view_plan(job).await.map(Json)
 }
 
@@ -191,18 +211,8 @@ pub(crate) async fn apply(
     Path(job): Path<String>,
     Body(carry): Body<Carry>,
 ) -> Result<Response, Problem> {
-    let made = service.find_plan(&caller, &job).await?;
-    digest(&made)?;
-    let task = Task::Apply {
-        org: made.org.as_str().to_owned(),
-        plan: made.id.clone(),
-        carry,
-    };
-    // A plan is carried out once.
-    let once = Some(format!("apply {}", made.id));
+    let job = service.apply_plan(&caller, &job, carry).await?;
     service
-        .ask(&caller, task, once, &[], |job| {
-            format!("/api/v2/jobs/{}", job.id)
-        })
+        .accepted(job, |job| format!("/api/v2/jobs/{}", job.id))
         .await
 }

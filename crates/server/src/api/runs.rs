@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use orgsmith_core::id::{OrgName, RunId, SourceId, TargetId};
+use orgsmith_core::journal::StepState;
 use orgsmith_store::state::{MappingFilter, Run, replay};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -18,19 +19,19 @@ use crate::service::Service;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RunView {
     /// Its id.
-    id: String,
+    pub(crate) id: String,
     /// The org that it writes to.
-    org: String,
+    pub(crate) org: String,
     /// Where the wanted state came from.
-    source: String,
+    pub(crate) source: String,
     /// The digest of the plan.
-    plan_digest: String,
+    pub(crate) plan_digest: String,
     /// When it began.
-    created: String,
+    pub(crate) created: String,
     /// When its status was last set.
-    updated: String,
+    pub(crate) updated: String,
     /// `running`, `done`, `partial`, `failed` or `interrupted`.
-    status: String,
+    pub(crate) status: String,
 }
 
 impl From<Run> for RunView {
@@ -60,10 +61,19 @@ pub(crate) struct RunSteps {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StepView {
     /// Its id in the plan.
-    step: String,
+    pub(crate) step: String,
     /// How it stands, as the journal says.
     #[schema(value_type = Object)]
-    state: serde_json::Value,
+    pub(crate) state: serde_json::Value,
+}
+
+impl StepView {
+    pub(crate) fn new(step: &str, state: &StepState) -> Result<Self, Problem> {
+        Ok(Self {
+            step: step.to_owned(),
+            state: serde_json::to_value(state).map_err(Problem::internal)?,
+        })
+    }
 }
 
 /// Which runs.
@@ -105,10 +115,7 @@ pub(crate) async fn show(
     let states = replay(&journal).map_err(Problem::internal)?;
     let mut steps = Vec::with_capacity(states.len());
     for (step, state) in states {
-        steps.push(StepView {
-            step: step.as_str().to_owned(),
-            state: serde_json::to_value(state).map_err(Problem::internal)?,
-        });
+        steps.push(StepView::new(step.as_str(), &state)?);
     }
     Ok(Json(RunSteps {
         run: run.into(),

@@ -198,6 +198,8 @@ const TELL: &str = "INSERT INTO desk_event (job, seq, at_ms, event) \
      SELECT $1, COALESCE(MAX(seq), 0) + 1, $2, $3 FROM desk_event WHERE job = $1";
 const TOLD: &str = "SELECT seq, at_ms, event FROM desk_event WHERE job = $1 AND seq > $2 \
      ORDER BY seq LIMIT $3";
+const TOLD_LAST: &str = "SELECT seq, at_ms, event FROM desk_event WHERE job = $1 \
+     ORDER BY seq DESC LIMIT $2";
 const SAVE: &str = "INSERT INTO desk_file (job, name, media, sha256, size, content) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (job, name) DO UPDATE SET media = excluded.media, \
      sha256 = excluded.sha256, size = excluded.size, content = excluded.content";
@@ -432,6 +434,25 @@ impl Desk {
         let rows: Vec<(i64, i64, String)> = sqlx::query_as(TOLD)
             .bind(job)
             .bind(number(after))
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(self.fail())?;
+        let told = rows.into_iter().map(|(seq, at_ms, event)| Told {
+            seq: unsigned(seq),
+            at_ms: unsigned(at_ms),
+            event,
+        });
+        Ok(told.collect())
+    }
+
+    /// Returns what was told of a job last, the last first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn told_last(&self, job: &str, limit: u32) -> Result<Vec<Told>, Error> {
+        let rows: Vec<(i64, i64, String)> = sqlx::query_as(TOLD_LAST)
+            .bind(job)
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await

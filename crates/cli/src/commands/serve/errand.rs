@@ -137,6 +137,7 @@ impl Office {
             std::fs::read_to_string(errand.folder.join(PLAN)),
         ) {
             done.result = Some(summary(&text)?);
+            done.files.retain(|(name, _)| name != RESULT);
         }
         Ok(done)
     }

@@ -1,0 +1,581 @@
+//! The pages that are looked at.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use orgsmith_core::id::{OrgName, RunId};
+use orgsmith_core::plan::Plan;
+use orgsmith_store::desk::{Filter, JobState, Told};
+use orgsmith_store::state::{MappingFilter, Run, replay};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::plan::{matrix_part, plan_part};
+use super::{Frame, Sorry, Visitor, filters, shown, sorry};
+use crate::api::{ActView, JobView, Mapped, OrgView, Query, RunView, StepView, TokenView, time};
+use crate::auth::{Caller, Role};
+use crate::problem::Problem;
+use crate::service::Service;
+use crate::task::Task;
+
+/// What a page answers.
+type Page = Result<Response, Sorry>;
+
+/// How many rows a page shows.
+const ROWS: usize = 500;
+/// How much of what was told is shown.
+const TOLD: u32 = 200;
+
+/// An org in the fleet.
+struct OrgRow {
+    view: OrgView,
+    /// The last look for drift, and how much it found.
+    drift: Option<(String, u64)>,
+    /// What is done about it at the moment.
+    job: Option<(String, String)>,
+}
+
+impl std::ops::Deref for OrgRow {
+    type Target = OrgView;
+
+    fn deref(&self) -> &OrgView {
+        &self.view
+    }
+}
+
+#[derive(Template)]
+#[template(path = "fleet.html")]
+struct FleetPage {
+    frame: Frame,
+    orgs: Vec<OrgRow>,
+    operates: bool,
+    /// Whether something may be written without a plan that was approved.
+    direct: bool,
+}
+
+#[derive(Template)]
+#[template(path = "fleet_live.html")]
+struct FleetLive {
+    orgs: Vec<OrgRow>,
+    operates: bool,
+}
+
+fn operates(caller: &Caller) -> bool {
+    caller.role >= Role::Operator
+}
+
+async fn fleet_of(service: &Service, caller: &Caller) -> Result<Vec<OrgRow>, Problem> {
+    let mut rows = Vec::new();
+    for org in service.worker().orgs() {
+        if !caller.sees(&org.name) {
+            continue;
+        }
+        let last = |kind: Option<&str>, state: JobState| {
+            let filter = Filter {
+                org: Some(OrgName::new(&org.name)),
+                kind: kind.map(str::to_owned),
+                state: Some(state),
+                before: None,
+                limit: 1,
+            };
+            async move {
+                service
+                    .desk()
+                    .jobs(&filter)
+                    .await
+                    .map(|jobs| jobs.into_iter().next())
+            }
+        };
+        let drift = last(Some("drift"), JobState::Completed).await?.map(|job| {
+            let result: Value = job
+                .result
+                .and_then(|result| serde_json::from_str(&result).ok())
+                .unwrap_or_default();
+            (job.id, result["drifted"].as_u64().unwrap_or_default())
+        });
+        let job = last(None, JobState::Running).await?;
+        rows.push(OrgRow {
+            drift,
+            job: job.map(|job| (job.id, job.kind)),
+            view: service.view_org(org.clone()).await?,
+        });
+    }
+    Ok(rows)
+}
+
+pub(super) async fn fleet(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
+    let orgs = fleet_of(&service, &caller).await.map_err(sorry(&caller))?;
+    Ok(shown(&FleetPage {
+        frame: Frame::new("/", &caller),
+        orgs,
+        operates: operates(&caller),
+        direct: service.settings().approvals == 0,
+    }))
+}
+
+pub(super) async fn fleet_live(
+    State(service): State<Service>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    Ok(shown(&FleetLive {
+        orgs: fleet_of(&service, &caller).await?,
+        operates: operates(&caller),
+    }))
+}
+
+#[derive(Template)]
+#[template(path = "compare.html")]
+struct ComparePage {
+    frame: Frame,
+    orgs: Vec<String>,
+    jobs: Vec<JobView>,
+    operates: bool,
+}
+
+async fn jobs_of(
+    service: &Service,
+    caller: &Caller,
+    kind: Option<&str>,
+) -> Result<Vec<JobView>, Problem> {
+    let filter = Filter {
+        kind: kind.map(str::to_owned),
+        limit: 100,
+        ..Filter::default()
+    };
+    let mut views = Vec::new();
+    for job in service.desk().jobs(&filter).await? {
+        let task: Task = serde_json::from_str(&job.task).map_err(Problem::internal)?;
+        if task.orgs().into_iter().all(|org| caller.sees(org)) {
+            views.push(JobView::new(job, Vec::new()));
+        }
+    }
+    Ok(views)
+}
+
+pub(super) async fn compare(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
+    let jobs = jobs_of(&service, &caller, Some("compare")).await;
+    let jobs = jobs.map_err(sorry(&caller))?;
+    let orgs = service.worker().orgs().into_iter().map(|org| org.name);
+    Ok(shown(&ComparePage {
+        frame: Frame::new("/compare", &caller),
+        orgs: orgs.filter(|org| caller.sees(org)).collect(),
+        jobs,
+        operates: operates(&caller),
+    }))
+}
+
+#[derive(Template)]
+#[template(path = "jobs.html")]
+struct JobsPage {
+    frame: Frame,
+    jobs: Vec<JobView>,
+}
+
+#[derive(Template)]
+#[template(path = "jobs_live.html")]
+struct JobsLive {
+    jobs: Vec<JobView>,
+}
+
+pub(super) async fn jobs(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
+    let jobs = jobs_of(&service, &caller, None)
+        .await
+        .map_err(sorry(&caller))?;
+    Ok(shown(&JobsPage {
+        frame: Frame::new("/jobs", &caller),
+        jobs,
+    }))
+}
+
+pub(super) async fn jobs_live(
+    State(service): State<Service>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let jobs = jobs_of(&service, &caller, None).await?;
+    Ok(shown(&JobsLive { jobs }))
+}
+
+/// A line of what was told.
+struct Line {
+    at: String,
+    class: &'static str,
+    text: String,
+}
+
+#[derive(Template)]
+#[template(path = "job.html")]
+struct JobPage {
+    frame: Frame,
+    job: JobView,
+    ended: bool,
+    operates: bool,
+    plan: Option<String>,
+    matrix: Option<String>,
+    told: Vec<Line>,
+    result: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "job_live.html")]
+struct JobLive {
+    job: JobView,
+    ended: bool,
+    operates: bool,
+    plan: Option<String>,
+    matrix: Option<String>,
+    told: Vec<Line>,
+    result: Option<String>,
+}
+
+/// Puts into words what a person wants to read of what was told.
+fn line(told: &Told) -> Option<Line> {
+    let event: Value = serde_json::from_str(&told.event).ok()?;
+    let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    let (class, text) = match event["event"].as_str()? {
+        "said" => ("", text("text")),
+        "gap" => ("bad", format!("gap: {}", event["gap"])),
+        "step_ended" if event["outcome"] != "done" => (
+            "bad",
+            format!(
+                "{}: {} {}: {}",
+                text("outcome"),
+                text("action"),
+                text("object"),
+                text("reason")
+            ),
+        ),
+        "error" => ("bad", text("message")),
+        _ => return None,
+    };
+    Some(Line {
+        at: time(told.at_ms),
+        class,
+        text,
+    })
+}
+
+async fn job_of(service: &Service, caller: &Caller, id: &str) -> Result<JobLive, Problem> {
+    let job = service.find_job(caller, id).await?;
+    let ended = job.state.is_ended();
+    let told = service.desk().told_last(id, TOLD).await?;
+    let mut plan = None;
+    if matches!(job.kind.as_str(), "plan" | "import") && ended {
+        plan = plan_part(service, caller, &job).await?;
+    }
+    let mut matrix = None;
+    if job.kind == "compare" && ended {
+        matrix = matrix_part(service, caller, &job).await?;
+    }
+    let view = service.view_job(job).await?;
+    // A plan and a matrix say what there is to say.
+    let plain = plan.is_none() && matrix.is_none();
+    let result = view.result.as_ref().filter(|_| plain);
+    let result = result.and_then(|result| serde_json::to_string_pretty(result).ok());
+    Ok(JobLive {
+        job: view,
+        ended,
+        operates: operates(caller),
+        plan,
+        matrix,
+        told: told.iter().filter_map(line).collect(),
+        result,
+    })
+}
+
+pub(super) async fn job(
+    State(service): State<Service>,
+    Visitor(caller): Visitor,
+    Path(id): Path<String>,
+) -> Page {
+    let live = job_of(&service, &caller, &id)
+        .await
+        .map_err(sorry(&caller))?;
+    let JobLive {
+        job,
+        ended,
+        operates,
+        plan,
+        matrix,
+        told,
+        result,
+    } = live;
+    Ok(shown(&JobPage {
+        frame: Frame::new("/jobs", &caller),
+        job,
+        ended,
+        operates,
+        plan,
+        matrix,
+        told,
+        result,
+    }))
+}
+
+pub(super) async fn job_live(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    Ok(shown(&job_of(&service, &caller, &id).await?))
+}
+
+#[derive(Template)]
+#[template(path = "runs.html")]
+struct RunsPage {
+    frame: Frame,
+    runs: Vec<RunView>,
+}
+
+/// Lists the runs that a caller may see, the newest first.
+async fn runs_of(service: &Service, caller: &Caller, most: usize) -> Result<Vec<Run>, Problem> {
+    let runs = service.state().runs(None).await?.into_iter();
+    Ok(runs
+        .filter(|run| caller.sees(run.org.as_str()))
+        .take(most)
+        .collect())
+}
+
+pub(super) async fn runs(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
+    let runs = runs_of(&service, &caller, ROWS)
+        .await
+        .map_err(sorry(&caller))?;
+    Ok(shown(&RunsPage {
+        frame: Frame::new("/runs", &caller),
+        runs: runs.into_iter().map(RunView::from).collect(),
+    }))
+}
+
+/// A step as it is shown.
+struct StepRow {
+    step: String,
+    state: String,
+    reason: String,
+}
+
+impl StepRow {
+    fn new(step: StepView) -> Self {
+        // A state is a word, or a word with what there is to say of it.
+        let (state, reason) = match &step.state {
+            Value::String(word) => (word.clone(), String::new()),
+            Value::Object(fields) => {
+                fields
+                    .iter()
+                    .next()
+                    .map_or_else(Default::default, |(word, about)| {
+                        (
+                            word.clone(),
+                            about["reason"].as_str().unwrap_or_default().to_owned(),
+                        )
+                    })
+            }
+            _ => (String::new(), String::new()),
+        };
+        Self {
+            step: step.step,
+            state: state.to_lowercase(),
+            reason,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "run.html")]
+struct RunPage {
+    frame: Frame,
+    run: RunView,
+    counts: BTreeMap<String, usize>,
+    steps: Vec<StepRow>,
+    operates: bool,
+    protected: bool,
+}
+
+pub(super) async fn run(
+    State(service): State<Service>,
+    Visitor(caller): Visitor,
+    Path(id): Path<String>,
+) -> Page {
+    let found = async {
+        let id = RunId::new(&id);
+        let run = service.state().run(&id).await?;
+        let run = run.filter(|run| caller.sees(run.org.as_str()));
+        let run =
+            run.ok_or_else(|| Problem::not_found(format!("there is no run {}", id.as_str())))?;
+        let journal = service.state().journal(&id).await?;
+        let states = replay(&journal).map_err(Problem::internal)?;
+        let mut steps = Vec::new();
+        for (step, state) in states {
+            steps.push(StepRow::new(StepView::new(step.as_str(), &state)?));
+        }
+        Ok((run, steps))
+    };
+    let (run, steps) = found.await.map_err(sorry(&caller))?;
+    let mut counts = BTreeMap::new();
+    for step in &steps {
+        *counts.entry(step.state.clone()).or_default() += 1;
+    }
+    let protected = service.org(run.org.as_str()).is_ok_and(|org| org.protected);
+    Ok(shown(&RunPage {
+        frame: Frame::new("/runs", &caller),
+        run: run.into(),
+        counts,
+        // What went wrong is what is looked for.
+        steps: {
+            let mut steps = steps;
+            steps.sort_by_key(|step| step.state == "done");
+            steps.truncate(2 * ROWS);
+            steps
+        },
+        operates: operates(&caller),
+        protected,
+    }))
+}
+
+/// What is looked for.
+#[derive(Default, Deserialize)]
+pub(super) struct Find {
+    #[serde(default)]
+    find: String,
+}
+
+#[derive(Template)]
+#[template(path = "map.html")]
+struct MapPage {
+    frame: Frame,
+    find: String,
+    rows: Vec<Mapped>,
+    more: usize,
+}
+
+pub(super) async fn map(
+    State(service): State<Service>,
+    Visitor(caller): Visitor,
+    Query(Find { find }): Query<Find>,
+) -> Page {
+    let mapped = service.mapped(&MappingFilter::default()).await;
+    let mut rows = mapped.map_err(sorry(&caller))?;
+    let words: Vec<String> = find
+        .to_lowercase()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    rows.retain(|row| {
+        let text = format!(
+            "{} {} {} {}",
+            row.object,
+            row.target_org,
+            row.target_id,
+            row.source_id.as_deref().unwrap_or_default()
+        )
+        .to_lowercase();
+        caller.sees(&row.source_org)
+            && caller.sees(&row.target_org)
+            && words.iter().all(|word| text.contains(word.as_str()))
+    });
+    let more = rows.len().saturating_sub(ROWS);
+    rows.truncate(ROWS);
+    Ok(shown(&MapPage {
+        frame: Frame::new("/map", &caller),
+        find,
+        rows,
+        more,
+    }))
+}
+
+/// A decision about a number.
+struct NumberRow {
+    at: String,
+    run: String,
+    org: String,
+    alias: String,
+    number: String,
+    object: String,
+    place: String,
+    reason: String,
+}
+
+#[derive(Template)]
+#[template(path = "numbers.html")]
+struct NumbersPage {
+    frame: Frame,
+    rows: Vec<NumberRow>,
+}
+
+pub(super) async fn numbers(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
+    let found = async {
+        let mut rows = Vec::new();
+        for run in runs_of(&service, &caller, 50).await? {
+            let Some(text) = service.state().plan(&run.id).await? else {
+                continue;
+            };
+            // A plan of an older format tells nothing of numbers.
+            let Ok(plan) = serde_json::from_str::<Plan>(&text) else {
+                continue;
+            };
+            rows.extend(plan.decisions.into_iter().map(|decision| NumberRow {
+                at: time(run.created_ms),
+                run: run.id.as_str().to_owned(),
+                org: run.org.as_str().to_owned(),
+                alias: decision.alias,
+                number: decision.number.unwrap_or_else(|| "none".to_owned()),
+                object: decision.object.to_string(),
+                place: decision.place.to_string(),
+                reason: decision.reason,
+            }));
+        }
+        Ok(rows)
+    };
+    let rows = found.await.map_err(sorry(&caller))?;
+    Ok(shown(&NumbersPage {
+        frame: Frame::new("/numbers", &caller),
+        rows,
+    }))
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage {
+    frame: Frame,
+    acts: Vec<ActView>,
+}
+
+pub(super) async fn audit(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
+    let acts = service.seen_acts(&caller, None, 500).await;
+    let acts = acts.map_err(sorry(&caller))?;
+    Ok(shown(&AuditPage {
+        frame: Frame::new("/audit", &caller),
+        acts,
+    }))
+}
+
+#[derive(Template)]
+#[template(path = "tokens.html")]
+struct TokensPage {
+    frame: Frame,
+    minted: Option<String>,
+    roles: [&'static str; 4],
+    tokens: Vec<TokenView>,
+}
+
+pub(super) async fn tokens(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
+    tokens_page(&service, &caller, None).await
+}
+
+/// Shows the tokens, and one that was just made.
+pub(super) async fn tokens_page(
+    service: &Service,
+    caller: &Caller,
+    minted: Option<String>,
+) -> Page {
+    caller.must_be(Role::Admin).map_err(sorry(caller))?;
+    let tokens = service.desk().tokens().await;
+    let tokens = tokens.map_err(Problem::from).map_err(sorry(caller))?;
+    Ok(shown(&TokensPage {
+        frame: Frame::new("/tokens", caller),
+        minted,
+        roles: Role::ALL.map(Role::as_str),
+        tokens: tokens.into_iter().map(TokenView::from).collect(),
+    })
+    .into_response())
+}

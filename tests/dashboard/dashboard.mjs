@@ -1,0 +1,208 @@
+// The dashboard as people meet it: signing in, looking, comparing, planning, approving, applying.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { chromium } from 'playwright-core';
+
+const { CHROMIUM, ROOT, UPDATE_SCREENSHOTS } = process.env;
+const program = join(ROOT, 'target/debug/orgsmith');
+const folder = mkdtempSync(join(tmpdir(), 'orgsmith-dashboard-'));
+const children = [];
+
+/** Starts a command that serves, and returns the JSON that it prints first. */
+const start = async (...args) => {
+  const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] });
+  children.push(child);
+  let text = '';
+  for await (const line of createInterface({ input: child.stdout })) {
+    text += line;
+    try { return JSON.parse(text); } catch { /* not whole yet */ }
+  }
+  throw new Error(`${args.join(' ')} ended: ${text}`);
+};
+
+const end = () => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+};
+
+const sim = await start('sim', '--generate', 'seed=7,users=6,queues=4', '-o', 'json');
+const orgs = sim.orgs.map(({ name, clients: [client] }) => {
+  writeFileSync(join(folder, `${name}.yaml`), `client_id: ${client.id}\nclient_secret: ${client.secret}\n`, { mode: 0o600 });
+  return `  ${name}:\n    base_url: ${sim.base_url}\n    visibility_wait_s: 0\n    credential: {file: ${name}.yaml}\n`;
+});
+writeFileSync(join(folder, 'orgsmith.yaml'), `service: {approvals: 1}\norgs:\n${orgs.join('')}`);
+const { url, token } = await start('serve', '--listen', '127.0.0.1:0', '-o', 'json');
+
+/** Asks the API. */
+const api = async (path, body, as = token) => {
+  const answer = await fetch(url + path, {
+    method: body ? 'POST' : 'GET',
+    headers: { authorization: `Bearer ${as}`, 'content-type': 'application/json' },
+    body: body && JSON.stringify(body),
+  });
+  return answer.json();
+};
+const mint = async (name, role) => (await api('/api/v2/tokens', { name, role })).token;
+
+const browser = await chromium.launch({
+  executablePath: CHROMIUM,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync'],
+});
+
+/** Opens a browser of somebody, in which no page may have an error. */
+const visit = async (secret, options = {}) => {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const page = await context.newPage();
+  page.errors = [];
+  page.on('pageerror', error => page.errors.push(error.message));
+  page.on('console', message => message.type() === 'error' && page.errors.push(message.text()));
+  page.on('dialog', dialog => dialog.accept());
+  if (secret) {
+    await page.goto(`${url}/`);
+    await page.fill('input[name=token]', secret);
+    await page.click('button');
+    await page.waitForURL(`${url}/`);
+  }
+  return page;
+};
+
+const picture = async (page, name) => {
+  if (!UPDATE_SCREENSHOTS) return;
+  mkdirSync(join(ROOT, 'docs/images'), { recursive: true });
+  await page.screenshot({ path: join(ROOT, `docs/images/${name}.png`) });
+};
+
+const pages = ['/', '/compare', '/jobs', '/runs', '/map', '/numbers', '/audit', '/tokens', '/api'];
+
+const tests = {
+  'who has no token is asked for one, and a wrong one is refused': async () => {
+    const page = await visit();
+    await page.goto(`${url}/runs`);
+    assert.match(page.url(), /\/login\?to=%2Fruns$/);
+    await page.fill('input[name=token]', 'orgsmith_wrong');
+    await page.click('button');
+    await page.waitForSelector('[role=alert]');
+    page.errors.length = 0; // the browser tells of the 401
+    await page.fill('input[name=token]', token);
+    await page.click('button');
+    await page.waitForURL(`${url}/runs`);
+    await page.click('text=Sign out');
+    await page.waitForURL(`${url}/login`);
+    await page.goto(`${url}/runs`);
+    assert.match(page.url(), /\/login/);
+  },
+
+  'every page is whole in light and dark, and at the width of a phone': async () => {
+    for (const [colorScheme, width] of [['light', 1280], ['dark', 1280], ['light', 390]]) {
+      const page = await visit(token, { colorScheme, viewport: { width, height: 800 } });
+      for (const path of pages) {
+        const answer = await page.goto(url + path);
+        assert.equal(answer.status(), 200, path);
+        await page.waitForSelector('h1');
+        const wide = await page.evaluate(() => document.scrollingElement.scrollWidth);
+        assert.ok(wide <= width, `${path} is ${wide} wide at ${width}`);
+      }
+      assert.deepEqual(page.errors, []);
+      await page.context().close();
+    }
+  },
+
+  'the keyboard is enough': async () => {
+    const page = await visit(token);
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
+    await page.goto(`${url}/map`);
+    await page.evaluate(() => document.activeElement.blur());
+    await page.keyboard.press('/');
+    assert.equal(await page.evaluate(() => document.activeElement.name), 'find');
+  },
+
+  'what differs is ticked, planned, approved by another and applied, and the page follows': async () => {
+    const operator = await visit(await mint('operator', 'operator'));
+    await picture(operator, 'fleet');
+    await operator.goto(`${url}/compare`);
+    await operator.click('button.strong');
+    await operator.waitForSelector('#matrix');
+    await operator.fill('input[type=search]', 'routing_skill');
+    const boxes = await operator.$$('#matrix tbody tr:not([hidden]) input');
+    assert.ok(boxes.length > 3, 'skills differ');
+    for (const box of boxes) await box.check();
+    assert.equal(await operator.textContent('[data-count]'), `${boxes.length} ticked`);
+    await picture(operator, 'compare');
+    await operator.click('text=Plan the ticked');
+    await operator.waitForSelector('.decide');
+    const plan = operator.url();
+    await picture(operator, 'plan');
+    await operator.click('button:text-is("Apply")');
+    await operator.waitForSelector('[role=alert]');
+    assert.match(await operator.textContent('[role=alert]'), /approved by 0 of 1/);
+    operator.errors.length = 0; // the browser tells of the 403
+
+    const approver = await visit(await mint('approver', 'approver'));
+    await approver.goto(plan);
+    await approver.click('button:text-is("Approve")');
+    await approver.waitForSelector('text=1 of 1 approvals: approver');
+
+    await operator.goto(plan);
+    await operator.click('button:text-is("Apply")');
+    await operator.waitForFunction(before => location.href !== before, plan);
+    const loaded = await operator.evaluate(() => performance.timeOrigin);
+    await operator.waitForSelector('#live .badge.done', { timeout: 60_000 });
+    assert.equal(await operator.evaluate(() => performance.timeOrigin), loaded, 'the page was loaded again');
+    const [, done, steps] = /(\d+) of (\d+) done/.exec(await operator.textContent('#live'));
+    assert.equal(done, steps);
+    assert.ok(Number(done) >= boxes.length, 'and what they refer to');
+    await picture(operator, 'run');
+    const runs = await api('/api/v2/runs');
+    assert.equal(runs[0].status, 'done');
+    await operator.click('text=The run');
+    await operator.waitForSelector('#steps');
+    await operator.goto(`${url}/map?find=routing_skill`);
+    assert.ok((await operator.$$('tbody tr')).length >= boxes.length);
+    assert.deepEqual([...operator.errors, ...approver.errors], []);
+  },
+
+  'a viewer looks and can do nothing': async () => {
+    const page = await visit(await mint('viewer', 'viewer'));
+    for (const path of pages.filter(path => !['/tokens', '/api'].includes(path))) {
+      await page.goto(url + path);
+      const forms = await page.$$('main form:not([method=get])');
+      assert.equal(forms.length, 0, path);
+    }
+    const answer = await page.goto(`${url}/tokens`);
+    assert.equal(answer.status(), 403);
+  },
+
+  'a page of somebody else cannot act for who is signed in': async () => {
+    const page = await visit(token);
+    const before = (await api('/api/v2/jobs')).length;
+    const answer = await page.context().request.post(`${url}/jobs`, {
+      headers: { origin: 'http://evil.example', 'content-type': 'application/x-www-form-urlencoded' },
+      data: 'kind=export&org=gold',
+    });
+    assert.equal(answer.status(), 403);
+    assert.equal((await api('/api/v2/jobs')).length, before);
+  },
+};
+
+let [passed, failed] = [0, 0];
+for (const [name, test] of Object.entries(tests)) {
+  try {
+    await test();
+    passed += 1;
+    console.log(`test ${name} ... ok`);
+  } catch (error) {
+    failed += 1;
+    console.log(`test ${name} ... FAILED\n${error.stack}`);
+  }
+}
+await browser.close();
+end();
+console.log(`test result: ${failed ? 'FAILED' : 'ok'}. ${passed} passed; ${failed} failed`);
+process.exit(failed ? 1 : 0);
