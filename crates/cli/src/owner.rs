@@ -25,7 +25,19 @@ pub(crate) fn is_abandoned(owner: &Owner) -> bool {
         return false;
     };
     let here = host_then == host() && numbering_then == numbering() && numbering_then != UNKNOWN;
-    here && process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists()
+    here && process.parse::<u32>().is_ok() && has_ended(process)
+}
+
+/// Tells whether a process is not there, or only until somebody asks how it ended.
+fn has_ended(process: &str) -> bool {
+    let Ok(stat) = std::fs::read_to_string(Path::new("/proc").join(process).join("stat")) else {
+        return !Path::new("/proc").join(process).exists();
+    };
+    // The state follows the name, which may hold anything.
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    matches!(state, Some('Z' | 'X'))
 }
 
 fn host() -> String {
@@ -72,6 +84,17 @@ mod tests {
             child.id()
         };
         assert!(is_abandoned(&name(ended)));
+        let mut child = std::process::Command::new("true")
+            .spawn()
+            .expect("a process");
+        while !has_ended(&child.id().to_string()) {
+            std::thread::yield_now();
+        }
+        assert!(
+            is_abandoned(&name(child.id())),
+            "nobody asked how it ended yet"
+        );
+        child.wait().expect("it ends");
         assert!(!is_abandoned(&name(std::process::id())));
         assert!(!is_abandoned(&this_process()));
     }

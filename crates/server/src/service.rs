@@ -120,6 +120,7 @@ impl Service {
             started_ms: None,
             ended_ms: None,
             attempt: 0,
+            taken_over: 0,
             worker: None,
             exit: None,
             message: None,

@@ -25,8 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOCKED: Duration = Duration::from_secs(10);
 /// How long what is told may wait to be written down together.
 const TOGETHER: Duration = Duration::from_millis(250);
-/// How often a job may be begun with: one that kills its workers must end some time.
-const ATTEMPTS: u32 = 10;
+/// How often a job may be taken over: one that kills its workers must end some time.
+const TAKEN_OVER: u32 = 5;
 
 /// Exit codes that mean something to a worker.
 mod exit {
@@ -115,8 +115,8 @@ impl Service {
             return Ok(());
         }
         info!(job = id, kind = job.kind, org = %job.org, attempt = job.attempt, "job begun");
-        let (done, cancelled) = if job.attempt > ATTEMPTS {
-            let message = format!("it was begun {ATTEMPTS} times and no worker came to its end");
+        let (done, cancelled) = if job.taken_over > TAKEN_OVER {
+            let message = format!("{TAKEN_OVER} workers died of it; the log of each says how");
             (failed(1, message), false)
         } else {
             self.perform(&job, stopping).await?

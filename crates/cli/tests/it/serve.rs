@@ -1,7 +1,9 @@
 //! The service: jobs over HTTP.
 
+mod postgres;
+
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reqwest::blocking::{Client, RequestBuilder, Response, multipart};
@@ -22,8 +24,12 @@ impl Serving {
     pub fn start(lab: &Lab, more: &[&str]) -> Self {
         let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "-o", "json"];
         arguments.extend(more);
-        let mut child = lab
-            .command(&arguments)
+        Self::of(lab.command(&arguments))
+    }
+
+    /// Starts a service by a prepared command.
+    pub fn of(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

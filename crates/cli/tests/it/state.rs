@@ -6,10 +6,10 @@ use crate::lab::Lab;
 
 const SERVER: &str = "ORGSMITH_TEST_POSTGRES";
 /// The password of the server, which must show nowhere.
-const PASSWORD: &str = "orgsmith-s3cr3t";
+pub const PASSWORD: &str = "orgsmith-s3cr3t";
 
 /// Returns the address of a PostgreSQL server without its password; where there is none, says so.
-fn server() -> Option<String> {
+pub fn server() -> Option<String> {
     let Ok(server) = std::env::var(SERVER) else {
         let said = format!("\nnot shown: {SERVER} names no server; run tests/state/run\n");
         // Straight to the descriptor: the harness would capture a print.
@@ -19,19 +19,24 @@ fn server() -> Option<String> {
     Some(server.replace(&format!(":{PASSWORD}@"), "@"))
 }
 
+/// Makes a schema of our own, so that nobody else's runs are there.
+pub fn schema(server: &str, name: &str) -> String {
+    let schema = format!("{name}_{}", std::process::id());
+    let made = std::process::Command::new("psql")
+        .args([server, "-qc", &format!("CREATE SCHEMA {schema}")])
+        .env("PGPASSWORD", PASSWORD)
+        .status()
+        .expect("psql comes with the server");
+    assert!(made.success());
+    schema
+}
+
 #[test]
 fn a_state_in_postgres_is_shared_and_its_password_shows_nowhere() {
     let Some(server) = server() else { return };
     let lab = Lab::new();
     lab.sketch("bundle");
-    // A schema of our own, so that nobody else's runs are there.
-    let schema = format!("cli_{}", std::process::id());
-    let made = std::process::Command::new("psql")
-        .args([server.as_str(), "-qc", &format!("CREATE SCHEMA {schema}")])
-        .env("PGPASSWORD", PASSWORD)
-        .status()
-        .expect("psql comes with the server");
-    assert!(made.success());
+    let schema = schema(&server, "cli");
     lab.configure(&format!("state: {server}?options[search_path]={schema}\n"));
     let run = |arguments: &[&str], password: &str| {
         let mut command = lab.command(arguments);

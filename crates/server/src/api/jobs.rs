@@ -47,6 +47,9 @@ pub(crate) struct JobView {
     pub(crate) ended: Option<String>,
     /// How often a worker has begun with it.
     pub(crate) attempt: u32,
+    /// The worker that began with it last: its machine, its process, and numbers that tell it apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) worker: Option<String>,
     /// The exit code that the command line has for how it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) exit: Option<u8>,
@@ -101,6 +104,7 @@ impl JobView {
             started: job.started_ms.map(time),
             ended: job.ended_ms.map(time),
             attempt: job.attempt,
+            worker: job.worker,
             exit: job.exit,
             message: job.message,
             result: value(job.result),

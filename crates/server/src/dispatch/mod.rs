@@ -19,8 +19,6 @@ pub type Handler = Arc<dyn Fn(String) -> BoxFuture<'static, ()> + Send + Sync>;
 /// How often a worker gives the queue a sign of life; after a few without, its ids go to others.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const MISSED: usize = 3;
-/// The name of the queue.
-const QUEUE: &str = "orgsmith";
 
 /// Says that the queue failed.
 #[derive(Debug, thiserror::Error)]
@@ -46,18 +44,18 @@ pub trait Dispatcher: Send + Sync {
     ) -> LocalBoxFuture<'a, Result<(), Error>>;
 }
 
-/// Opens a queue in a SQLite file of its own, which is made where there is none.
+/// Opens the queue of a name in a SQLite file of its own, which is made where there is none.
 ///
 /// # Errors
 /// The file cannot be made or used.
-pub async fn sqlite(path: &Path) -> Result<Arc<dyn Dispatcher>, Error> {
-    Ok(Arc::new(sqlite::Queue::open(path).await?))
+pub async fn sqlite(path: &Path, name: &str) -> Result<Arc<dyn Dispatcher>, Error> {
+    Ok(Arc::new(sqlite::Queue::open(path, name).await?))
 }
 
-/// Opens a queue in a PostgreSQL database.
+/// Opens the queue of a name in a PostgreSQL database, which may hold those of other services, too.
 ///
 /// # Errors
 /// The database cannot be reached, or its user may not make what the queue needs there.
-pub async fn postgres(address: &str) -> Result<Arc<dyn Dispatcher>, Error> {
-    Ok(Arc::new(postgres::Queue::open(address).await?))
+pub async fn postgres(address: &str, name: &str) -> Result<Arc<dyn Dispatcher>, Error> {
+    Ok(Arc::new(postgres::Queue::open(address, name).await?))
 }

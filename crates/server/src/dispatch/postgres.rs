@@ -10,15 +10,16 @@ use futures::future::{BoxFuture, LocalBoxFuture};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use super::{Dispatcher, Error, HEARTBEAT, Handler, MISSED, QUEUE};
+use super::{Dispatcher, Error, HEARTBEAT, Handler, MISSED};
 
 pub(super) struct Queue {
     pool: PgPool,
     place: String,
+    name: String,
 }
 
 impl Queue {
-    pub(super) async fn open(address: &str) -> Result<Self, Error> {
+    pub(super) async fn open(address: &str, name: &str) -> Result<Self, Error> {
         // Nothing of an address that cannot be read may be shown: it may hold a password anywhere.
         let fail = |why: &dyn std::fmt::Display| Error {
             place: "postgres://…".to_owned(),
@@ -36,18 +37,24 @@ impl Queue {
             place: place.clone(),
             why: why.to_string(),
         };
+        // Where its tables are is the queue's own business, wherever ours are.
+        let options = options.options([("search_path", "public")]);
         let pool = PgPoolOptions::new()
             .max_connections(4)
             .connect_with(options);
         let pool = pool.await.map_err(|error| fail(&error))?;
         let ready = PostgresStorage::setup(&pool).await;
         ready.map_err(|error| fail(&error))?;
-        Ok(Self { pool, place })
+        Ok(Self {
+            pool,
+            place,
+            name: name.to_owned(),
+        })
     }
 
     fn storage(&self) -> PostgresStorage<String> {
         let config = Config::default()
-            .queue(QUEUE)
+            .queue(&self.name)
             .batch_size(1)
             .heartbeat_interval(HEARTBEAT)
             .missed_heartbeats(MISSED);

@@ -11,15 +11,16 @@ use futures::future::{BoxFuture, LocalBoxFuture};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 
-use super::{Dispatcher, Error, HEARTBEAT, Handler, MISSED, QUEUE};
+use super::{Dispatcher, Error, HEARTBEAT, Handler, MISSED};
 
 pub(super) struct Queue {
     pool: SqlitePool,
     place: String,
+    name: String,
 }
 
 impl Queue {
-    pub(super) async fn open(path: &Path) -> Result<Self, Error> {
+    pub(super) async fn open(path: &Path, name: &str) -> Result<Self, Error> {
         let place = path.display().to_string();
         let fail = |error: &dyn std::fmt::Display| Error {
             place: place.clone(),
@@ -34,12 +35,16 @@ impl Queue {
         let pool = pool.await.map_err(|error| fail(&error))?;
         let ready = SqliteStorage::setup(&pool).await;
         ready.map_err(|error| fail(&error))?;
-        Ok(Self { pool, place })
+        Ok(Self {
+            pool,
+            place,
+            name: name.to_owned(),
+        })
     }
 
     fn storage(&self) -> SqliteStorage<String> {
         let config = Config::default()
-            .queue(QUEUE)
+            .queue(&self.name)
             .batch_size(1)
             .heartbeat_interval(HEARTBEAT)
             .missed_heartbeats(MISSED);

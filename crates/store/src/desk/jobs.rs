@@ -36,6 +36,8 @@ pub struct Job {
     pub ended_ms: Option<u64>,
     /// How often a worker has begun with it.
     pub attempt: u32,
+    /// How often it was taken over from a worker that gave no sign of life.
+    pub taken_over: u32,
     /// The worker that began with it last.
     pub worker: Option<String>,
     /// The exit code that the command line has for how it ended.
@@ -174,11 +176,12 @@ pub struct File {
 }
 
 const COLUMNS: &str = "id, caller, kind, org, task, actor, state, created_ms, started_ms, ended_ms, \
-     attempt, worker, exit_code, message, result, progress, cancelled";
+     attempt, worker, exit_code, message, result, progress, cancelled, taken_over";
 const ADD: &str = "INSERT INTO desk_job (id, caller, kind, org, task, actor, state, created_ms, attempt, \
-     cancelled) VALUES ($1, $2, $3, $4, $5, $6, 'Queued', $7, 0, 0) \
+     taken_over, cancelled) VALUES ($1, $2, $3, $4, $5, $6, 'Queued', $7, 0, 0, 0) \
      ON CONFLICT DO NOTHING";
 const BEGIN: &str = "UPDATE desk_job SET state = 'Running', attempt = attempt + 1, worker = $2, \
+     taken_over = taken_over + CASE WHEN state = 'Running' THEN 1 ELSE 0 END, \
      started_ms = COALESCE(started_ms, $3), beat_ms = $3, message = NULL \
      WHERE id = $1 AND (state = 'Queued' OR (state = 'Running' AND beat_ms < $4))";
 const BEAT: &str = "UPDATE desk_job SET beat_ms = $3 \
@@ -578,5 +581,6 @@ fn read(row: &AnyRow) -> Result<Job, sqlx::Error> {
         result: row.try_get(14)?,
         progress: row.try_get(15)?,
         cancelled: row.try_get::<i64, _>(16)? != 0,
+        taken_over: u32::try_from(row.try_get::<i64, _>(17)?).unwrap_or(u32::MAX),
     })
 }

@@ -34,6 +34,44 @@ impl Desk {
         Ok(Self { pool, fail })
     }
 
+    /// Returns a setting; where there is none yet, it is what is given, for all who ask.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn setting(&self, name: &str, otherwise: &str) -> Result<String, Error> {
+        sqlx::query(
+            "INSERT INTO desk_setting (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        )
+        .bind(name)
+        .bind(otherwise)
+        .execute(&self.pool)
+        .await
+        .map_err(self.fail())?;
+        let row: (String,) = sqlx::query_as("SELECT value FROM desk_setting WHERE name = $1")
+            .bind(name)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(self.fail())?;
+        Ok(row.0)
+    }
+
+    /// Sets a setting.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn set(&self, name: &str, value: &str) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO desk_setting (name, value) VALUES ($1, $2) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(name)
+        .bind(value)
+        .execute(&self.pool)
+        .await
+        .map_err(self.fail())?;
+        Ok(())
+    }
+
     fn fail(&self) -> impl Fn(sqlx::Error) -> Error {
         |error| self.fail.on(error)
     }

@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use orgsmith_engine::Stop;
 use orgsmith_server::{Parts, Service, Settings, dispatch};
+use orgsmith_store::state::postgres_address;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -134,10 +135,15 @@ async fn until_stopped(
 async fn service(session: &Session<'_>) -> anyhow::Result<Service> {
     let database = open_database(session.state_place()).await?;
     let desk = database.desk().await?;
+    // Several services may keep their queues in one database.
+    let random = uuid::Uuid::new_v4().to_string();
+    let queue = format!("orgsmith-{}", desk.setting("queue", &random).await?);
     let dispatcher = match session.state_place() {
-        StatePlace::File(path) => dispatch::sqlite(&path.with_extension("queue.db")).await?,
+        StatePlace::File(path) => {
+            dispatch::sqlite(&path.with_extension("queue.db"), &queue).await?
+        }
         StatePlace::Postgres(address) => {
-            dispatch::postgres(&orgsmith_store::state::postgres_address(address)?).await?
+            dispatch::postgres(&postgres_address(address)?, &queue).await?
         }
         // Refused above.
         StatePlace::Objects(_) => return Err(Failure::Usage("no database".to_owned()).into()),

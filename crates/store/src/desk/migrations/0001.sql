@@ -12,6 +12,8 @@ CREATE TABLE desk_job (
     started_ms BIGINT,
     ended_ms BIGINT,
     attempt BIGINT NOT NULL,
+    -- How often it was taken over from a worker that gave no sign of life.
+    taken_over BIGINT NOT NULL,
     worker TEXT,
     -- The last sign of life of the worker.
     beat_ms BIGINT,
@@ -76,3 +78,8 @@ CREATE TABLE desk_act (
 );
 
 CREATE INDEX desk_act_by_time ON desk_act (at_ms, id);
+
+CREATE TABLE desk_setting (
+    name TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+);
