@@ -9,6 +9,7 @@ mod api;
 mod auth;
 pub mod dispatch;
 mod file;
+mod metrics;
 mod problem;
 mod progress;
 mod service;
@@ -37,6 +38,7 @@ impl Service {
     pub async fn serve(&self, listener: TcpListener, stop: Stop) -> io::Result<()> {
         let router = api::router().merge(web::router());
         let router = web::guarded(router.with_state(self.clone()));
+        metrics::begin();
         axum::serve(listener, router)
             .with_graceful_shutdown(async move { stop.asked().await })
             .await

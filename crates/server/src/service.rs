@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use orgsmith_core::id::OrgName;
 use orgsmith_engine::now_ms;
-use orgsmith_store::desk::{Desk, Ending, File, Job, JobState};
+use orgsmith_store::desk::{Desk, Ending, File, Filter, Job, JobState};
 use orgsmith_store::state::State;
 use uuid::Uuid;
 
 use crate::dispatch::Dispatcher;
+use crate::metrics;
 use crate::problem::Problem;
 use crate::task::Task;
 use crate::work::{Org, Work};
@@ -142,6 +144,36 @@ impl Service {
         Ok(known)
     }
 
-    /// Takes note that a job has ended.
-    pub(crate) fn job_ended(&self, _job: &Job, _ending: &Ending) {}
+    /// Returns the last job that looked for drift in an org, and how much it found.
+    pub(crate) async fn last_drift(&self, org: &str) -> Result<Option<(String, u64)>, Problem> {
+        let filter = Filter {
+            org: Some(OrgName::new(org)),
+            kind: Some("drift".to_owned()),
+            state: Some(JobState::Completed),
+            limit: 1,
+            ..Filter::default()
+        };
+        let job = self.desk().jobs(&filter).await?.into_iter().next();
+        Ok(job.map(|job| {
+            let result = job
+                .result
+                .as_deref()
+                .and_then(|text| serde_json::from_str(text).ok());
+            let result: serde_json::Value = result.unwrap_or_default();
+            (job.id, result["drifted"].as_u64().unwrap_or_default())
+        }))
+    }
+
+    /// Takes note that a job has ended, and tells whoever wants to know of one that failed.
+    pub(crate) async fn job_ended(&self, job: &Job, ending: &Ending) {
+        metrics::job_ended(job, ending);
+        if ending.state == JobState::Failed {
+            let why = ending.message.as_deref().unwrap_or("it does not say why");
+            let text = format!(
+                "orgsmith: {} of {} failed: {why} (job {})",
+                job.kind, job.org, job.id
+            );
+            self.worker().alert(text).await;
+        }
+    }
 }

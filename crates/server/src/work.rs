@@ -77,6 +77,9 @@ pub trait Work: Send + Sync {
     /// Tells how many calls an org was sent.
     fn calls(&self, org: &str) -> Calls;
 
+    /// Tells whoever is to be alerted, where the project says whom. That it fails is no failure of ours.
+    fn alert(&self, text: String) -> BoxFuture<'_, ()>;
+
     /// Does something.
     fn perform(&self, errand: Errand) -> BoxFuture<'static, Done>;
 }

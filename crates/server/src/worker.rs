@@ -152,7 +152,7 @@ impl Service {
             warn!(job = id, "somebody else has taken the job over");
         }
         info!(job = id, %state, exit = done.exit, "job ended");
-        self.job_ended(&job, &ending);
+        self.job_ended(&job, &ending).await;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 mod postgres;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -367,4 +367,134 @@ fn a_service_that_is_killed_goes_on_where_it_was() {
     });
     assert_eq!(created.count(), 30, "nothing is created twice");
     again.stop();
+}
+
+#[test]
+fn a_failure_is_counted_and_told_to_whom_the_project_says() {
+    let lab = Lab::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let told = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a caller");
+        let request = crate::http::read(&stream);
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            .expect("an answer");
+        String::from_utf8(request.body).expect("UTF-8")
+    });
+    lab.configure("service: {alerts: webhook}\n");
+    let mut command = lab.command(&["serve", "--listen", "127.0.0.1:0", "-o", "json"]);
+    command.env("ORGSMITH_SECRET_WEBHOOK", format!("http://{address}/hook"));
+    let service = Serving::of(command);
+    let asked = json!({"task": {"kind": "rollback", "org": "gold", "run": "nothing"}});
+    let place = service.ask(service.post("/api/v2/jobs", &asked));
+    let job = service.end(&place);
+    assert_eq!(job["state"], "Failed", "{job:#}");
+    let told = told.join().expect("it was told");
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let text = told["text"].as_str().expect("a text");
+    assert!(
+        text.starts_with("orgsmith: rollback of gold failed: "),
+        "{text}"
+    );
+    let metrics = service
+        .get("/metrics")
+        .send()
+        .expect("an answer")
+        .text()
+        .expect("a text");
+    for line in [
+        "orgsmith_jobs{state=\"Failed\"} 1",
+        "orgsmith_jobs_ended_total{kind=\"rollback\",state=\"Failed\"} 1",
+        "orgsmith_http_requests_total{method=\"POST\",route=\"/api/v2/jobs\",status=\"202\"} 1",
+        "orgsmith_org_quota_per_minute{org=\"gold\"}",
+    ] {
+        assert!(metrics.contains(line), "no {line} in {metrics}");
+    }
+    service.stop();
+}
+
+#[test]
+fn a_protected_org_is_written_to_when_its_name_is_repeated() {
+    let lab = Lab::new();
+    lab.configure_org("tenant", "    protected: true\n");
+    let service = Serving::start(&lab, &[]);
+    let asked = |carry: Value| json!({"name": "tenant", "sourceOrgId": "gold", "carry": carry});
+    let refused = service
+        .post("/api/v2/orgs", &asked(json!({})))
+        .send()
+        .expect("an answer");
+    assert_eq!(refused.status(), 403);
+    assert!(
+        json_of(refused)["detail"]
+            .as_str()
+            .expect("why")
+            .contains("protected")
+    );
+    let place = service.ask(service.post("/api/v2/orgs", &asked(json!({"confirm": "tenant"}))));
+    assert_eq!(service.end(&place)["state"], "Completed");
+    service.stop();
+}
+
+#[test]
+fn a_job_is_cancelled_and_what_makes_no_sense_is_said() {
+    let lab = Lab::new();
+    let delay = orgsmith_sim::FaultRule::new(orgsmith_sim::FaultAction::DelayMs(20_000))
+        .on("GET", "/api/v2/routing/queues");
+    lab.sim.add_fault(delay);
+    let service = Serving::start(&lab, &[]);
+    let place = service.ask(service.post("/api/v2/orgs/gold/export", &json!({})));
+    let id = json_of(service.get(&place).send().expect("an answer"))["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let cancel = format!("/api/v2/jobs/{id}/cancel");
+    assert_eq!(
+        service
+            .post(&cancel, &json!({}))
+            .send()
+            .expect("an answer")
+            .status(),
+        202
+    );
+    assert_eq!(service.end(&place)["state"], "Cancelled");
+    assert_eq!(
+        service
+            .post(&cancel, &json!({}))
+            .send()
+            .expect("an answer")
+            .status(),
+        409
+    );
+    for (path, body, status, why) in [
+        ("/api/v2/orgs/nowhere/export", json!({}), 404, "nowhere"),
+        (
+            "/api/v2/orgs/gold/export",
+            json!({"entityTypes": ["queuez"]}),
+            400,
+            "queuez",
+        ),
+        (
+            "/api/v2/orgs/gold/export",
+            json!({"entities": []}),
+            422,
+            "entities",
+        ),
+        (
+            "/api/v2/jobs",
+            json!({"task": {"kind": "explode", "org": "gold"}}),
+            422,
+            "explode",
+        ),
+        ("/api/v2/nothing", json!({}), 404, "/api"),
+    ] {
+        let answer = service.post(path, &body).send().expect("an answer");
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+        let detail = json_of(answer)["detail"]
+            .as_str()
+            .expect("a detail")
+            .to_owned();
+        assert!(detail.contains(why), "{path}: {detail}");
+    }
+    service.stop();
 }

@@ -101,6 +101,7 @@ pub(crate) fn router() -> Router<Service> {
         .route("/api", get(async || Html(include_str!("reference.html"))))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
+        .route("/metrics", get(crate::metrics::show))
         .fallback(async || {
             Problem::not_found("there is nothing here; /api describes what there is")
         })

@@ -114,9 +114,10 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-/// Returns the layer that [`guard`] is.
+/// Puts around a router what every answer has.
 pub(crate) fn guarded(router: Router) -> Router {
-    router.layer(middleware::from_fn(guard))
+    let router = router.layer(middleware::from_fn(guard));
+    router.layer(middleware::from_fn(crate::metrics::request))
 }
 
 /// Who looks at a page; who has not signed in is asked to.

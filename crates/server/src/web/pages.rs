@@ -72,32 +72,15 @@ async fn fleet_of(service: &Service, caller: &Caller) -> Result<Vec<OrgRow>, Pro
         if !caller.sees(&org.name) {
             continue;
         }
-        let last = |kind: Option<&str>, state: JobState| {
-            let filter = Filter {
-                org: Some(OrgName::new(&org.name)),
-                kind: kind.map(str::to_owned),
-                state: Some(state),
-                before: None,
-                limit: 1,
-            };
-            async move {
-                service
-                    .desk()
-                    .jobs(&filter)
-                    .await
-                    .map(|jobs| jobs.into_iter().next())
-            }
+        let running = Filter {
+            org: Some(OrgName::new(&org.name)),
+            state: Some(JobState::Running),
+            limit: 1,
+            ..Filter::default()
         };
-        let drift = last(Some("drift"), JobState::Completed).await?.map(|job| {
-            let result: Value = job
-                .result
-                .and_then(|result| serde_json::from_str(&result).ok())
-                .unwrap_or_default();
-            (job.id, result["drifted"].as_u64().unwrap_or_default())
-        });
-        let job = last(None, JobState::Running).await?;
+        let job = service.desk().jobs(&running).await?.into_iter().next();
         rows.push(OrgRow {
-            drift,
+            drift: service.last_drift(&org.name).await?,
             job: job.map(|job| (job.id, job.kind)),
             view: service.view_org(org.clone()).await?,
         });

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
 use futures::future::BoxFuture;
-use orgsmith_client::Endpoint;
+use orgsmith_client::{Endpoint, post_json};
 use orgsmith_core::id::RunId;
+use orgsmith_core::secret::Secret;
+use orgsmith_engine::chain;
 use orgsmith_server::work::{Calls, Done, Errand, Org, Work};
 use orgsmith_server::{Carry, Selected, Task};
 use orgsmith_store::state::{RunStatus, State};
@@ -37,7 +40,12 @@ pub(super) struct Office {
     pub(super) keys: Arc<KeyRing>,
     pub(super) state: Arc<dyn State>,
     pub(super) clients: Clients,
+    /// The URL of whoever is told of failures.
+    pub(super) alerts: Option<Secret>,
 }
+
+/// How long whoever is alerted is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Work for Office {
     fn orgs(&self) -> Vec<Org> {
@@ -73,6 +81,16 @@ impl Work for Office {
             throttled: stats.as_ref().map_or(0, |stats| stats.rate_limited),
             quota_per_minute: quota,
         }
+    }
+
+    fn alert(&self, text: String) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let Some(url) = &self.alerts else { return };
+            let body = json!({ "text": text });
+            if let Err(error) = post_json(url.expose(), &body, PATIENCE).await {
+                tracing::warn!(error = chain(&error), "nobody could be alerted");
+            }
+        })
     }
 
     fn perform(&self, errand: Errand) -> BoxFuture<'static, Done> {

@@ -19,6 +19,7 @@ use crate::config::StatePlace;
 use crate::error::{Exit, Failure};
 use crate::output::{BOLD, CYAN, styled};
 use crate::owner;
+use crate::secrets;
 use crate::session::{Clients, Session, open_database};
 
 /// Offers everything over HTTP: jobs, plans, runs, and a dashboard.
@@ -72,8 +73,10 @@ impl Serve {
                 ))?;
             }
         }
-        if !address.ip().is_loopback() {
-            out.warn("requests come in unencrypted; put a proxy with TLS in front");
+        if !address.ip().is_loopback() && !session.config.project.service.tls {
+            out.warn(
+                "requests come in unencrypted; put a proxy with TLS in front, and set `service: {tls: true}`",
+            );
         }
         out.say("Until Ctrl-C.");
         let stop = Stop::default();
@@ -148,7 +151,18 @@ async fn service(session: &Session<'_>) -> anyhow::Result<Service> {
         // Refused above.
         StatePlace::Objects(_) => return Err(Failure::Usage("no database".to_owned()).into()),
     };
+    let settings = &session.config.project.service;
+    let alerts = match &settings.alerts {
+        Some(name) => Some(secrets::find(name, session).await?.ok_or_else(|| {
+            let variable = secrets::variable(name);
+            Failure::Usage(format!(
+                "the secret {name} of `alerts:` has no value; {variable} may hold it"
+            ))
+        })?),
+        None => None,
+    };
     let office = Office {
+        alerts,
         config: session.config.clone(),
         keys: session.keys.clone(),
         state: database.clone(),
@@ -161,8 +175,8 @@ async fn service(session: &Session<'_>) -> anyhow::Result<Service> {
         work: Arc::new(office),
         owner: owner::this_process().as_str().to_owned(),
         settings: Settings {
-            approvals: session.config.project.service.approvals,
-            secure_cookies: false,
+            approvals: settings.approvals,
+            secure_cookies: settings.tls,
         },
     }))
 }
