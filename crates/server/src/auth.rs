@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{Extensions, HeaderMap, Method, header};
 use orgsmith_engine::now_ms;
 use orgsmith_store::desk::{Act, Token};
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,18 @@ impl Caller {
         }
     }
 
+    /// Refuses who has a lesser role, or is not for every org.
+    pub(crate) fn may_everywhere(&self, role: Role) -> Result<(), Problem> {
+        self.must_be(role)?;
+        match &self.orgs {
+            None => Ok(()),
+            Some(_) => Err(Problem::forbidden(format!(
+                "the token {:?} is for some orgs only, and this is about all of them",
+                self.name
+            ))),
+        }
+    }
+
     /// Tells whether an org is one of those that the token is for.
     pub(crate) fn sees(&self, org: &str) -> bool {
         match &self.orgs {
@@ -184,6 +196,18 @@ impl Service {
             return Ok(None);
         }
         self.mint("first", Role::Admin, None, None).await.map(Some)
+    }
+
+    /// Finds out who has a token, who may not ask too often, nor guess.
+    pub(crate) async fn let_in(&self, secret: &str, from: &Extensions) -> Result<Caller, Problem> {
+        match self.who(secret).await {
+            Ok(caller) => self.limits().asked(&caller.name).map(|()| caller),
+            Err(problem) if problem.status == 401 => {
+                self.limits().guessed(from)?;
+                Err(problem)
+            }
+            Err(problem) => Err(problem),
+        }
     }
 
     /// Finds out who has a token.
@@ -281,9 +305,9 @@ impl FromRequestParts<Service> for Caller {
             if !looks && is_foreign(&parts.headers) {
                 return Err(Problem::forbidden("the request comes from another site"));
             }
-            return service.who(token).await;
+            return service.let_in(token, &parts.extensions).await;
         };
-        service.who(token).await
+        service.let_in(token, &parts.extensions).await
     }
 }
 

@@ -9,6 +9,7 @@ mod api;
 mod auth;
 pub mod dispatch;
 mod file;
+mod limits;
 mod metrics;
 mod problem;
 mod progress;
@@ -26,6 +27,7 @@ pub use service::{Parts, Service, Settings};
 pub use task::{Carry, Selected, Task};
 
 use std::io;
+use std::net::SocketAddr;
 
 use orgsmith_engine::Stop;
 use tokio::net::TcpListener;
@@ -39,6 +41,7 @@ impl Service {
         let router = api::router().merge(web::router());
         let router = web::guarded(router.with_state(self.clone()));
         metrics::begin();
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, router)
             .with_graceful_shutdown(async move { stop.asked().await })
             .await

@@ -15,6 +15,9 @@ pub struct Problem {
     pub title: String,
     /// What happened, and what to do about it.
     pub detail: String,
+    /// After how many seconds it may be asked again.
+    #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -23,6 +26,7 @@ impl Problem {
             status: status.as_u16(),
             title: status.canonical_reason().unwrap_or("error").to_owned(),
             detail: detail.into(),
+            retry_after: None,
         }
     }
 
@@ -68,6 +72,9 @@ impl IntoResponse for Problem {
             header::CONTENT_TYPE,
             header::HeaderValue::from_static("application/problem+json"),
         );
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
         if self.status == 401 {
             headers.insert(
                 header::WWW_AUTHENTICATE,

@@ -10,6 +10,7 @@ use orgsmith_store::state::State;
 use uuid::Uuid;
 
 use crate::dispatch::Dispatcher;
+use crate::limits::Limits;
 use crate::metrics;
 use crate::problem::Problem;
 use crate::task::Task;
@@ -19,6 +20,7 @@ use crate::work::{Org, Work};
 #[derive(Clone)]
 pub struct Service {
     parts: Arc<Parts>,
+    limits: Arc<Limits>,
 }
 
 /// What a service is made of.
@@ -52,7 +54,12 @@ impl Service {
     pub fn new(parts: Parts) -> Self {
         Self {
             parts: Arc::new(parts),
+            limits: Arc::default(),
         }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(crate) fn desk(&self) -> &Desk {

@@ -310,6 +310,129 @@ fn nobody_gets_in_without_a_token_and_the_first_is_shown_once() {
 }
 
 #[test]
+fn every_route_is_closed_to_lesser_roles_and_to_other_orgs() {
+    let lab = Lab::new();
+    let mut service = Serving::start(&lab, &[]);
+    let export = service.ask(service.post("/api/v2/orgs/gold/export", &json!({})));
+    service.end(&export);
+    let job = export.rsplit('/').next().expect("an id").to_owned();
+    let mint = |name: &str, role: &str, orgs: Value| {
+        let asked = json!({"name": name, "role": role, "orgs": orgs});
+        let made = service
+            .post("/api/v2/tokens", &asked)
+            .send()
+            .expect("an answer");
+        json_of(made)["token"].as_str().expect("a token").to_owned()
+    };
+    let viewer = mint("viewer", "viewer", Value::Null);
+    let elsewhere = mint("elsewhere", "admin", json!(["emea-*"]));
+    let clone = json!({"name": "tenant", "sourceOrgId": "gold"});
+    // Each route that does something, with a body that is in order, and what it answers to a viewer and to
+    // an admin of other orgs; a route that is not here fails the test.
+    let acts: [(&str, &str, Value, u16, u16); 9] = [
+        ("post", "/api/v2/orgs", clone, 403, 403),
+        ("post", "/api/v2/orgs/{org}/export", json!({}), 403, 403),
+        ("post", "/api/v2/orgs/{org}/import", Value::Null, 403, 403),
+        (
+            "post",
+            "/api/v2/jobs",
+            json!({"task": {"kind": "verify", "org": "gold"}}),
+            403,
+            403,
+        ),
+        ("post", "/api/v2/jobs/{job}/cancel", json!({}), 403, 404),
+        (
+            "post",
+            "/api/v2/plans",
+            json!({"source": "gold", "org": "tenant"}),
+            403,
+            403,
+        ),
+        (
+            "post",
+            "/api/v2/plans/{job}/approve",
+            json!({"digest": "x"}),
+            404,
+            404,
+        ),
+        ("post", "/api/v2/plans/{job}/apply", json!({}), 404, 404),
+        (
+            "post",
+            "/api/v2/tokens",
+            json!({"name": "x", "role": "admin"}),
+            403,
+            403,
+        ),
+    ];
+    let described: Value = json_of(service.get("/api/openapi.json").send().expect("an answer"));
+    for (path, methods) in described["paths"].as_object().expect("paths") {
+        for method in methods.as_object().expect("methods").keys() {
+            let place = path.replace("{org}", "gold").replace("{job}", &job);
+            let place = place
+                .replace("{name}", "bundle.zip")
+                .replace("{run}", "x")
+                .replace("{token}", "x");
+            let known = acts
+                .iter()
+                .find(|(verb, route, ..)| verb == method && route == path);
+            let url = format!("{}{place}", service.url);
+            let ask = |token: &str| {
+                let verb: reqwest::Method = method.to_uppercase().parse().expect("a method");
+                let mut request = service.client.request(verb, &url).bearer_auth(token);
+                match known {
+                    Some((_, _, Value::Null, ..)) => {
+                        let part = multipart::Part::bytes(b"PK".to_vec()).file_name("bundle.zip");
+                        request = request.multipart(multipart::Form::new().part("bundle", part));
+                    }
+                    Some((_, _, body, ..)) => request = request.json(body),
+                    None => {}
+                }
+                request.send().expect("an answer")
+            };
+            match (method.as_str(), known) {
+                ("get", _) => {
+                    let answer = ask(&elsewhere);
+                    let (status, text) =
+                        (answer.status().as_u16(), answer.text().unwrap_or_default());
+                    let listed =
+                        status == 200 && !text.contains("gold") && !text.contains("tenant");
+                    assert!(
+                        listed || matches!(status, 403 | 404),
+                        "{path}: {status} {text}"
+                    );
+                }
+                ("delete", _) => assert_eq!(ask(&viewer).status(), 403, "{path}"),
+                (_, Some((.., of_viewer, of_elsewhere))) => {
+                    assert_eq!(ask(&viewer).status().as_u16(), *of_viewer, "{path}");
+                    assert_eq!(ask(&elsewhere).status().as_u16(), *of_elsewhere, "{path}");
+                }
+                _ => panic!("{method} {path} is not tested"),
+            }
+        }
+    }
+    // Who guesses tokens is kept from guessing on, and who has one is not.
+    service.token = "orgsmith_guess".to_owned();
+    let mut statuses = (0..40).map(|_| {
+        service
+            .get("/api/v2/orgs")
+            .send()
+            .expect("an answer")
+            .status()
+    });
+    assert!(statuses.any(|status| status == 429));
+    service.token = viewer;
+    assert_eq!(
+        service
+            .get("/api/v2/orgs")
+            .send()
+            .expect("an answer")
+            .status(),
+        200
+    );
+    service.stop();
+}
+
+#[test]
 fn a_service_that_is_killed_goes_on_where_it_was() {
     let lab = Lab::new();
     for number in 0..30 {

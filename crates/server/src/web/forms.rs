@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -241,6 +241,7 @@ pub(super) async fn login_page(Query(Whither { to }): Query<Whither>) -> Respons
 pub(super) async fn login(
     State(service): State<Service>,
     headers: HeaderMap,
+    extensions: Extensions,
     body: String,
 ) -> Response {
     let fields = Fields::read(&body);
@@ -249,7 +250,7 @@ pub(super) async fn login(
         return Problem::forbidden("the request comes from another site").into_response();
     }
     let token = fields.one("token").unwrap_or_default();
-    match service.who(&token).await {
+    match service.let_in(&token, &extensions).await {
         Ok(Caller { name, .. }) => {
             tracing::info!(name, "signed in");
             let secure = if service.settings().secure_cookies {
