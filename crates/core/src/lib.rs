@@ -7,6 +7,7 @@
 
 pub mod bundle;
 pub mod catalogue;
+pub mod changes;
 pub mod checks;
 pub mod compare;
 pub mod components;

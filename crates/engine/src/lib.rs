@@ -6,6 +6,7 @@
 //! sent again blindly. Everything that happens is told as an [`Event`].
 
 mod chain;
+pub mod changes;
 pub mod collect;
 mod events;
 mod execute;

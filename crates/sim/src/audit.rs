@@ -1,4 +1,7 @@
 //! Audits: who changed what, written with every write.
+//!
+//! Services and entities are spelled as the SDK lists them for the audit topic. What that list does
+//! not have, such as divisions, is not audited here: nobody can rely on it.
 
 use serde_json::{Map, Value, json};
 
@@ -35,11 +38,18 @@ pub(crate) fn note(
     name: &str,
     changes: Vec<Value>,
 ) {
+    // Of some things no audit speaks.
+    if service.is_empty() {
+        return;
+    }
     let mut audit = Map::new();
     audit.insert("id".into(), cx.org.new_id().into());
     audit.insert("userHomeOrgId".into(), cx.org.id.clone().into());
     if let Caller::Client { id, .. } = &cx.caller {
         audit.insert("client".into(), json!({"id": id}));
+        if let Some(user) = cx.org.user_of(id) {
+            audit.insert("user".into(), json!({"id": user}));
+        }
     }
     audit.insert("serviceName".into(), service.into());
     audit.insert("level".into(), "USER".into());

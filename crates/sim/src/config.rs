@@ -148,6 +148,9 @@ pub struct ClientSpec {
     /// The names of the divisions it may act in; all when not given.
     #[serde(default)]
     pub divisions: Option<Vec<String>>,
+    /// The e-mail address of the user who is signed in with it, as audits then say.
+    #[serde(default)]
+    pub user: Option<String>,
 }
 
 impl ClientSpec {
@@ -158,6 +161,7 @@ impl ClientSpec {
             secret: secret.to_owned(),
             permissions: Self::everything(),
             divisions: None,
+            user: None,
         }
     }
 
@@ -173,6 +177,12 @@ impl ClientSpec {
         self
     }
 
+    /// Lets a user be signed in with the client.
+    pub fn user(mut self, email: &str) -> Self {
+        self.user = Some(email.to_owned());
+        self
+    }
+
     fn everything() -> Vec<String> {
         vec!["*".to_owned()]
     }
@@ -184,6 +194,7 @@ impl fmt::Debug for ClientSpec {
             .field("id", &self.id)
             .field("permissions", &self.permissions)
             .field("divisions", &self.divisions)
+            .field("user", &self.user)
             .finish_non_exhaustive()
     }
 }

@@ -35,7 +35,7 @@ pub(crate) struct Kind {
     pub(crate) parent: Option<&'static str>,
     /// The field of a create that becomes the id, such as the name of an e-mail domain.
     pub(crate) id_from: Option<&'static str>,
-    /// The service and the entity type of its audits.
+    /// The service and the entity type of its audits; empty where there are none.
     pub(crate) audit: (&'static str, &'static str),
     /// The fields that no two objects share, ignoring case.
     pub(crate) key: &'static [&'static str],

@@ -186,7 +186,7 @@ impl Registry {
             let kind: &'static Kind = Box::leak(Box::new(Kind {
                 name: collection,
                 path: collection,
-                audit: ("Fallback", "Object"),
+                audit: ("", ""),
                 key: &[],
                 style: match list.query("pageNumber") {
                     Some(_) => Style::Offset,

@@ -17,7 +17,7 @@ type Check = fn(&mut Cx<'_>, &mut Fields) -> Result<(), Refusal>;
 pub(crate) struct Single {
     /// Its path.
     pub(crate) path: &'static str,
-    /// The service and the entity type of its audits.
+    /// The service and the entity type of its audits; empty where there are none.
     pub(crate) audit: (&'static str, &'static str),
     /// What it says in a new org; nothing where it is 404 until it is written.
     pub(crate) at_first: Option<&'static str>,

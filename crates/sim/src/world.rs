@@ -112,6 +112,15 @@ impl Org {
         }
     }
 
+    /// Gives the id of the person that a client is signed in as.
+    pub(crate) fn user_of(&self, client: &str) -> Option<&str> {
+        let mut clients = self.spec.clients.iter();
+        let email = clients.find(|spec| spec.id == client)?.user.as_deref()?;
+        let mut users = self.store.all("user");
+        let user = users.find(|user| user.text("email").eq_ignore_ascii_case(email))?;
+        Some(&user.id)
+    }
+
     /// Gives the id of the home division.
     pub(crate) fn home_division(&self) -> &str {
         self.store

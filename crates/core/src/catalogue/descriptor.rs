@@ -238,6 +238,14 @@ pub struct Descriptor {
     /// Facts for people: what does not travel, and why.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// What the org's audits call its objects and what belongs to them, as `service/entity`; the id
+    /// of such an entity is the object's. Where an entity has been seen in two services, both stand
+    /// here. Without any, only reading the kind again tells of its changes.
+    #[serde(default)]
+    pub audit: Vec<Audited>,
+    /// Notification topics that tell of its changes; `{id}` stands for the object's.
+    #[serde(default)]
+    pub topics: Vec<String>,
     /// Fields that are read though they are not managed, such as where a file lies; to these come
     /// those that other kinds look at: the groups of a user tell the members of a group.
     #[serde(default)]
@@ -246,6 +254,36 @@ pub struct Descriptor {
 
 fn id_field() -> String {
     "id".to_owned()
+}
+
+/// A service and a type of entity, as audits spell them: `ContactCenter/Queue`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Audited {
+    /// The service.
+    pub service: String,
+    /// The type of entity.
+    pub entity: String,
+}
+
+impl TryFrom<String> for Audited {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((service, entity)) if !service.is_empty() && !entity.is_empty() => Ok(Self {
+                service: service.to_owned(),
+                entity: entity.to_owned(),
+            }),
+            _ => Err(format!("{text:?} is not of the form service/entity")),
+        }
+    }
+}
+
+impl From<Audited> for String {
+    fn from(audited: Audited) -> Self {
+        format!("{}/{}", audited.service, audited.entity)
+    }
 }
 
 /// What an object lives in, such as the domain of an e-mail route.

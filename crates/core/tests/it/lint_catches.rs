@@ -855,3 +855,30 @@ fn rows_that_stand_nowhere() {
         ),
     ]);
 }
+
+#[test]
+fn an_audit_or_a_topic_that_nobody_sends() {
+    catches(&[
+        (
+            "flow",
+            "\"Architect/Flow\"",
+            "\"Architects/Flow\"",
+            "audit Architects/Flow",
+            "no service of the audits has this name",
+        ),
+        (
+            "flow",
+            "\"Architect/Flow\"",
+            "\"Architect/Flows\"",
+            "audit Architect/Flows",
+            "no entity of the audits has this name",
+        ),
+        (
+            "flow",
+            "\"v2.flows.{id}\"",
+            "\"v2.flows\"",
+            "topics v2.flows",
+            "a topic names one object by {id}",
+        ),
+    ]);
+}

@@ -1,6 +1,7 @@
 //! The engine against the simulator.
 
 mod blueprints;
+mod changes;
 mod clone;
 mod crash;
 mod credentials;

@@ -13,7 +13,7 @@ use crate::world::Org;
 const KINDS: &[Kind] = &[Kind {
     name: "summary_setting",
     path: "/api/v2/conversations/summaries/settings",
-    audit: ("AIStudio", "SummarySetting"),
+    audit: ("", ""),
     duplicate: (409, "general.conflict"),
     refs: &[Ref::to("integrationId", "integration")],
     filters: &[

@@ -23,7 +23,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "division",
         path: "/api/v2/authorization/divisions",
-        audit: ("PeoplePermissions", "Division"),
+        audit: ("", ""),
         duplicate: (409, "general.conflict"),
         deletion: Deletion {
             in_use: Some((400, "bad.request")),

@@ -17,7 +17,7 @@ const PLANS: &str = "/api/v2/casemanagement/caseplans";
 const KINDS: &[Kind] = &[Kind {
     name: "caseplan",
     path: PLANS,
-    audit: ("CaseManagement", "Caseplan"),
+    audit: ("", ""),
     duplicate: (409, "general.conflict"),
     style: Style::Cursor,
     max_page: 200,

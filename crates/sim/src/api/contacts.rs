@@ -26,7 +26,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "external_source",
         path: "/api/v2/externalcontacts/externalsources",
-        audit: ("ExternalContacts", "ExternalSource"),
+        audit: ("", ""),
         duplicate: (409, "general.conflict"),
         style: Style::Cursor,
         filters: &[("active", Filter::Exact("active"))],
@@ -36,7 +36,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "external_organization",
         path: "/api/v2/externalcontacts/organizations",
-        audit: ("ExternalContacts", "ExternalOrganization"),
+        audit: ("ExternalContacts", "ExternalOrg"),
         refs: &[Ref::to("externalIds[].externalSource", "external_source")],
         check: Some(check_numbers),
         ..CONTACTS

@@ -14,7 +14,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "email_domain",
         path: "/api/v2/routing/email/domains",
-        audit: ("ContactCenter", "InboundDomain"),
+        audit: ("Emails", "InboundDomain"),
         key: &["id"],
         id_from: Some("id"),
         duplicate: (400, "postino.domain.exists"),
@@ -38,7 +38,7 @@ const KINDS: &[Kind] = &[
         name: "email_route",
         path: "/api/v2/routing/email/domains/{domainName}/routes",
         parent: Some("email_domain"),
-        audit: ("ContactCenter", "InboundRoute"),
+        audit: ("Emails", "InboundRoute"),
         key: &["pattern"],
         duplicate: (400, "postino.route.pattern.exists"),
         refs: &[
@@ -63,7 +63,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "sms_address",
         path: "/api/v2/routing/sms/addresses",
-        audit: ("ContactCenter", "SmsAddress"),
+        audit: ("", ""),
         key: &[],
         write_only: &["autoCorrectAddress"],
         view: Some(view_address),

@@ -14,7 +14,7 @@ use crate::store::{Fields, Object, text};
 const KINDS: &[Kind] = &[Kind {
     name: "greeting",
     path: "/api/v2/greetings",
-    audit: ("Directory", "Greeting"),
+    audit: ("", ""),
     key: &[],
     optional: &["owner", "owner/id"],
     fixed: &["owner", "ownerType"],

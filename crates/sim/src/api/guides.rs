@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::audit;
 use crate::clock::spell;
 use crate::crud::body_fields;
 use crate::cx::Cx;
@@ -20,7 +19,7 @@ const PUBLISH: &str = "guide.publish";
 const KINDS: &[Kind] = &[Kind {
     name: "guide",
     path: GUIDES,
-    audit: ("AIStudio", "Guide"),
+    audit: ("", ""),
     duplicate: (409, "general.conflict"),
     filters: &[
         ("nameContains", Filter::Contains("name")),
@@ -111,14 +110,6 @@ fn new_version(cx: &mut Cx<'_>, req: &Req) -> Answer {
     if let Some(Value::Array(versions)) = stored(cx, &id) {
         versions.push(version.clone());
     }
-    audit::note(
-        cx,
-        ("AIStudio", "GuideVersion"),
-        "Create",
-        &id,
-        "",
-        Vec::new(),
-    );
     cx.touched = Some(id);
     Ok(Reply::ok(version))
 }
@@ -189,14 +180,6 @@ fn publish_version(cx: &mut Cx<'_>, details: &Value, _: &str) -> Value {
     {
         fields.insert("status".into(), json!("Published"));
     }
-    audit::note(
-        cx,
-        ("AIStudio", "GuideVersion"),
-        "Publish",
-        &guide,
-        "",
-        Vec::new(),
-    );
     json!({"status": "Succeeded"})
 }
 

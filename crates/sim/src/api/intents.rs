@@ -10,7 +10,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "intent_category",
         path: "/api/v2/intents/categories",
-        audit: ("ExternalContacts", "IntentCategory"),
+        audit: ("", ""),
         duplicate: (409, "general.conflict"),
         filters: &[("queryValue", Filter::Contains("name"))],
         ..Kind::PLAIN
@@ -18,7 +18,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "customer_intent",
         path: "/api/v2/intents/customerintents",
-        audit: ("ExternalContacts", "CustomerIntent"),
+        audit: ("", ""),
         duplicate: (409, "general.conflict"),
         refs: &[Ref::to("category", "intent_category")],
         filters: &[

@@ -46,7 +46,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "journey_outcome_predictor",
         path: "/api/v2/journey/outcomes/predictors",
-        audit: ("PredictiveEngagement", "OutcomePredictor"),
+        audit: ("", ""),
         key: &["outcome"],
         duplicate: (409, "general.conflict"),
         style: Style::Whole,

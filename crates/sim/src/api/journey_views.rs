@@ -17,7 +17,7 @@ const VIEWS: &str = "/api/v2/journey/views";
 const KINDS: &[Kind] = &[Kind {
     name: "journey_view",
     path: VIEWS,
-    audit: ("PredictiveEngagement", "JourneyView"),
+    audit: ("JourneyAnalytics", "JourneyView"),
     duplicate: (409, "general.conflict"),
     filters: &[("nameOrCreatedBy", Filter::Contains("name"))],
     server: &["version"],

@@ -52,7 +52,7 @@ const KINDS: &[Kind] = &[
         name: "knowledge_category",
         path: "/api/v2/knowledge/knowledgebases/{knowledgeBaseId}/categories",
         parent: Some("knowledge_base"),
-        audit: ("Knowledge", "Category"),
+        audit: ("Knowledge", "KnowledgeCategory"),
         refs: &[Ref::to("parentCategory", "knowledge_category")],
         filters: &[
             ("parentId", Filter::Reference("parentCategory")),
@@ -68,7 +68,7 @@ const KINDS: &[Kind] = &[
         name: "knowledge_label",
         path: "/api/v2/knowledge/knowledgebases/{knowledgeBaseId}/labels",
         parent: Some("knowledge_base"),
-        audit: ("Knowledge", "Label"),
+        audit: ("Knowledge", "KnowledgeLabel"),
         filters: &[("includeDocumentCount", Filter::Ignored)],
         deletion: SHOWN_ONCE_MORE,
         ..KNOWLEDGE
@@ -77,7 +77,7 @@ const KINDS: &[Kind] = &[
         name: "knowledge_document",
         path: "/api/v2/knowledge/knowledgebases/{knowledgeBaseId}/documents",
         parent: Some("knowledge_base"),
-        audit: ("Knowledge", "Document"),
+        audit: ("Knowledge", "KnowledgeDocument"),
         key: &[],
         refs: &[
             Ref::to("category", "knowledge_category"),
@@ -98,7 +98,7 @@ const KINDS: &[Kind] = &[
         name: "knowledge_variation",
         path: "/api/v2/knowledge/knowledgebases/{knowledgeBaseId}/documents/{documentId}/variations",
         parent: Some("knowledge_document"),
-        audit: ("Knowledge", "DocumentVariation"),
+        audit: ("Knowledge", "KnowledgeDocumentVariation"),
         key: &[],
         filters: &[("documentState", Filter::Ignored)],
         defaults: r#"{"priority": 1}"#,
@@ -358,7 +358,7 @@ fn publish(cx: &mut Cx<'_>, req: &Req) -> Answer {
     cx.replace(kind("knowledge_document"), &id, fields);
     audit::note(
         cx,
-        ("Knowledge", "Document"),
+        ("Knowledge", "KnowledgeDocument"),
         "Publish",
         &id,
         "",

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::audit;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
 use crate::page::hundreds;
@@ -64,15 +63,15 @@ fn create(cx: &mut Cx<'_>, req: &Req) -> Answer {
             "The flow has a log level already.",
         ));
     }
-    keep(cx, req, "Create")
+    keep(cx, req)
 }
 
 fn replace(cx: &mut Cx<'_>, req: &Req) -> Answer {
     find(cx, req.param("flowId"))?;
-    keep(cx, req, "Update")
+    keep(cx, req)
 }
 
-fn keep(cx: &mut Cx<'_>, req: &Req, action: &str) -> Answer {
+fn keep(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let id = req.param("flowId").to_owned();
     cx.find("flow", &id)?;
     let mut level = req.body["logLevelCharacteristics"].clone();
@@ -100,7 +99,7 @@ fn keep(cx: &mut Cx<'_>, req: &Req, action: &str) -> Answer {
     if let Some(fields) = cx.org.store.fields_mut("flow", &id) {
         fields.insert(KEPT.into(), level);
     }
-    note(cx, &id, action);
+    cx.touched = Some(id.clone());
     find(cx, &id).map(|flow| Reply::ok(shown(flow)))
 }
 
@@ -110,18 +109,6 @@ fn delete(cx: &mut Cx<'_>, req: &Req) -> Answer {
     if let Some(fields) = cx.org.store.fields_mut("flow", &id) {
         fields.remove(KEPT);
     }
-    note(cx, &id, "Delete");
+    cx.touched = Some(id);
     Ok(Reply::empty(204))
-}
-
-fn note(cx: &mut Cx<'_>, id: &str, action: &str) {
-    audit::note(
-        cx,
-        ("Architect", "FlowLogLevel"),
-        action,
-        id,
-        "",
-        Vec::new(),
-    );
-    cx.touched = Some(id.to_owned());
 }

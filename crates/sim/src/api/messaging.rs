@@ -13,7 +13,7 @@ use crate::store::{Fields, text};
 
 const MESSAGING: Kind = Kind {
     name: "",
-    audit: ("Messaging", "Integration"),
+    audit: ("", ""),
     duplicate: (409, "general.conflict"),
     refs: &[
         Ref::to("supportedContent", "supported_content"),
@@ -32,7 +32,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "messaging_setting",
         path: "/api/v2/conversations/messaging/settings",
-        audit: ("Messaging", "MessagingSetting"),
+        audit: ("", ""),
         duplicate: (409, "general.conflict"),
         version: Version::Text,
         defaults: r#"{"content": {"story": {"mention": {"inbound": "Disabled"}, "reply": {"inbound": "Disabled"}}},
@@ -189,7 +189,10 @@ fn set_default(cx: &mut Cx<'_>, req: &Req) -> Answer {
         )));
     }
     cx.org.singles.insert(path, json!({"id": id}));
-    audit::note(cx, ("Messaging", "Default"), "Update", &id, "", Vec::new());
+    if path != DEFAULT_SETTING {
+        let entity = ("Messaging", "ConversationDefaultSupportedContent");
+        audit::note(cx, entity, "Update", &id, "", Vec::new());
+    }
     Ok(Reply::ok(cx.show(kind, &id)))
 }
 

@@ -12,7 +12,7 @@ use crate::world::Org;
 const KINDS: &[Kind] = &[Kind {
     name: "external_metric",
     path: "/api/v2/employeeperformance/externalmetrics/definitions",
-    audit: ("EmployeePerformance", "ExternalMetricDefinition"),
+    audit: ("EmployeePerformance", "ExternalMetricsDefinition"),
     duplicate: (409, "general.conflict"),
     fixed: &["unit", "unitDefinition"],
     defaults: r#"{"retentionMonths": 13}"#,

@@ -16,7 +16,7 @@ use crate::world::Org;
 const KINDS: &[Kind] = &[Kind {
     name: "presence_definition",
     path: "/api/v2/presence/definitions",
-    audit: ("Presence", "OrganizationPresenceDefinition"),
+    audit: ("", ""),
     key: &[],
     style: Style::Whole,
     any_filter: true,

@@ -16,7 +16,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "response_library",
         path: "/api/v2/responsemanagement/libraries",
-        audit: ("ResponseManagement", "Library"),
+        audit: ("ResponseManagement", "ResponseLibrary"),
         duplicate: (409, "general.conflict"),
         version: Version::Number,
         division: Division::Object,

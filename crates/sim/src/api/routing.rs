@@ -23,7 +23,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "skill",
         path: "/api/v2/routing/skills",
-        audit: ("ContactCenter", "RoutingSkill"),
+        audit: ("Routing", "RoutingSkill"),
         duplicate: (409, "general.conflict"),
         version: Version::Text,
         division: Division::Movable,
@@ -39,7 +39,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "language",
         path: "/api/v2/routing/languages",
-        audit: ("ContactCenter", "RoutingLanguage"),
+        audit: ("Routing", "RoutingLanguage"),
         duplicate: (409, "general.conflict"),
         version: Version::Text,
         state: true,
@@ -59,7 +59,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "skill_group",
         path: "/api/v2/routing/skillgroups",
-        audit: ("ContactCenter", "SkillGroupDefinition"),
+        audit: ("Groups", "SkillGroup"),
         duplicate: (409, "general.conflict"),
         division: Division::Movable,
         style: Style::Cursor,
@@ -83,7 +83,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "utilization_label",
         path: "/api/v2/routing/utilization/labels",
-        audit: ("ContactCenter", "UtilizationLabel"),
+        audit: ("ContactCenter", "RoutingUtilizationTag"),
         duplicate: (409, "general.conflict"),
         filters: &[("name", Filter::Wildcard("name"))],
         deletion: Deletion {
@@ -271,14 +271,7 @@ fn set_member_divisions(cx: &mut Cx<'_>, req: &Req) -> Answer {
         fields.insert("$memberDivisions".into(), json!(ids));
     }
     cx.touched = Some(id.clone());
-    audit::note(
-        cx,
-        ("ContactCenter", "SkillGroupDefinition"),
-        "Update",
-        &id,
-        "",
-        Vec::new(),
-    );
+    audit::note(cx, ("Groups", "SkillGroup"), "Update", &id, "", Vec::new());
     Ok(Reply::empty(204))
 }
 

@@ -20,7 +20,7 @@ pub(crate) const UPLOAD: &str = "/uploads/v2/scripter";
 const KINDS: &[Kind] = &[Kind {
     name: "script",
     path: "/api/v2/scripts",
-    audit: ("Scripter", "Script"),
+    audit: ("Scripter", "ComposerScript"),
     key: &[],
     division: Division::Object,
     max_page: 500,
@@ -98,7 +98,14 @@ fn publish(cx: &mut Cx<'_>, req: &Req) -> Answer {
     if let Some(fields) = cx.org.store.fields_mut("script", &id) {
         fields.insert("publishedDate".into(), now.into());
     }
-    audit::note(cx, ("Scripter", "Script"), "Publish", &id, "", Vec::new());
+    audit::note(
+        cx,
+        ("Scripter", "ComposerScript"),
+        "Publish",
+        &id,
+        "",
+        Vec::new(),
+    );
     Ok(Reply::ok(cx.show("script", &id)))
 }
 

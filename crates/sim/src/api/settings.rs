@@ -9,7 +9,7 @@ use crate::single::Single;
 use crate::store::{Fields, text};
 
 const PROVIDER: Single = Single {
-    audit: ("Directory", "IdentityProvider"),
+    audit: ("PeoplePermissions", "IdentityProvider"),
     at_first: None,
     check: Some(check_provider),
     ..Single::PLAIN
@@ -18,19 +18,19 @@ const PROVIDER: Single = Single {
 const SINGLES: &[Single] = &[
     Single {
         path: "/api/v2/routing/settings",
-        audit: ("ContactCenter", "RoutingSettings"),
+        audit: ("", ""),
         at_first: Some(r#"{"resetAgentScoreOnPresenceChange": false}"#),
         ..Single::PLAIN
     },
     Single {
         path: "/api/v2/routing/settings/contactcenter",
-        audit: ("ContactCenter", "RoutingSettings"),
+        audit: ("", ""),
         at_first: Some(r#"{"removeSkillsFromBlindTransfer": false}"#),
         ..Single::PLAIN
     },
     Single {
         path: "/api/v2/routing/settings/transcription",
-        audit: ("ContactCenter", "TranscriptionSettings"),
+        audit: ("SpeechAndTextAnalytics", "TranscriptionSettings"),
         at_first: Some(
             r#"{"transcription": "Disabled", "transcriptionConfidenceThreshold": 0,
                 "lowLatencyTranscriptionEnabled": false, "contentSearchEnabled": false,
@@ -40,7 +40,7 @@ const SINGLES: &[Single] = &[
     },
     Single {
         path: "/api/v2/organizations/authentication/settings",
-        audit: ("Directory", "OrganizationAuthSettings"),
+        audit: ("PeoplePermissions", "AuthOrganization"),
         at_first: Some(
             r#"{"multifactorAuthenticationRequired": false, "domainAllowlistEnabled": false,
                 "domainAllowlist": [], "ipAddressAllowlist": [], "universalLogout": false,
@@ -54,7 +54,7 @@ const SINGLES: &[Single] = &[
     },
     Single {
         path: "/api/v2/tokens/timeout",
-        audit: ("Directory", "TokenTimeout"),
+        audit: ("PeoplePermissions", "AuthOrganization"),
         at_first: Some(r#"{"enableIdleTokenTimeout": false, "idleTokenTimeoutSeconds": 28800}"#),
         check: Some(check_timeout),
         ..Single::PLAIN

@@ -20,7 +20,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "dictionary_term",
         path: "/api/v2/speechandtextanalytics/dictionaryfeedback",
-        audit: ("SpeechAndTextAnalytics", "DictionaryTerm"),
+        audit: ("SpeechAndTextAnalytics", "DictionaryFeedback"),
         key: &["dialect", "transcriptionEngine", "term"],
         duplicate: (409, "general.conflict"),
         style: Style::Cursor,

@@ -33,7 +33,7 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "workitem_schema",
         path: "/api/v2/taskmanagement/workitems/schemas",
-        audit: ("TaskManagement", "WorkitemSchema"),
+        audit: ("", ""),
         version: Version::Number,
         style: Style::Whole,
         defaults: r#"{"enabled": true}"#,
@@ -67,7 +67,7 @@ const KINDS: &[Kind] = &[
         name: "worktype_status",
         path: "/api/v2/taskmanagement/worktypes/{worktypeId}/statuses",
         parent: Some("worktype"),
-        audit: ("TaskManagement", "Worktype"),
+        audit: ("", ""),
         refs: &[
             Ref::to("destinationStatuses[]", "worktype_status").weak(),
             Ref::to("defaultDestinationStatus", "worktype_status").weak(),
@@ -83,14 +83,14 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "worktype_oncreate_rule",
         path: "/api/v2/taskmanagement/worktypes/{worktypeId}/flows/oncreate/rules",
-        audit: ("TaskManagement", "Worktype"),
+        audit: ("", ""),
         defaults: r#"{"type": "OnCreate", "action": {"type": "LaunchFlow"}}"#,
         ..RULE
     },
     Kind {
         name: "worktype_onattributechange_rule",
         path: "/api/v2/taskmanagement/worktypes/{worktypeId}/flows/onattributechange/rules",
-        audit: ("TaskManagement", "Worktype"),
+        audit: ("", ""),
         defaults: r#"{"type": "OnAttributeChange", "action": {"type": "LaunchFlow"}}"#,
         check: Some(check_attribute),
         ..RULE
@@ -98,14 +98,14 @@ const KINDS: &[Kind] = &[
     Kind {
         name: "worktype_datebased_rule",
         path: "/api/v2/taskmanagement/worktypes/{worktypeId}/flows/datebased/rules",
-        audit: ("TaskManagement", "Worktype"),
+        audit: ("", ""),
         defaults: r#"{"type": "Date", "action": {"type": "LaunchFlow"}}"#,
         ..RULE
     },
     Kind {
         name: "workitem",
         path: "/api/v2/taskmanagement/workitems",
-        audit: ("TaskManagement", "Workitem"),
+        audit: ("", ""),
         key: &[],
         refs: &[
             Ref::to("type", "worktype"),

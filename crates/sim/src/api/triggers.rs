@@ -12,7 +12,7 @@ use crate::store::{Fields, text};
 const KINDS: &[Kind] = &[Kind {
     name: "trigger",
     path: "/api/v2/processautomation/triggers",
-    audit: ("Processautomation", "Trigger"),
+    audit: ("Triggers", "Trigger"),
     version: Version::Number,
     refs: &[Ref::to("target.id", "flow")],
     style: Style::Cursor,

@@ -15,7 +15,7 @@ const UNITS: &str = "/api/v2/workforcemanagement/businessunits";
 const KINDS: &[Kind] = &[Kind {
     name: "business_unit",
     path: UNITS,
-    audit: ("WFM", "BusinessUnit"),
+    audit: ("WorkforceManagement", "BusinessUnit"),
     division: Division::Movable,
     style: Style::Whole,
     filters: &[

@@ -11,6 +11,7 @@ mod parts;
 pub mod permissions;
 pub mod place;
 mod shape;
+mod told;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -83,6 +84,7 @@ fn not_carried<'a>() -> Vec<&'a str> {
 pub fn lint(kind: &Descriptor, catalogue: &Catalogue) -> Vec<Finding> {
     let mut lint = Lint::of(kind, catalogue);
     shape::check(&mut lint);
+    told::check(&mut lint);
     calls::check(&mut lint);
     place::check(&mut lint);
     body::check(&mut lint);

@@ -81,7 +81,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         name: "sequence",
         path: "/api/v2/outbound/sequences",
-        audit: ("Outbound", "CampaignSequence"),
+        audit: ("Outbound", "Sequence"),
         refs: &[Ref::to("campaigns[]", "campaign").missing(400, NO_CAMPAIGN)],
         deletion: in_use("referential.integrity.error"),
         defaults: r#"{"currentCampaign": 0, "repeat": false}"#,
@@ -150,7 +150,7 @@ pub(super) const KINDS: &[Kind] = &[
 pub(super) const SINGLES: &[Single] = &[
     Single {
         path: "/api/v2/outbound/settings",
-        audit: ("Outbound", "OutboundSettings"),
+        audit: ("Outbound", "OrganizationSettings"),
         at_first: Some(
             r#"{"name": "outbound settings", "version": 1, "maxCallsPerAgent": 10,
             "maxConfigurableCallsPerAgent": 15, "maxLineUtilization": 1, "abandonSeconds": 2,
