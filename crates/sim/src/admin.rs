@@ -64,11 +64,20 @@ fn decide(state: &mut State, incoming: &Incoming) -> Result<Value, (u16, String)
         ("GET", ["clock"]) => Ok(json!({ "now": crate::clock::spell(state.clock.now()) })),
         ("POST", ["clock"]) => {
             let by = body::<Advance>(incoming)?.advance_ms;
-            state.clock.advance(Duration::from_millis(by));
+            state.advance(Duration::from_millis(by));
             Ok(json!({ "now": crate::clock::spell(state.clock.now()) }))
         }
         ("POST", ["reset"]) => {
             state.reset();
+            Ok(json!({}))
+        }
+        ("DELETE", ["sockets"]) => {
+            let org = query("org");
+            for (name, found) in &mut state.orgs {
+                if org.as_ref().is_none_or(|org| org == name) {
+                    found.events.close();
+                }
+            }
             Ok(json!({}))
         }
         ("DELETE", ["tokens"]) => {

@@ -59,7 +59,12 @@ pub(crate) fn note(
     audit.insert("entityType".into(), entity_type.into());
     audit.insert("status".into(), "SUCCESS".into());
     audit.insert("propertyChanges".into(), changes.into());
-    cx.org.audits.push(audit.into());
+    let audit = Value::Object(audit);
+    // What an org is furnished with is no news to anybody.
+    if !matches!(cx.caller, Caller::Seed) {
+        cx.org.events.tell(&audit, cx.now);
+    }
+    cx.org.audits.push(audit);
 }
 
 fn changes(before: &Fields, after: &Fields, kind: &Kind) -> Vec<Value> {

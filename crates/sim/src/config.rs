@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::ClockMode;
+use crate::events::bridge::Bridge;
 
 /// Describes a simulated world before the first request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,6 +29,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long writes stay unseen.
     pub lags: Vec<Lag>,
+    /// Where the audits are posted to, as events of Amazon EventBridge.
+    pub bridge: Option<Bridge>,
 }
 
 impl Default for Config {
@@ -41,6 +44,7 @@ impl Default for Config {
             strict: false,
             limits: Limits::default(),
             lags: Vec::new(),
+            bridge: None,
         }
     }
 }

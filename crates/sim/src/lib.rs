@@ -25,6 +25,7 @@ mod config;
 mod crud;
 mod cx;
 mod error;
+mod events;
 mod faults;
 mod flowyaml;
 mod generate;
@@ -52,6 +53,7 @@ pub use config::{
     ActionAnswer, Beyond, Billing, ClientSpec, Config, Jobs, Lag, Limits, OrgSpec, Relax, Seats,
     ServiceLimit,
 };
+pub use events::bridge::{Bridge, BridgeReport};
 pub use faults::{FaultAction, FaultRule};
 pub use generate::{Generate, GenerateError, Oddity};
 pub use ledger::Entry;

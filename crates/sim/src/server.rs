@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::admin;
+use crate::events::socket;
 use crate::faults::FaultAction;
 use crate::state::{Incoming, Outgoing, State};
 
@@ -56,7 +57,8 @@ pub(crate) async fn serve(listener: TcpListener, shared: Shared) {
                 connections.spawn(async move {
                     let service = service_fn(move |request| answer(shared.clone(), request));
                     let connection = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service);
+                        .serve_connection(TokioIo::new(stream), service)
+                        .with_upgrades();
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "connection ended early");
                     }
@@ -67,7 +69,26 @@ pub(crate) async fn serve(listener: TcpListener, shared: Shared) {
     }
 }
 
-async fn answer(shared: Shared, request: Request<Received>) -> Result<Response<Body>, Reset> {
+async fn answer(shared: Shared, mut request: Request<Received>) -> Result<Response<Body>, Reset> {
+    let path = request.uri().path();
+    if let Some(channel) = path.strip_prefix(socket::PATH)
+        && let Some(accepted) = socket::accepted(request.headers())
+    {
+        let channel = channel.to_owned();
+        let upgrade = hyper::upgrade::on(&mut request);
+        // It ends with its connection.
+        tokio::spawn(socket::serve(shared, channel, upgrade));
+        let mut outgoing = Outgoing {
+            status: 101,
+            ..Outgoing::default()
+        };
+        outgoing.headers.extend([
+            ("connection", "upgrade".to_owned()),
+            ("upgrade", "websocket".to_owned()),
+            ("sec-websocket-accept", accepted),
+        ]);
+        return Ok(respond(outgoing, false));
+    }
     let (parts, body) = request.into_parts();
     let header = |name: header::HeaderName| {
         let value = parts.headers.get(name)?;

@@ -1,13 +1,16 @@
 //! The simulator as a value: start it, furnish it, read what it saw, end it.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Lag, Limits};
+use crate::events::bridge::{BridgeReport, Counts, post};
 use crate::faults::FaultRule;
 use crate::generate::{Generate, Oddity};
 use crate::ledger::Entry;
@@ -21,6 +24,8 @@ pub struct Sim {
     shared: Shared,
     base_url: String,
     server: JoinHandle<()>,
+    bridge: Option<JoinHandle<()>>,
+    counts: Counts,
 }
 
 /// Says why a simulator could not be started.
@@ -60,12 +65,21 @@ impl Sim {
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let base_url = format!("http://{address}");
+        let (seed, bridge) = (config.seed, config.bridge.clone());
         let shared = Shared::new(State::new(config, base_url.clone()));
         let server = tokio::spawn(serve(listener, shared.clone()));
+        let counts = Counts::default();
+        let bridge = bridge.map(|bridge| {
+            let (sender, events) = unbounded_channel();
+            shared.lock().attach(sender);
+            tokio::spawn(post(bridge, seed, events, counts.clone()))
+        });
         Ok(Self {
             shared,
             base_url,
             server,
+            bridge,
+            counts,
         })
     }
 
@@ -197,7 +211,20 @@ impl Sim {
 
     /// Lets time pass at once.
     pub fn advance(&self, by: Duration) {
-        self.shared.lock().clock.advance(by);
+        self.shared.lock().advance(by);
+    }
+
+    /// Says what came of the events that were to be posted.
+    pub fn bridge_report(&self) -> BridgeReport {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the sockets of an org's notification channels, each with the warning that the service
+    /// gives; the channels stay.
+    pub fn close_sockets(&self, org: &str) {
+        if let Some(org) = self.shared.lock().orgs.get_mut(org) {
+            org.events.close();
+        }
     }
 
     /// Ends all tokens of an org, as when they expire; gives how many.
@@ -213,6 +240,9 @@ impl Sim {
     /// Ends the simulator and waits until its connections are closed.
     pub async fn shutdown(mut self) {
         self.server.abort();
+        if let Some(bridge) = &self.bridge {
+            bridge.abort();
+        }
         // A task that was aborted ends with an error, which is what was asked for.
         let _ = (&mut self.server).await;
     }
@@ -221,5 +251,8 @@ impl Sim {
 impl Drop for Sim {
     fn drop(&mut self) {
         self.server.abort();
+        if let Some(bridge) = &self.bridge {
+            bridge.abort();
+        }
     }
 }

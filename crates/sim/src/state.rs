@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use orgsmith_contract::{Operation, Route, Type, contract};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::auth::{Permits, Tokens, check_permissions};
 use crate::clock::Clock;
@@ -99,6 +100,8 @@ pub(crate) struct State {
     pub(crate) ledger: Ledger,
     seeds: Vec<Furniture>,
     calls: u64,
+    /// Where events for the bus go.
+    pub(crate) bridge: Option<UnboundedSender<Value>>,
 }
 
 impl State {
@@ -114,6 +117,7 @@ impl State {
             ledger: Ledger::default(),
             seeds: Vec::new(),
             calls: 0,
+            bridge: None,
         };
         state.furnish();
         state
@@ -146,6 +150,10 @@ impl State {
                 Furniture::Request(seed) => self.seed(seed).map(drop),
                 Furniture::Generated(org, wanted) => self.generate(&org, &wanted),
             };
+        }
+        // What has passed once is no event.
+        if let Some(bridge) = self.bridge.clone() {
+            self.attach(bridge);
         }
     }
 

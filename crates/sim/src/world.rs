@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::{later, spell};
 use crate::config::{Lag, Limits, OrgSpec};
 use crate::error::Refusal;
+use crate::events::Events;
 use crate::generate::Oddity;
 use crate::kind::Kind;
 use crate::limits::Window;
@@ -32,6 +33,8 @@ pub(crate) struct Org {
     pub(crate) uploads: BTreeMap<String, Value>,
     /// Audits, oldest first.
     pub(crate) audits: Vec<Value>,
+    /// Those who listen to what is audited.
+    pub(crate) events: Events,
     /// Asynchronous jobs, by id.
     pub(crate) jobs: BTreeMap<String, Value>,
     /// The ids of those that have work before them, oldest start first.
@@ -68,6 +71,7 @@ impl Org {
             singles: BTreeMap::new(),
             uploads: BTreeMap::new(),
             audits: Vec::new(),
+            events: Events::default(),
             jobs: BTreeMap::new(),
             running: Vec::new(),
             storage: Storage::default(),

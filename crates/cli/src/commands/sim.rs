@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use orgsmith_sim::{Config, Generate, OrgSpec, Sim as Simulator, WorldFile};
+use orgsmith_sim::{Bridge, Config, Generate, OrgSpec, Sim as Simulator, WorldFile};
 use serde_json::json;
 
 use crate::args::Format;
-use crate::error::{Exit, count};
+use crate::error::{Exit, Failure, count};
 use crate::output::{BOLD, CYAN, styled};
 use crate::secrets::in_capitals;
 use crate::session::Session;
@@ -42,6 +42,55 @@ pub(crate) struct Sim {
     /// contract says and without any rule of the service.
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    events: PostEvents,
+}
+
+/// Where the audits are posted to.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Events")]
+struct PostEvents {
+    /// Posts every audit to this URL, as Amazon EventBridge passes it on.
+    #[arg(long, value_name = "URL")]
+    post_events: Option<String>,
+    /// The variable whose value signs each post.
+    #[arg(long, value_name = "NAME", requires = "post_events")]
+    post_events_secret_env: Option<String>,
+    /// The variable whose value goes along as API key.
+    #[arg(long, value_name = "NAME", requires = "post_events")]
+    post_events_key_env: Option<String>,
+    /// Loses so many of a hundred events, the same ones in every run.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "post_events", value_parser = clap::value_parser!(u8).range(0..=100))]
+    lose_events: u8,
+    /// Posts so many of a hundred twice.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "post_events", value_parser = clap::value_parser!(u8).range(0..=100))]
+    repeat_events: u8,
+    /// Lets later events overtake earlier ones.
+    #[arg(long, requires = "post_events")]
+    shuffle_events: bool,
+}
+
+impl PostEvents {
+    fn bridge(&self) -> anyhow::Result<Option<Bridge>> {
+        let value = |name: &Option<String>| match name {
+            None => Ok(None),
+            Some(name) => match std::env::var(name) {
+                Ok(value) if !value.is_empty() => Ok(Some(value)),
+                _ => Err(Failure::Usage(format!("the variable {name} has no value"))),
+            },
+        };
+        let Some(url) = &self.post_events else {
+            return Ok(None);
+        };
+        Ok(Some(Bridge {
+            url: url.clone(),
+            secret: value(&self.post_events_secret_env)?,
+            api_key: value(&self.post_events_key_env)?,
+            drop_percent: self.lose_events,
+            duplicate_percent: self.repeat_events,
+            reorder: self.shuffle_events,
+        }))
+    }
 }
 
 impl Sim {
@@ -60,6 +109,7 @@ impl Sim {
             config.limits.window_s = window;
         }
         config.strict = self.strict;
+        config.bridge = self.events.bridge()?;
         let orgs = config.orgs.clone();
         let sim = Simulator::start(config).await?;
         if let Some(world) = &world {

@@ -53,6 +53,7 @@ fn services() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("Outbound", "OrganizationSettings"),
         ("Outbound", "WrapUpCodeMapping"),
         ("SpeechAndTextAnalytics", "TranscriptionSettings"),
+        ("Telephony", "NumberPlan"),
     ] {
         services.entry(service).or_default().insert(entity);
     }

@@ -216,7 +216,11 @@ fn set_number_plans(cx: &mut Cx<'_>, req: &Req) -> Answer {
         fields.insert("$plans".into(), plans.clone().into());
     }
     cx.touched = Some(id.clone());
-    audit::note(cx, KINDS[0].audit, "Update", &id, "", Vec::new());
+    for plan in &plans {
+        let text = |field: &str| plan[field].as_str().unwrap_or_default();
+        let entity = ("Telephony", "NumberPlan");
+        audit::note(cx, entity, "Update", text("id"), text("name"), Vec::new());
+    }
     Ok(Reply::ok(plans.into()))
 }
 

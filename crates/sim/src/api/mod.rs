@@ -42,6 +42,7 @@ mod limits;
 mod locations;
 mod loglevels;
 mod messaging;
+mod notifications;
 mod organizations;
 mod outbound;
 mod outcomes;
@@ -105,6 +106,7 @@ pub(crate) fn register(registry: &mut Registry) {
     locations::register(registry);
     loglevels::register(registry);
     messaging::register(registry);
+    notifications::register(registry);
     organizations::register(registry);
     outbound::register(registry);
     outcomes::register(registry);

@@ -17,6 +17,7 @@ mod random;
 mod services;
 
 pub use odd::Oddity;
+pub(crate) use random::Random;
 
 /// Says how many objects of each kind an org is given; what is not said is a small org.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,10 +2,10 @@
 
 /// Gives numbers out of a seed (SplitMix64).
 #[derive(Debug)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -18,18 +18,18 @@ impl Random {
     }
 
     /// Gives a number below a bound; zero when there is none below it.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.next() % bound).unwrap_or(0)
     }
 
     /// Picks one of several.
-    pub(super) fn pick<'i, T>(&mut self, items: &'i [T]) -> Option<&'i T> {
+    pub(crate) fn pick<'i, T>(&mut self, items: &'i [T]) -> Option<&'i T> {
         items.get(self.below(items.len()))
     }
 
     /// Picks some of several, none twice, in their order.
-    pub(super) fn some<'i, T>(&mut self, items: &'i [T], count: usize) -> Vec<&'i T> {
+    pub(crate) fn some<'i, T>(&mut self, items: &'i [T], count: usize) -> Vec<&'i T> {
         if items.is_empty() {
             return Vec::new();
         }

@@ -9,6 +9,7 @@ mod fixtures;
 mod flows;
 mod functions;
 mod generated;
+mod notifications;
 mod people;
 mod person;
 mod prompts;
