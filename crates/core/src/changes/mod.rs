@@ -1,11 +1,16 @@
 //! What changed in an org, as every source tells it: re-read these objects.
 //!
-//! Audits ([`Subjects::audit`]), events that Amazon EventBridge passes on and notifications become
-//! the same value, a [`Change`]. What a service and an entity of it are in the catalogue is data of
+//! Audits ([`Subjects::audit`]), what is posted to a hook ([`Subjects::hook`], behind a [`Proof`] and
+//! [`Replays`]) and notifications ([`Subjects::message`]) become the same value, a [`Change`]. A
+//! [`Cursor`] remembers where a poll of the audits goes on. What a service and an entity of it are in the catalogue is data of
 //! the kind files (`audit`, `topics`); what no kind file names is told as it is, with no kind, never
 //! dropped. Nothing here knows a clock or a network: those who ask are in `engine::changes`.
 
 mod audit;
+mod cursor;
+mod hook;
+mod notification;
+mod proof;
 mod subjects;
 
 use std::fmt;
@@ -16,6 +21,13 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Key, Kind, SourceId};
 
 pub use audit::Unreadable;
+pub use cursor::{Cursor, OVERLAP, Services, Window};
+pub use hook::{Heard, HookError, MAX_BODY, MAX_EVENTS};
+pub use notification::{Listen, MAX_CHANNELS, MAX_TOPICS, Message, Topics};
+pub use proof::{
+    API_KEY, Admission, EVENT_WITHIN, Proof, Replays, SIGNATURE, SIGNED_WITHIN, Shown, Unproven,
+    sign,
+};
 pub use subjects::Subjects;
 
 /// One change that a source tells of.

@@ -11,6 +11,8 @@ use crate::id::{Kind, own_id};
 #[derive(Clone, Debug)]
 pub struct Subjects {
     entities: BTreeMap<(String, String), BTreeSet<Kind>>,
+    /// The entities of every kind, as the kind files spell them.
+    kinds: BTreeMap<Kind, BTreeSet<String>>,
     topics: BTreeMap<Kind, Vec<String>>,
 }
 
@@ -18,8 +20,11 @@ impl Subjects {
     /// Reads what the kind files say.
     pub fn new(catalogue: &Catalogue) -> Self {
         let mut entities: BTreeMap<(String, String), BTreeSet<Kind>> = BTreeMap::new();
-        let mut topics = BTreeMap::new();
+        let (mut kinds, mut topics) = (BTreeMap::new(), BTreeMap::new());
         for descriptor in catalogue.iter() {
+            let names = descriptor.audit.iter();
+            let names = names.map(|audited| audited.entity.clone()).collect();
+            kinds.insert(descriptor.kind.clone(), names);
             for audited in &descriptor.audit {
                 entities
                     .entry(folded(&audited.service, &audited.entity))
@@ -30,7 +35,11 @@ impl Subjects {
                 topics.insert(descriptor.kind.clone(), descriptor.topics.clone());
             }
         }
-        Self { entities, topics }
+        Self {
+            entities,
+            kinds,
+            topics,
+        }
     }
 
     /// Returns the kinds that an entity of a service may be of; none where nobody knows it.
@@ -47,9 +56,20 @@ impl Subjects {
 
     /// Returns the kinds of which nothing but reading them again tells.
     pub fn untold(&self, kinds: &BTreeSet<Kind>) -> BTreeSet<Kind> {
-        let told: BTreeSet<&Kind> = self.entities.values().flatten().collect();
-        let untold = kinds.iter().filter(|kind| !told.contains(kind));
+        let untold = kinds.iter();
+        let untold = untold.filter(|kind| self.kinds.get(*kind).is_none_or(BTreeSet::is_empty));
         untold.cloned().collect()
+    }
+
+    /// Tells whether there is such a kind.
+    pub(super) fn knows(&self, kind: &Kind) -> bool {
+        self.kinds.contains_key(kind)
+    }
+
+    /// Returns the entities that are objects of a kind or belong to one, each once.
+    pub fn entities_of(&self, kind: &Kind) -> BTreeSet<&str> {
+        let entities = self.kinds.get(kind).into_iter().flatten();
+        entities.map(String::as_str).collect()
     }
 
     /// Returns the topics that tell of an object; none where the kind has none.

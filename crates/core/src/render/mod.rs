@@ -33,7 +33,7 @@ pub use preflight::{Checked, preflight_json, preflight_markdown, preflight_scree
 pub use shell::{plan_commands, quoted};
 pub use svg::{Drawing, graph_svg};
 pub(crate) use text::is_harmful;
-pub use text::{Line, Span, Style, Text};
+pub use text::{Line, Span, Style, Text, visible};
 pub use verify::{
     Verified, verify_json, verify_junit, verify_markdown, verify_screen, verify_summary,
 };

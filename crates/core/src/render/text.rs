@@ -103,7 +103,7 @@ pub(crate) fn is_harmful(c: char) -> bool {
 
 /// Writes control characters, and those that turn the direction of reading, as escapes: names and
 /// values come from an org, and may have been written to fool the reader.
-pub(super) fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     if !text.contains(is_harmful) {
         return text.to_owned();
     }
