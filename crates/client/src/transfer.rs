@@ -72,7 +72,7 @@ impl Client {
         }
     }
 
-    fn presigned(&self, method: Method, text: &str) -> Result<(CallRef, Url), Error> {
+    pub(crate) fn presigned(&self, method: Method, text: &str) -> Result<(CallRef, Url), Error> {
         let parsed = Url::parse(text);
         let host = parsed.as_ref().ok().and_then(Url::host_str);
         let about = CallRef {

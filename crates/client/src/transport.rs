@@ -49,6 +49,8 @@ pub(crate) struct Transport {
     api: reqwest::Client,
     open: reqwest::Client,
     bounds: Bounds,
+    local: bool,
+    roots: Vec<Certificate>,
 }
 
 impl Transport {
@@ -64,13 +66,7 @@ impl Transport {
         secure: bool,
         roots: Vec<Certificate>,
     ) -> Result<Self, String> {
-        let builder = || {
-            let builder = reqwest::Client::builder()
-                .user_agent(concat!("orgsmith/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(bounds.connect_timeout)
-                .tls_certs_merge(roots.clone());
-            if local { builder.no_proxy() } else { builder }
-        };
+        let builder = || builder(bounds, local, &roots);
         // The API does not redirect. Were it to, following would carry the token away.
         let api = builder()
             .redirect(Policy::none())
@@ -88,7 +84,33 @@ impl Transport {
             .timeout(bounds.timeout.saturating_mul(5))
             .build()
             .map_err(|e| chain(&e))?;
-        Ok(Self { api, open, bounds })
+        Ok(Self {
+            api,
+            open,
+            bounds,
+            local,
+            roots,
+        })
+    }
+
+    /// Asks a URL for another protocol than HTTP; a connection of its own, by HTTP/1.1 and without
+    /// any credential.
+    pub(crate) async fn upgrade(
+        &self,
+        url: Url,
+        headers: HeaderMap,
+    ) -> Result<reqwest::Response, Fault> {
+        // Connections that last for days are few: each may have a client of its own.
+        let client = builder(self.bounds, self.local, &self.roots)
+            .redirect(Policy::none())
+            .http1_only()
+            .build()
+            .map_err(fault)?;
+        let asked = client.get(url).headers(headers).send();
+        match tokio::time::timeout(self.bounds.timeout, asked).await {
+            Ok(answer) => answer.map_err(fault),
+            Err(_) => Err(Fault::Timeout),
+        }
     }
 
     /// Sends a request that carries credentials.
@@ -164,6 +186,14 @@ impl Transport {
     }
 }
 
+fn builder(bounds: Bounds, local: bool, roots: &[Certificate]) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("orgsmith/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(bounds.connect_timeout)
+        .tls_certs_merge(roots.to_vec());
+    if local { builder.no_proxy() } else { builder }
+}
+
 /// Makes a header value, without repeating a value that is not one.
 pub(crate) fn value(text: &str) -> Result<HeaderValue, Fault> {
     HeaderValue::from_str(text).map_err(|_| Fault::Invalid("header value".to_owned()))
@@ -193,7 +223,7 @@ async fn exchange(request: RequestBuilder, limit: u64) -> Result<Answer, Fault> 
     })
 }
 
-fn fault(error: reqwest::Error) -> Fault {
+pub(crate) fn fault(error: reqwest::Error) -> Fault {
     let error = error.without_url();
     if error.is_connect() {
         Fault::Connect(chain(&error))

@@ -5,5 +5,6 @@ mod probe;
 mod secrets;
 mod sending;
 mod server;
+mod sockets;
 mod tokens;
 mod transfers;
