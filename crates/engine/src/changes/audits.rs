@@ -1,10 +1,10 @@
 //! The audit queries: at once for the last fourteen days, as a job for what is older.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use orgsmith_client::{Call, Client, Error, Replay, path_segment};
-use orgsmith_core::changes::Subjects;
+use orgsmith_core::changes::{Services, Subjects};
 use orgsmith_core::id::Kind;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ const REALTIME: &str = "/api/v2/audits/query/realtime";
 const QUERY: &str = "/api/v2/audits/query";
 
 /// How far back the realtime query sees, with an hour for clocks that differ.
-pub(crate) const HORIZON: SignedDuration = SignedDuration::from_hours(14 * 24 - 1);
+const HORIZON: SignedDuration = SignedDuration::from_hours(14 * 24 - 1);
 /// The largest page of both queries.
 pub(crate) const PAGE: u64 = 500;
 /// No interval is halved below this.
@@ -72,8 +72,10 @@ impl Road {
     }
 }
 
-/// The services whose audits an org keeps, each with the entities that are audited.
-pub(crate) type Services = BTreeMap<String, BTreeSet<String>>;
+/// Returns how far back the realtime query sees now.
+pub(crate) fn horizon(now: Timestamp) -> Timestamp {
+    now.checked_sub(HORIZON).unwrap_or(Timestamp::MIN)
+}
 
 /// Asks which services there are.
 pub(crate) async fn services(org: &Org, road: Road) -> Result<Services, Unasked> {

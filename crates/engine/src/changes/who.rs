@@ -9,7 +9,7 @@ use orgsmith_core::changes::{Change, Origin, Subjects};
 use orgsmith_core::id::{Kind, ObjectRef, SourceId, own_id};
 use serde_json::Value;
 
-use super::audits::{HORIZON, PAGE, Query, Road, Unasked, concerning, services};
+use super::audits::{PAGE, Query, Road, Unasked, concerning, horizon, services};
 use crate::org::Org;
 
 /// Services asked at once.
@@ -58,7 +58,7 @@ async fn look(
     now: Timestamp,
     found: &mut Who,
 ) {
-    let recent = now - HORIZON;
+    let recent = horizon(now);
     let mut open: BTreeMap<&ObjectRef, &str> = objects
         .iter()
         .map(|(object, id)| (object, own_id(id.as_str())))

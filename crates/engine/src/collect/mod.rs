@@ -28,6 +28,7 @@ use crate::events::{Event, Events};
 use crate::org::Org;
 use lists::Failure;
 
+pub(crate) use selected::collect_known;
 pub use selected::collect_selected;
 
 /// Lists or reads that are under way at once; the client paces them to the quota.

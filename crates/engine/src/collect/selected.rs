@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use futures::{StreamExt, stream};
 use orgsmith_core::catalogue::{Catalogue, ClonePhase, Descriptor};
 use orgsmith_core::document::{Captured, Stored};
-use orgsmith_core::id::{Kind, ObjectRef, SourceId};
+use orgsmith_core::id::{Kind, ObjectRef, SourceId, own_id};
 use orgsmith_core::select::{Dependencies, Selection, without_members};
 use orgsmith_core::snapshot::{Names, Snapshot, portable};
 use serde_json::Value;
@@ -24,6 +24,8 @@ use crate::org::Org;
 
 /// Up to this many objects of a kind are asked for one by one; for more, the kind is listed.
 const ONE_BY_ONE: usize = 8;
+/// As many where it is known which: a kind may have thousands more.
+const KNOWN: usize = 50;
 
 /// Reads an org as far as a selection asks.
 ///
@@ -44,23 +46,7 @@ pub async fn collect_selected(
         org: org.name.clone(),
         kinds: kinds.len(),
     });
-    let mut reader = Reader {
-        org,
-        catalogue,
-        selection,
-        pins,
-        collector: Collector::new(org, catalogue, events),
-        gathering: Gathering::default(),
-        snapshot: Snapshot {
-            org: org.origin(),
-            ..Snapshot::default()
-        },
-        listed: BTreeSet::new(),
-        asked: BTreeSet::new(),
-        searched: BTreeSet::new(),
-        whole: BTreeSet::new(),
-        chosen: BTreeSet::new(),
-    };
+    let mut reader = Reader::new(org, catalogue, selection, pins, events);
     for descriptor in &kinds {
         match selection.exact_names(&descriptor.kind) {
             Some(names) => {
@@ -75,6 +61,29 @@ pub async fn collect_selected(
         }
     }
     while reader.step(&kinds).await? {}
+    Ok(reader.collector.finish(reader.snapshot))
+}
+
+/// Reads objects whose ids are known, and what their keys are made of.
+///
+/// What is not there any more is not in the snapshot, and is no gap. Of an object that lives in
+/// another, its own id is enough: its kind is listed.
+///
+/// # Errors
+/// The org cannot be reached or refuses the credential. Anything else becomes a gap.
+pub(crate) async fn collect_known(
+    org: &Org,
+    catalogue: &Catalogue,
+    wanted: BTreeSet<(Kind, String)>,
+    pins: &BTreeMap<ObjectRef, String>,
+    events: &Events,
+) -> Result<Snapshot, CollectError> {
+    let nothing = Selection::default();
+    let mut reader = Reader::new(org, catalogue, &nothing, pins, events);
+    reader.one_by_one = KNOWN;
+    reader.fetch(wanted.clone()).await?;
+    reader.meant = wanted;
+    while reader.step(&[]).await? {}
     Ok(reader.collector.finish(reader.snapshot))
 }
 
@@ -98,9 +107,54 @@ struct Reader<'r> {
     whole: BTreeSet<Id>,
     /// Those of them that the selection names; the others are taken along.
     chosen: BTreeSet<Id>,
+    /// Objects that are wanted by their ids.
+    meant: BTreeSet<Id>,
+    /// Up to how many objects of a kind are asked for one by one.
+    one_by_one: usize,
 }
 
-impl Reader<'_> {
+impl<'r> Reader<'r> {
+    fn new(
+        org: &'r Org,
+        catalogue: &'r Catalogue,
+        selection: &'r Selection,
+        pins: &'r BTreeMap<ObjectRef, String>,
+        events: &'r Events,
+    ) -> Self {
+        Self {
+            org,
+            catalogue,
+            selection,
+            pins,
+            collector: Collector::new(org, catalogue, events),
+            gathering: Gathering::default(),
+            snapshot: Snapshot {
+                org: org.origin(),
+                ..Snapshot::default()
+            },
+            listed: BTreeSet::new(),
+            asked: BTreeSet::new(),
+            searched: BTreeSet::new(),
+            whole: BTreeSet::new(),
+            chosen: BTreeSet::new(),
+            meant: BTreeSet::new(),
+            one_by_one: ONE_BY_ONE,
+        }
+    }
+
+    /// Returns those rows of a kind that are wanted by their ids.
+    fn of_meant(&self) -> BTreeSet<Id> {
+        let mut found = BTreeSet::new();
+        for (kind, id) in &self.meant {
+            let rows = self.snapshot.objects.get(kind).into_iter().flatten();
+            let descriptor = self.catalogue.get(kind.as_str());
+            let only = descriptor.is_ok_and(|descriptor| descriptor.singleton);
+            let own = rows.filter(|row| only || own_id(row.id.as_str()) == own_id(id));
+            found.extend(own.map(|row| (kind.clone(), row.id.as_str().to_owned())));
+        }
+        found
+    }
+
     /// Goes one step further along the references; false where everything is read.
     async fn step(&mut self, selected: &[&Descriptor]) -> Result<bool, CollectError> {
         // First what keys are made of: only then it is known what an object is called.
@@ -139,6 +193,7 @@ impl Reader<'_> {
                 wanted.insert((object.kind.clone(), id.to_owned()));
             }
         }
+        wanted.extend(self.of_meant());
         let chosen: BTreeSet<Id> = self.chosen.union(&wanted).cloned().collect();
         for (kind, id) in &self.whole {
             let Ok(descriptor) = self.catalogue.get(kind.as_str()) else {
@@ -312,7 +367,8 @@ impl Reader<'_> {
             };
             let read = descriptor.read.as_ref().filter(|_| {
                 // The id in a body does not say what the object lives in.
-                descriptor.parent.is_none() && !descriptor.singleton && ids.len() <= ONE_BY_ONE
+                let few = ids.len() <= self.one_by_one;
+                descriptor.parent.is_none() && !descriptor.singleton && few
             });
             let Some(read) = read else {
                 self.list(descriptor).await?;

@@ -252,7 +252,7 @@ impl Lab {
 }
 
 /// Names every kind, those that are read on request as well.
-fn every_kind() -> BTreeSet<Kind> {
+pub fn every_kind() -> BTreeSet<Kind> {
     let kinds = Catalogue::builtin().iter();
     kinds.map(|descriptor| descriptor.kind.clone()).collect()
 }

@@ -1,81 +1,21 @@
-//! What changed in an org, who did it, and what asking costs.
+//! Who changed objects last.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use orgsmith_client::{Call, Replay};
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::{ObjectRef, SourceId};
 use orgsmith_engine::changes::{Who, who};
-use orgsmith_sim::{ClientSpec, ClockMode, Config};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::{START, asked, describe, lab, made, objects, queue};
 use crate::lab::Lab;
-
-const START: &str = "2026-03-01T12:00:00Z";
-
-/// An org with a client of its own and one that Priya is signed in with.
-async fn lab() -> Lab {
-    let mut config = Config::with_orgs(["gold"]);
-    config.clock = ClockMode::Manual(START.parse().expect("a time"));
-    let by_priya = ClientSpec::new("priya-client", "priya-secret").user("priya@example.com");
-    let blind = ClientSpec::new("blind-client", "blind-secret").permissions(["routing:*:*"]);
-    config.orgs[0].clients.extend([by_priya, blind]);
-    let lab = Lab::configured(config).await;
-    let home = lab.id_of("gold", "division", "name", "Home");
-    let priya = json!({
-        "name": "Priya Raman",
-        "email": "priya@example.com",
-        "divisionId": home,
-    });
-    lab.sim
-        .seed("gold", "POST", "/api/v2/users", priya)
-        .expect("a user");
-    lab.sim.advance(Duration::from_secs(1));
-    lab
-}
-
-/// Makes an object without any client; returns its id.
-fn made(lab: &Lab, path: &str, body: Value) -> String {
-    let made = lab.sim.seed("gold", "POST", path, body).expect("an object");
-    made["id"].as_str().expect("an id").to_owned()
-}
-
-fn queue(lab: &Lab, name: &str) -> String {
-    made(lab, "/api/v2/routing/queues", json!({ "name": name }))
-}
-
-/// Changes the description of a queue by a client.
-async fn describe(lab: &Lab, client: &str, id: &str, name: &str, text: &str) {
-    let body = json!({ "name": name, "description": text });
-    let call = Call::put(format!("/api/v2/routing/queues/{id}")).json(body);
-    lab.org_by("gold", client)
-        .client
-        .send(call.replay(Replay::Safe))
-        .await
-        .expect("a change");
-}
-
-fn objects<const N: usize>(list: [(&str, &str); N]) -> BTreeMap<ObjectRef, SourceId> {
-    let object =
-        |(object, id): (&str, &str)| (object.parse().expect("kind/key"), SourceId::new(id));
-    list.map(object).into()
-}
 
 async fn ask(lab: &Lab, objects: &BTreeMap<ObjectRef, SourceId>, hours: i64) -> Who {
     let now = lab.sim.now();
     let since = now - SignedDuration::from_hours(hours);
     who(&lab.org("gold"), Catalogue::builtin(), objects, since, now).await
-}
-
-/// Counts the requests about audits, by path.
-fn asked(lab: &Lab) -> Vec<String> {
-    let entries = lab.sim.ledger().into_iter();
-    entries
-        .filter(|entry| entry.path.contains("/audits/"))
-        .map(|entry| entry.path.replace("/api/v2/audits/query", ""))
-        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
