@@ -132,6 +132,7 @@ pub(crate) enum Command {
     Clone(commands::clone::Clone),
     Verify(commands::verify::Verify),
     Sync(commands::sync::Sync),
+    Changes(commands::changes::Changes),
     Runs(commands::runs::Runs),
     Audit(commands::audit::Audit),
     Resume(commands::resume::Resume),

@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod bundle;
+pub(crate) mod changes;
 pub(crate) mod clone;
 pub(crate) mod compare;
 pub(crate) mod completions;
@@ -90,6 +91,9 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
         Command::Clone(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Verify(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Sync(command) => block_on(global, out, |s| async move { command.run(&s).await }),
+        Command::Changes(command) => {
+            block_on(global, out, |s| async move { command.run(&s).await })
+        }
         Command::Audit(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Runs(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Resume(command) => block_on(global, out, |s| async move { command.run(&s).await }),

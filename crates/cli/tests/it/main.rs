@@ -5,6 +5,7 @@ mod author;
 mod aws;
 mod bad_input;
 mod bundles;
+mod changes;
 mod compare;
 mod components;
 mod demo;
