@@ -203,6 +203,24 @@ fn update(tree: &Tree, root: &Path) -> Result<Vec<String>, Error> {
     Ok(kept)
 }
 
+/// Makes of the files of a bundle that were read what they are to be, the manifest last.
+pub(super) fn bring(old: &Tree, new: &Tree, root: &Path) -> Result<(), Error> {
+    let gone: Vec<String> = old
+        .keys()
+        .filter(|path| !new.contains_key(*path))
+        .cloned()
+        .collect();
+    let changed = |path: &&String| path.as_str() != MANIFEST && old.get(*path) != new.get(*path);
+    for path in new.keys().filter(changed) {
+        replace(root, path, &new[path])?;
+    }
+    remove(root, &gone)?;
+    if let Some(content) = new.get(MANIFEST) {
+        replace(root, MANIFEST, content)?;
+    }
+    sync(root)
+}
+
 /// Tells whether a directory holds nothing that a bundle could be mixed up with.
 fn is_bare(root: &Path) -> Result<bool, Error> {
     for entry in fs::read_dir(root).map_err(Error::io("read", root))? {

@@ -13,6 +13,7 @@
 //! error. The module `path` says how a key becomes a path, [`yaml`] what YAML is written and read,
 //! `format` and `decode` how both make a bundle, `guard` how one is encrypted and signed.
 
+mod change;
 mod check;
 mod decode;
 mod dir;
@@ -26,6 +27,7 @@ mod tree;
 pub mod yaml;
 mod zip;
 
+pub use change::{Change, Touched, change_dir};
 pub use dir::Written;
 pub use error::{Error, Problem, What};
 pub use format::{BundleDigest, BundleSource, FORMAT, Loaded};

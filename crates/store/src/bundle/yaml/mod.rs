@@ -9,9 +9,11 @@
 //! and refuses what would be lost: keys that stand twice, nulls, tags, merge keys, numbers that
 //! cannot be kept.
 
+mod edit;
 mod emit;
 mod parse;
 
+pub use edit::{Edited, edit};
 pub use emit::to_yaml;
 pub use parse::{Data, Fault, Node, Position, locate, parse};
 
