@@ -34,6 +34,7 @@ pub mod permissions;
 pub mod plan;
 pub mod preflight;
 pub mod privacy;
+pub mod reconcile;
 pub mod render;
 pub mod rollback;
 pub mod rows;
