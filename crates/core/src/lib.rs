@@ -13,6 +13,7 @@ pub mod compare;
 pub mod components;
 pub mod diff;
 pub mod document;
+pub mod drift;
 pub mod endpoints;
 pub mod examples;
 pub mod file_refs;

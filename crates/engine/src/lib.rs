@@ -8,6 +8,7 @@
 mod chain;
 pub mod changes;
 pub mod collect;
+mod drift;
 mod events;
 mod execute;
 mod files;
@@ -23,6 +24,7 @@ mod verify;
 
 pub use chain::chain;
 pub use collect::{CollectError, Scope, collect, collect_selected};
+pub use drift::{DriftError, drift_base, drift_ignored, keep_drift_base, keep_drift_ignored};
 pub use events::{Event, Events};
 pub use execute::{Budget, ExecuteError, JournalError, Limits, Outcome, Secrets, Stop};
 pub use fingerprints::Fingerprints;

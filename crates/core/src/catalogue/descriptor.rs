@@ -25,8 +25,10 @@ impl Descriptor {
     /// Tells whether anybody looks at a top-level field of an answer; the others are not kept.
     pub fn looks_at(&self, field: &str) -> bool {
         let own = |name: &String| name == field;
-        matches!(field, "id" | "name" | "version" | "state" | "division")
-            || field == self.id
+        matches!(
+            field,
+            "id" | "name" | "version" | "state" | "division" | "dateModified"
+        ) || field == self.id
             || self.fields.iter().any(own)
             || self.unmanaged.contains_key(field)
             || self.looked_at.contains(field)

@@ -4,6 +4,7 @@
 //! [`Style`] that says what the words mean, and whoever shows it decides what that looks like.
 
 mod diff;
+mod drift;
 mod graph;
 mod html;
 mod hunk;
@@ -21,6 +22,7 @@ mod value;
 mod verify;
 
 pub use diff::diff_screen;
+pub use drift::{drift_json, drift_markdown, drift_screen};
 pub use graph::{graph_dot, graph_json, graph_screen};
 pub use html::escaped as html_escaped;
 pub use junit::problems_junit;

@@ -101,6 +101,18 @@ impl Snapshot {
         .collect()
     }
 
+    /// Returns when objects were last changed, as the org says it, as far as it does.
+    pub fn modified(&self, names: &Names) -> BTreeMap<ObjectRef, String> {
+        let rows = self.objects.iter();
+        let rows = rows.flat_map(|(kind, rows)| rows.iter().map(move |row| (kind, row)));
+        rows.filter_map(|(kind, row)| {
+            let object = names.object(kind, row.id.as_str())?;
+            let at = row.field("dateModified")?;
+            Some((object.clone(), at.as_str()?.to_owned()))
+        })
+        .collect()
+    }
+
     /// Makes every object portable.
     ///
     /// Objects that share a key, and references that lead nowhere, become gaps; a person may have

@@ -1,6 +1,7 @@
 //! The planner against example orgs, with the catalogue of the product.
 
 mod cases;
+mod drift;
 mod graphs;
 mod kept;
 mod locks;
