@@ -133,6 +133,7 @@ pub(crate) enum Command {
     Verify(commands::verify::Verify),
     Sync(commands::sync::Sync),
     Changes(commands::changes::Changes),
+    Drift(commands::drift::Drift),
     Runs(commands::runs::Runs),
     Audit(commands::audit::Audit),
     Resume(commands::resume::Resume),

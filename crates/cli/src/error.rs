@@ -70,7 +70,9 @@ impl Exit {
         match self {
             Self::Ok => "all went well",
             Self::Error => "something went wrong; the message says what",
-            Self::Differences => "there are differences (with --detailed-exitcode)",
+            Self::Differences => {
+                "there are differences (with --detailed-exitcode; always for drift)"
+            }
             Self::Partial => "some of it was done; the rest is listed",
             Self::Auth => "a credential is refused or a permission is missing",
             Self::Refused => "a check refused, or nobody approved",

@@ -13,7 +13,7 @@ use orgsmith_core::id::{Kind, ObjectRef, SourceId};
 use orgsmith_core::people;
 use orgsmith_core::plan::{Conflict, Severity};
 use orgsmith_core::select::{self, Selection, term_name};
-use orgsmith_core::snapshot::Snapshot;
+use orgsmith_core::snapshot::{Names, Snapshot};
 use orgsmith_core::validate::{Problem, normalise, validate};
 use orgsmith_engine::{Org, Scope, collect, collect_selected};
 use orgsmith_store::bundle::{self, Keys, Loaded};
@@ -167,6 +167,28 @@ impl Source {
         let conflicts = people::expand(session.catalogue(), &mut wanted.bundle, &nobody);
         wanted.conflicts.extend(conflicts);
         Ok(wanted)
+    }
+
+    /// Reads the state as [`Self::read_around`] does, with when its objects were last changed, as far as
+    /// an org tells.
+    pub(crate) async fn read_dated(
+        &self,
+        session: &Session<'_>,
+        selection: &Selection,
+    ) -> anyhow::Result<(Wanted, BTreeMap<ObjectRef, String>)> {
+        let Self::Org(name) = self else {
+            return Ok((self.read_around(session, selection).await?, BTreeMap::new()));
+        };
+        let catalogue = session.catalogue();
+        let connected = session.connect(name)?;
+        let read = read(session, &connected, selection, Extent::Kinds).await?;
+        let names = Names::new(catalogue, &read.snapshot, &read.pins);
+        let modified = read.snapshot.modified(&names);
+        let wanted = Wanted {
+            org: Some(connected.org),
+            ..read.into_wanted(catalogue)
+        };
+        Ok((wanted, modified))
     }
 
     async fn read_to(

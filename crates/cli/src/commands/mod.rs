@@ -9,6 +9,7 @@ pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod diff;
+pub(crate) mod drift;
 pub(crate) mod export;
 mod fan;
 pub(crate) mod graph;
@@ -48,7 +49,7 @@ use crate::session::block_on;
 pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
     let global = &cli.global;
     let forms: &[Format] = match &cli.command {
-        Command::Plan(_) | Command::Rollback(_) | Command::Compare(_) => {
+        Command::Plan(_) | Command::Rollback(_) | Command::Compare(_) | Command::Drift(_) => {
             &[Format::Text, Format::Json, Format::Markdown, Format::Html]
         }
         Command::Graph(_) => &[Format::Text, Format::Json, Format::Svg, Format::Dot],
@@ -94,6 +95,7 @@ pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
         Command::Changes(command) => {
             block_on(global, out, |s| async move { command.run(&s).await })
         }
+        Command::Drift(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Audit(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Runs(command) => block_on(global, out, |s| async move { command.run(&s).await }),
         Command::Resume(command) => block_on(global, out, |s| async move { command.run(&s).await }),

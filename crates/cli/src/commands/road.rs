@@ -113,6 +113,71 @@ pub(crate) async fn plan_and_see(
     ask: Ask<'_>,
     see: &mut dyn FnMut(Seen<'_>),
 ) -> anyhow::Result<Planned> {
+    let reach = Reach {
+        whole: prune,
+        also: BTreeSet::new(),
+    };
+    let observed = observe(session, wanted, target, reach).await?;
+    see(Seen {
+        bundle: &observed.bundle,
+        snapshot: &observed.snapshot,
+        pins: &observed.pins,
+        moved: &observed.moved,
+    });
+    let options = Options {
+        prune,
+        ..observed.options(target)
+    };
+    decide(session, wanted, target, observed, options, ask).await
+}
+
+/// How far a target is read beyond the objects that are wanted there.
+pub(crate) struct Reach {
+    /// Every object of their kinds is seen as a whole, so that a change in between is noticed.
+    pub(crate) whole: bool,
+    /// These are read in full, too.
+    pub(crate) also: BTreeSet<ObjectRef>,
+}
+
+/// What a target is to have, and what it has.
+pub(crate) struct Observed<'w> {
+    /// What it is to have.
+    pub(crate) bundle: Cow<'w, Bundle>,
+    /// What it has.
+    pub(crate) snapshot: Snapshot,
+    pub(crate) pins: BTreeMap<ObjectRef, String>,
+    /// Objects that have another key in the target, by the key that they have in the source.
+    pub(crate) moved: Moved,
+    /// The only objects that a plan is about; all where nothing is said.
+    pub(crate) only: Option<BTreeSet<ObjectRef>>,
+    conflicts: Vec<Conflict>,
+    findings: Vec<Finding>,
+    source_ids: BTreeMap<ObjectRef, SourceId>,
+    decisions: Vec<Decision>,
+    /// API calls that were sent to the target before.
+    before: u64,
+}
+
+impl Observed<'_> {
+    /// Returns what the project says of plans for the target.
+    pub(crate) fn options(&self, target: &Connected) -> Options {
+        Options {
+            rate: rate(target),
+            pins: self.pins.clone(),
+            ignored: target.overlay.ignored.clone(),
+            protected: target.overlay.protected.clone(),
+            ..Options::default()
+        }
+    }
+}
+
+/// Makes of what is wanted what the target is to have, and reads what it has.
+pub(crate) async fn observe<'w>(
+    session: &Session<'_>,
+    wanted: &'w Wanted,
+    target: &Connected,
+    reach: Reach,
+) -> anyhow::Result<Observed<'w>> {
     let catalogue = session.catalogue();
     let pins = session.pins(&target.org.name).await?;
     let Wish {
@@ -126,9 +191,9 @@ pub(crate) async fn plan_and_see(
         .numbered(session, target)
         .await?;
     let probed = probe(session, target, &bundle).await?;
+    let in_full = bundle.documents.keys().cloned().chain(reach.also);
     let scope = Scope {
-        // What is pruned must be seen as a whole, so that a change in between is noticed.
-        in_full: (!prune).then(|| bundle.documents.keys().cloned().collect()),
+        in_full: (!reach.whole).then(|| in_full.collect()),
         ..scope_of(catalogue, &bundle, &pins)
     };
     let before = target.org.client.stats().sent;
@@ -139,21 +204,51 @@ pub(crate) async fn plan_and_see(
         let live = |object: &ObjectRef, pointer: &str| live.get(object)?.pointer(pointer).cloned();
         findings.extend(settle(bundle.to_mut(), &places, &answers, policy, &live));
     }
-    see(Seen {
-        bundle: &bundle,
-        snapshot: &snapshot,
-        pins: &pins,
-        moved: &moved,
-    });
-    let options = Options {
-        rate: rate(target),
-        prune,
+    Ok(Observed {
+        bundle,
+        snapshot,
         pins,
-        ignored: target.overlay.ignored.clone(),
-        protected: target.overlay.protected.clone(),
+        moved,
+        only: None,
+        conflicts,
+        findings,
+        source_ids,
+        decisions,
+        before,
+    })
+}
+
+/// Decides how a target becomes what it is to be.
+pub(crate) async fn decide(
+    session: &Session<'_>,
+    wanted: &Wanted,
+    target: &Connected,
+    observed: Observed<'_>,
+    options: Options,
+    ask: Ask<'_>,
+) -> anyhow::Result<Planned> {
+    let catalogue = session.catalogue();
+    let Observed {
+        bundle,
+        snapshot,
+        pins: _,
+        moved: _,
+        only,
+        mut conflicts,
+        findings,
+        source_ids,
+        decisions,
+        before,
+    } = observed;
+    let mut resend = secrets::resend(session, &bundle, &target.org.name, ask).await?;
+    if let Some(only) = only {
+        conflicts.retain(|conflict| only.contains(&conflict.object));
+        resend.retain(|object, _| only.contains(object));
+    }
+    let options = Options {
         unlock: ask.unlock,
-        delete: BTreeSet::new(),
-        resend: secrets::resend(session, &bundle, &target.org.name, ask).await?,
+        resend,
+        ..options
     };
     let mut plan = Planner::new(catalogue, options).plan(&bundle, &snapshot);
     plan.conflicts.extend(conflicts);

@@ -2,6 +2,7 @@
 
 mod bundles;
 mod credential;
+mod drift;
 mod integrations;
 mod leaks;
 mod lint;
@@ -27,6 +28,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub(crate) use credential::{find, readable_by_others};
+pub(crate) use drift::{Created, Wins};
 pub(crate) use integrations::PATIENCE;
 pub(crate) use onboard::Onboarding;
 pub(crate) use privacy::Pii;
@@ -112,6 +114,9 @@ pub(crate) struct Project {
     /// What an audit finds and somebody accepts.
     #[serde(default)]
     pub(crate) lint: lint::Lint,
+    /// What orgs are held against, and which side is right where they are at odds.
+    #[serde(default)]
+    pub(crate) drift: drift::Drift,
     /// For whom bundles are encrypted, and who must have signed them.
     #[serde(default)]
     pub(crate) bundles: bundles::Bundles,

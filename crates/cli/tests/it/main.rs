@@ -9,6 +9,7 @@ mod changes;
 mod compare;
 mod components;
 mod demo;
+mod drift;
 mod fan;
 mod flows;
 mod graph;
