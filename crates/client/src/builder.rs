@@ -248,21 +248,19 @@ impl Builder {
             random.clone(),
             counters.clone(),
         );
-        Ok(Client {
-            inner: Arc::new(Inner {
-                org: self.org,
-                bases,
-                transport,
-                minter,
-                pool: Arc::new(Pool::new(self.quota, self.tokens)),
-                policy: self.policy,
-                quota: self.quota,
-                random,
-                counters,
-                page_concurrency: self.page_concurrency,
-                pauses: Mutex::new(BTreeMap::new()),
-            }),
-        })
+        Ok(Client::new(Inner {
+            org: self.org,
+            bases,
+            transport,
+            minter,
+            pool: Arc::new(Pool::new(self.quota, self.tokens)),
+            policy: self.policy,
+            quota: self.quota,
+            random,
+            counters,
+            page_concurrency: self.page_concurrency,
+            pauses: Mutex::new(BTreeMap::new()),
+        }))
     }
 }
 

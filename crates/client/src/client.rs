@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -18,6 +19,7 @@ use crate::auth::{Credentials, Minter};
 use crate::builder::{Bases, Builder, Endpoint};
 use crate::call::{Body, Call, Host, Replay};
 use crate::error::{AuthFault, CallRef, Error};
+use crate::gate::Gate;
 use crate::limiter::{Quota, Refused, Scope};
 use crate::pool::{Permit, Pool};
 use crate::random::Random;
@@ -50,6 +52,7 @@ pub struct Identity {
 #[derive(Clone)]
 pub struct Client {
     pub(crate) inner: Arc<Inner>,
+    gate: Option<Arc<dyn Gate>>,
 }
 
 pub(crate) struct Inner {
@@ -88,6 +91,39 @@ impl Client {
     /// Starts to build a client.
     pub fn builder(endpoint: Endpoint, credentials: Credentials) -> Builder {
         Builder::new(endpoint, credentials)
+    }
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+            gate: None,
+        }
+    }
+
+    /// Returns the same client, whose calls that may change something have to pass a gate.
+    #[must_use]
+    pub fn behind(&self, gate: Arc<dyn Gate>) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            gate: Some(gate),
+        }
+    }
+
+    /// Asks the gate, where there is one and the method may change something.
+    pub(crate) async fn pass(
+        &self,
+        method: &Method,
+        about: &CallRef,
+        progress: &Progress,
+    ) -> Result<(), Error> {
+        let Some(gate) = self.gate.as_ref().filter(|_| *method != Method::GET) else {
+            return Ok(());
+        };
+        gate.pass().await.map_err(|why| Error::Barred {
+            call: Box::new(about.clone()),
+            possibly_acted: progress.acted,
+            why,
+        })
     }
 
     /// Returns the label of the org.
@@ -177,6 +213,7 @@ impl Client {
                 }
                 Err(fault) => return Err(auth(&about, fault)),
             };
+            self.pass(&call.method, &about, &progress).await?;
             progress.attempts += 1;
             self.inner.counters.sent();
             permit.leaves();

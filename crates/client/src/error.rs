@@ -170,6 +170,16 @@ pub enum Error {
         /// What is wrong with the body.
         problem: String,
     },
+    /// Somebody kept the request from leaving.
+    #[error("{call}: not sent: {why}")]
+    Barred {
+        /// The call.
+        call: Box<CallRef>,
+        /// Whether an earlier attempt may have been acted on.
+        possibly_acted: bool,
+        /// Why it may not leave.
+        why: String,
+    },
     /// The answer is larger than the client accepts.
     #[error("{call}: the answer is larger than {limit} bytes")]
     TooLarge {
@@ -204,6 +214,7 @@ impl Error {
             | Self::Auth { call, .. }
             | Self::Exhausted { call, .. }
             | Self::BadBody { call, .. }
+            | Self::Barred { call, .. }
             | Self::TooLarge { call, .. }
             | Self::InsecureUrl { call }
             | Self::Invalid { call, .. } => call,
@@ -216,7 +227,9 @@ impl Error {
     pub fn may_have_been_acted_on(&self) -> bool {
         match self {
             Self::Unanswered { .. } | Self::BadBody { .. } | Self::TooLarge { .. } => true,
-            Self::Exhausted { possibly_acted, .. } => *possibly_acted,
+            Self::Exhausted { possibly_acted, .. } | Self::Barred { possibly_acted, .. } => {
+                *possibly_acted
+            }
             Self::Refused { refusal, .. } => refusal.after_lost,
             Self::Connect { .. }
             | Self::Auth { .. }

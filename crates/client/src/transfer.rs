@@ -27,6 +27,7 @@ impl Client {
     ) -> Result<(), Error> {
         let (about, url) = self.presigned(Method::PUT, presigned_url)?;
         let bytes = bytes.into();
+        self.pass(&Method::PUT, &about, &Progress::new()).await?;
         let transport = &self.inner.transport;
         self.transfer(&about, Replay::Never, || {
             transport.upload(url.clone(), headers, content_type, bytes.clone())

@@ -1,12 +1,13 @@
 //! A run: a plan carried out under the org's lock, with its journal in the state.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use orgsmith_client::Gate;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::checks::{Approval, CheckedPlan, NotApproved};
 use orgsmith_core::id::{ObjectRef, OrgName, RunId, SourceId, StepId, TargetId};
@@ -27,6 +28,8 @@ use crate::org::Org;
 const LEASE: Duration = Duration::from_secs(60);
 /// How often a sign of life is given.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How much earlier than others the holder itself takes the lock for lost, as clocks differ.
+const DOUBT: Duration = Duration::from_secs(15);
 
 /// Says why a run could not begin, or be taken up again.
 #[derive(Debug, thiserror::Error)]
@@ -157,7 +160,7 @@ impl Runner<'_> {
             let states = replay(&self.state.journal(run).await?)?;
             let now = now_ms();
             self.state
-                .set_status(&guard.lease, run, RunStatus::Running, now)
+                .set_status(guard.lease(), run, RunStatus::Running, now)
                 .await?;
             let ids = self.state.setting(&source_ids_of(run)).await?;
             let ids = ids
@@ -181,7 +184,7 @@ impl Runner<'_> {
     ) -> Result<(), RunError> {
         let text =
             serde_json::to_string(plan).map_err(|error| RunError::BadPlan(error.to_string()))?;
-        self.state.create_run(&guard.lease, run, &text).await?;
+        self.state.create_run(guard.lease(), run, &text).await?;
         // A run that is killed still has to say which object became which.
         let ids = serde_json::to_string(source_ids).unwrap_or_default();
         let name = source_ids_of(&run.id);
@@ -216,15 +219,19 @@ impl Runner<'_> {
         };
         let journal = Journalist {
             state: &*self.state,
-            lease: &guard.lease,
+            lease: guard.lease(),
             run: run.clone(),
             senders,
             announced: Mutex::default(),
             values: secrets,
             fingerprints: fingerprints.as_ref(),
         };
+        let org = Org {
+            client: self.org.client.behind(guard.hold.clone()),
+            ..self.org.clone()
+        };
         let outcome = execute(Execution {
-            org: self.org,
+            org: &org,
             catalogue: self.catalogue,
             plan,
             journal: &journal,
@@ -237,7 +244,7 @@ impl Runner<'_> {
         .await;
         let status = status_of(plan, &outcome);
         let mappings = self.mappings(plan, &run, &outcome, source_ids);
-        self.state.put_mappings(&guard.lease, &mappings).await?;
+        self.state.put_mappings(guard.lease(), &mappings).await?;
         for step in plan
             .steps
             .iter()
@@ -245,7 +252,7 @@ impl Runner<'_> {
         {
             if outcome.states.get(&step.id).is_some_and(StepState::is_done) {
                 self.state
-                    .forget_mapping(&guard.lease, &step.object)
+                    .forget_mapping(guard.lease(), &step.object)
                     .await?;
                 if let Some(fingerprints) = &fingerprints {
                     fingerprints.forget(&step.object).await?;
@@ -258,11 +265,11 @@ impl Runner<'_> {
                 .map(|(user, id)| Job::new(&self.org.name, user, id, &run, now_ms()))
                 .collect();
             if !jobs.is_empty() {
-                self.state.ask_jobs(&guard.lease, &jobs).await?;
+                self.state.ask_jobs(guard.lease(), &jobs).await?;
             }
         }
         self.state
-            .set_status(&guard.lease, &run, status, now_ms())
+            .set_status(guard.lease(), &run, status, now_ms())
             .await?;
         if status == RunStatus::Done {
             self.state.put_setting(&source_ids_of(&run), None).await?;
@@ -318,10 +325,11 @@ pub(crate) async fn lock(
     abandoned: fn(&Owner) -> bool,
 ) -> Result<Guard, RunError> {
     let ttl = millis(LEASE);
-    let mut at_ms = now_ms();
+    let asked_ms = now_ms();
+    let mut at_ms = asked_ms;
     loop {
         match state.acquire(name, owner, ttl, at_ms).await? {
-            Acquired::Lease(lease) => return Ok(Guard::new(state.clone(), lease)),
+            Acquired::Lease(lease) => return Ok(Guard::new(state.clone(), lease, asked_ms)),
             // A dead holder cannot renew: its lock is taken as if it had run out. Should it be
             // alive after all, its fence keeps it from writing.
             Acquired::Held { owner, expires_ms } if abandoned(&owner) && at_ms < expires_ms => {
@@ -451,46 +459,79 @@ fn broken(error: StateError) -> JournalError {
     }
 }
 
-/// Holds the lock and gives signs of life.
-pub(crate) struct Guard {
+/// A lock, and until when it is certainly ours.
+struct Hold {
     state: Arc<dyn State>,
     lease: Lease,
+    certain_until_ms: AtomicU64,
+}
+
+impl Hold {
+    /// Gives a sign of life.
+    async fn renew(&self) -> Result<(), StateError> {
+        let now = now_ms();
+        self.state.renew(&self.lease, millis(LEASE), now).await?;
+        self.certain_until_ms
+            .store(now + millis(LEASE - DOUBT), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Who slept for longer than the lock is good for, as a machine that was suspended, may be awake again
+/// with a request in his hand.
+impl Gate for Hold {
+    fn pass(&self) -> BoxFuture<'_, Result<(), String>> {
+        async {
+            if now_ms() < self.certain_until_ms.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.renew().await.map_err(|error| chain(&error))
+        }
+        .boxed()
+    }
+}
+
+/// Holds the lock and gives signs of life.
+pub(crate) struct Guard {
+    hold: Arc<Hold>,
     over: Arc<AtomicBool>,
     heart: tokio::task::JoinHandle<()>,
 }
 
 impl Guard {
-    fn new(state: Arc<dyn State>, lease: Lease) -> Self {
+    /// Holds a lock that was taken at a moment.
+    fn new(state: Arc<dyn State>, lease: Lease, taken_ms: u64) -> Self {
         let over = Arc::new(AtomicBool::new(false));
+        let hold = Arc::new(Hold {
+            state,
+            lease,
+            certain_until_ms: AtomicU64::new(taken_ms + millis(LEASE - DOUBT)),
+        });
         let heart = tokio::spawn({
-            let (state, lease, over) = (state.clone(), lease.clone(), over.clone());
+            let (hold, over) = (hold.clone(), over.clone());
             async move {
                 while !over.load(Ordering::Relaxed) {
                     tokio::time::sleep(HEARTBEAT).await;
                     // A lock that was lost shows at the next write, which is refused.
-                    if let Err(error) = state.renew(&lease, millis(LEASE), now_ms()).await {
-                        tracing::warn!(org = %lease.org(), %error, "the lock could not be renewed");
+                    if let Err(error) = hold.renew().await {
+                        tracing::warn!(org = %hold.lease.org(), %error, "the lock could not be renewed");
                     }
                 }
             }
         });
-        Self {
-            state,
-            lease,
-            over,
-            heart,
-        }
+        Self { hold, over, heart }
     }
 
     pub(crate) fn lease(&self) -> &Lease {
-        &self.lease
+        &self.hold.lease
     }
 
     pub(crate) async fn release(self) {
         self.over.store(true, Ordering::Relaxed);
         self.heart.abort();
-        if let Err(error) = self.state.release(&self.lease).await {
-            tracing::warn!(org = %self.lease.org(), %error, "the lock could not be released");
+        let Hold { state, lease, .. } = &*self.hold;
+        if let Err(error) = state.release(lease).await {
+            tracing::warn!(org = %lease.org(), %error, "the lock could not be released");
         }
     }
 }

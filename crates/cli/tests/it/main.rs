@@ -8,6 +8,8 @@ mod bundles;
 mod changes;
 mod compare;
 mod components;
+#[cfg(target_os = "linux")]
+mod crash;
 mod demo;
 mod drift;
 mod fan;
@@ -15,7 +17,6 @@ mod flows;
 mod graph;
 mod help;
 mod http;
-mod killed;
 mod kinds_page;
 mod lab;
 mod lint;

@@ -543,6 +543,12 @@ pub(super) fn failure(error: Error, versioned: bool) -> Failure {
     if error.may_have_been_acted_on() && !is_clear_refusal(&error) {
         return Failure::Unknown(chain(&error));
     }
+    if let Error::Barred { .. } = &error {
+        return Failure::NotSent {
+            reason: chain(&error),
+            fatal: None,
+        };
+    }
     if is_fatal(&error) {
         return Failure::NotSent {
             reason: chain(&error),

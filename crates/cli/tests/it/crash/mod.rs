@@ -1,0 +1,7 @@
+//! The program itself: killed at every moment at which something becomes safe on the disk, stopped for
+//! too long, and out of room.
+
+mod faults;
+mod killed;
+mod small;
+mod stopped;
