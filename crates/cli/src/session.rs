@@ -54,6 +54,8 @@ pub(crate) struct Connected {
     pub(crate) overlay: Overlay,
     /// Where the credential was found.
     pub(crate) credential: String,
+    /// The OAuth client.
+    pub(crate) client_id: String,
     /// What is wrong with the place.
     warning: Option<String>,
 }
@@ -215,6 +217,7 @@ impl<'o> Session<'o> {
     fn connect_by(&self, name: &str, tokens: Option<usize>) -> anyhow::Result<Connected> {
         let settings = self.config.org(name)?;
         let found = config::find(&settings, self.config.folder())?;
+        let client_id = found.credentials.client_id.clone();
         let build = || {
             Client::builder(settings.endpoint.clone(), found.credentials)
                 .org(name)
@@ -253,6 +256,7 @@ impl<'o> Session<'o> {
             settings,
             overlay,
             credential: found.from,
+            client_id,
             warning: found.warning,
         })
     }

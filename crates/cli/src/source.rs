@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use orgsmith_core::bundle::Bundle;
@@ -17,6 +18,7 @@ use orgsmith_core::snapshot::{Names, Snapshot};
 use orgsmith_core::validate::{Problem, normalise, validate};
 use orgsmith_engine::{Org, Scope, collect, collect_selected};
 use orgsmith_store::bundle::{self, Keys, Loaded};
+use orgsmith_store::checkpoint::Checkpoint;
 
 use crate::args::{People, Selected};
 use crate::error::Failure;
@@ -298,14 +300,27 @@ pub(crate) async fn read(
     selection: &Selection,
     extent: Extent,
 ) -> anyhow::Result<Read> {
+    read_on(session, connected, selection, extent, None).await
+}
+
+/// Reads an org for a selection, from where an earlier try ended.
+pub(crate) async fn read_on(
+    session: &Session<'_>,
+    connected: &Connected,
+    selection: &Selection,
+    extent: Extent,
+    checkpoint: Option<Arc<Checkpoint>>,
+) -> anyhow::Result<Read> {
     let catalogue = session.catalogue();
     let pins = session.pins(&connected.org.name).await?;
     let events = session.out.events();
     let before = connected.org.client.stats().sent;
     let snapshot = if selection.is_positive() && extent == Extent::Selected {
-        collect_selected(&connected.org, catalogue, selection, &pins, &events).await?
+        let (org, checkpoint) = (&connected.org, checkpoint.as_deref());
+        collect_selected(org, catalogue, selection, &pins, &events, checkpoint).await?
     } else {
-        let scope = scope(catalogue, selection, pins.clone());
+        let mut scope = scope(catalogue, selection, pins.clone());
+        scope.checkpoint = checkpoint;
         collect(&connected.org, catalogue, &scope, &events).await?
     };
     Ok(Read {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use clap::Args;
@@ -15,6 +17,7 @@ use orgsmith_core::privacy::{Policy, Privacy, Report};
 use orgsmith_core::secret::Secret;
 use orgsmith_core::snapshot::{Part, undeclared};
 use orgsmith_store::bundle;
+use orgsmith_store::checkpoint::{Checkpoint, Found, Useless};
 use serde_json::json;
 
 use crate::args::{Format, Selected};
@@ -24,11 +27,15 @@ use crate::keys::{For, Trust};
 use crate::output::{Align, BOLD, Table, YELLOW, styled};
 use crate::secrets;
 use crate::session::{Connected, Session};
-use crate::source::{Extent, Source, read, selection, usage};
+use crate::source::{Extent, Source, read_on, selection, usage};
+
+/// How long after its last answer a read that was cut off goes on; after that too much may have changed.
+const GOES_ON: Duration = Duration::from_secs(3600);
 
 /// Writes an org to a bundle: a directory of YAML files, a zip, or an encrypted zip.
 ///
-/// Nothing half-written is left behind. What could not be read is listed as a gap, here and in the
+/// Nothing half-written is left behind. An export that was killed goes on with what it had read, within
+/// an hour: that is beside --out in a file that ends in .checkpoint, until the bundle is there. What could not be read is listed as a gap, here and in the
 /// bundle's manifest; the exit code is then 3.
 #[derive(Debug, Args)]
 pub(crate) struct Export {
@@ -71,7 +78,12 @@ impl Export {
         let privacy = self.privacy(session).await?;
         let connected = session.connect(&self.org)?;
         let base = self.base(session, &connected)?;
-        let read = read(session, &connected, &selection, Extent::Selected).await?;
+        let checkpoint = match privacy {
+            None => self.checkpoint(session, &connected, &form)?,
+            Some(_) => None,
+        };
+        let kept = checkpoint.clone();
+        let read = read_on(session, &connected, &selection, Extent::Selected, kept).await?;
         let mut told = Told::default();
         let mut writer = bundle::Writer::default();
         let mut about = Bundle::default();
@@ -119,6 +131,17 @@ impl Export {
             Form::Encrypted(readers) => writer.write_encrypted(&about, &self.out, &readers),
         }
         .with_context(doing)?;
+        if let Some(checkpoint) = checkpoint {
+            let path = checkpoint.path().display();
+            if let Some(why) = checkpoint.broken() {
+                tracing::debug!(%path, why, "the checkpoint ended early");
+            }
+            if let Err(error) = checkpoint.remove() {
+                out.warn(format!(
+                    "could not remove {path}, which is not needed any more: {error}"
+                ));
+            }
+        }
         let mut result = json!({
             "event": "result", "org": self.org, "out": self.out, "digest": digest,
             "objects": told.counts, "gaps": about.gaps, "calls": read.calls,
@@ -146,6 +169,59 @@ impl Export {
         } else {
             Exit::Partial
         })
+    }
+
+    /// Opens what an earlier try of this export has read, and says whether it is of use. What is not to be
+    /// on a disk as it is, because it is encrypted or without people, has none.
+    fn checkpoint(
+        &self,
+        session: &Session<'_>,
+        connected: &Connected,
+        form: &Form,
+    ) -> anyhow::Result<Option<Arc<Checkpoint>>> {
+        if matches!(form, Form::Encrypted(_)) {
+            return Ok(None);
+        }
+        let mut name = self.out.clone().into_os_string();
+        name.push(".checkpoint");
+        let path = PathBuf::from(name);
+        if let (Form::Dir, Some(folder)) = (form, path.parent()) {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("could not create {}", folder.display()))?;
+        }
+        let of = json!({
+            "orgsmith": env!("CARGO_PKG_VERSION"),
+            "catalogue": Catalogue::builtin_digest(),
+            "org": self.org,
+            "at": format!("{:?}", connected.settings.endpoint),
+            "client": connected.client_id,
+            "selected": format!("{:?}", self.selected),
+        });
+        let opened = Checkpoint::open(&path, &of.to_string(), SystemTime::now(), GOES_ON);
+        let (out, shown) = (session.out, path.display());
+        let checkpoint = match opened {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => {
+                out.warn(format!(
+                    "{shown} cannot be kept ({error}): should the export be killed, it begins anew"
+                ));
+                return Ok(None);
+            }
+        };
+        match checkpoint.found() {
+            Found::Nothing | Found::Entries(0) => {}
+            Found::Entries(entries) => out.say(format!(
+                "going on with {} of {shown}, which an export that was cut off has left",
+                count(entries, "answer")
+            )),
+            Found::Useless(Useless::Other) => out.say(format!(
+                "beginning anew: {shown} is of another org, selection or orgsmith"
+            )),
+            Found::Useless(Useless::Old) => {
+                out.say(format!("beginning anew: {shown} is more than an hour old"))
+            }
+        }
+        Ok(Some(Arc::new(checkpoint)))
     }
 
     /// Says what becomes of people; nothing where all of them stay.

@@ -143,6 +143,8 @@ const IGNORED: &str = "\
 .orgsmith/
 # Values of secrets.
 secrets.yaml
+# What an export that was cut off goes on with.
+*.checkpoint
 ";
 
 /// The objects of a new bundle.

@@ -55,6 +55,16 @@ impl Catalogue {
         &CATALOGUE
     }
 
+    /// Returns a digest of the kind files that this program was built with.
+    pub fn builtin_digest() -> String {
+        let mut hasher = blake3::Hasher::new();
+        for text in KIND_FILES.iter().flat_map(|(file, text)| [file, text]) {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
     /// Reads kind files, given as name and text.
     ///
     /// # Errors

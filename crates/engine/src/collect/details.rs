@@ -1,6 +1,6 @@
 //! What a list row does not say: whole bodies, parts, flow sources, audio.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
@@ -8,7 +8,7 @@ use orgsmith_client::{Call, Error, path_segment};
 use orgsmith_core::bundle::Gap;
 use orgsmith_core::catalogue::{Descriptor, Driver, ListSpec, Part, Reference};
 use orgsmith_core::document::{Captured, Stored};
-use orgsmith_core::id::Kind;
+use orgsmith_core::id::{Kind, SourceId};
 use orgsmith_core::path::FieldPath;
 use orgsmith_core::snapshot::UNPUBLISHED;
 use serde_json::{Value, json};
@@ -19,6 +19,9 @@ use super::{CONCURRENCY, Collector, tables};
 use crate::files;
 use crate::jobs;
 use crate::org::Org;
+
+/// Flows whose sources are exported before those are written down.
+const FLOWS: usize = 200;
 
 /// Where the items come from that other objects know as well, such as the members of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,18 +98,31 @@ pub(super) async fn fill(
             .any(|part| inverse.asks_for(part) || items.contains_key(&part.field));
     let mut filled = objects;
     if calls {
+        let seen = collector.seen;
         let read = stream::iter(std::mem::take(&mut filled))
-            .map(|stored| one(org, descriptor, stored.open(), (inverse, items), sorts))
+            .map(|stored| async move {
+                if let Some(known) = seen.object(descriptor, inverse, &stored.id) {
+                    return (known, true, Vec::new());
+                }
+                let by = (inverse, items);
+                let (captured, whole, failures) =
+                    one(org, descriptor, stored.open(), by, sorts).await;
+                let read = Stored::from(captured);
+                if whole && failures.is_empty() {
+                    seen.note_object(descriptor, inverse, &read);
+                }
+                (read, whole, failures)
+            })
             .buffered(CONCURRENCY);
         let mut read = std::pin::pin!(read);
-        while let Some((captured, whole, failures)) = read.next().await {
+        while let Some((object, whole, failures)) = read.next().await {
             if !whole {
-                collector.unread(&descriptor.kind, &captured.id);
+                collector.unread(&descriptor.kind, &object.id);
             }
             for failure in failures {
-                collector.failed(&descriptor.kind, Some(label(&captured)), failure);
+                collector.failed(&descriptor.kind, Some(label(&object.open())), failure);
             }
-            filled.push(captured.into());
+            filled.push(object);
         }
     }
     match descriptor.driver {
@@ -337,12 +353,28 @@ async fn sources(
             reason,
         });
     }
+    let seen = collector.seen;
+    for flow in flows.iter_mut().filter(|flow| published(flow)) {
+        flow.files.extend(seen.file(&descriptor.kind, &flow.id, ""));
+    }
     let ids: Vec<_> = flows
         .iter()
-        .filter(|flow| published(flow))
+        .filter(|flow| published(flow) && flow.files.is_empty())
         .map(|flow| flow.id.as_str().to_owned())
         .collect();
-    let mut exported = jobs::export_flows(org, &ids).await;
+    let mut exported = HashMap::new();
+    // What is to outlive this process is written down now and then.
+    let at_once = if seen.is_kept() { FLOWS } else { usize::MAX };
+    for ids in ids.chunks(at_once) {
+        let some = jobs::export_flows(org, ids).await;
+        for (id, source) in &some {
+            if let Ok((name, source)) = source {
+                let id = SourceId::new(id);
+                seen.note_file(&descriptor.kind, &id, "", (name, source));
+            }
+        }
+        exported.extend(some);
+    }
     for flow in flows.iter_mut() {
         match exported.remove(flow.id.as_str()) {
             Some(Ok((name, source))) => {
@@ -420,10 +452,18 @@ async fn download(
     objects: &mut [Stored],
     collector: &mut Collector<'_>,
 ) {
-    let files = objects.iter().enumerate();
-    let files: Vec<_> = files
-        .flat_map(|(index, object)| files_of(object).into_iter().map(move |file| (index, file)))
-        .collect();
+    let seen = collector.seen;
+    let mut files = Vec::new();
+    for (index, object) in objects.iter_mut().enumerate() {
+        for (name, uri) in files_of(object) {
+            match seen.file(&descriptor.kind, &object.id, &name) {
+                Some((name, content)) => {
+                    object.files.insert(name, content);
+                }
+                None => files.push((index, (name, uri))),
+            }
+        }
+    }
     let mut downloads = stream::iter(files)
         .map(|(index, (name, uri))| async move { (index, name, org.client.download(&uri).await) })
         .buffered(CONCURRENCY);
@@ -431,6 +471,7 @@ async fn download(
         let object = &mut objects[index];
         match content {
             Ok(bytes) => {
+                seen.note_file(&descriptor.kind, &object.id, &name, (&name, &bytes));
                 object.files.insert(name, Arc::from(&bytes[..]));
             }
             Err(error) => {
@@ -459,10 +500,20 @@ async fn contents(
     let own: Vec<usize> = (0..objects.len())
         .filter(|index| !fixed(&objects[*index]))
         .collect();
+    let seen = collector.seen;
     let downloads = stream::iter(own)
         .map(|index| {
             let captured = objects[index].open();
-            async move { (index, files::download(org, descriptor, &captured).await) }
+            async move {
+                if let Some(known) = seen.file(&descriptor.kind, &captured.id, "") {
+                    return (index, Ok(known));
+                }
+                let file = files::download(org, descriptor, &captured).await;
+                if let Ok((name, content)) = &file {
+                    seen.note_file(&descriptor.kind, &captured.id, "", (name, content));
+                }
+                (index, file)
+            }
         })
         .buffered(CONCURRENCY)
         .collect::<Vec<_>>()

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::CONCURRENCY;
 use super::details::with_id;
+use super::seen::Seen;
 use crate::org::Org;
 
 /// Items by the id of the object that they are of.
@@ -34,6 +35,7 @@ impl Gathering {
         descriptor: &Descriptor,
         owners: &BTreeMap<Kind, Vec<Stored>>,
         objects: usize,
+        seen: Seen<'_>,
     ) -> Items {
         let mut items = Items::new();
         for part in &descriptor.parts {
@@ -50,7 +52,7 @@ impl Gathering {
             let list = (gathered.path.clone(), gathered.by.clone());
             if let Some(found) = self.0.get(&list) {
                 items.insert(part.field.clone(), Arc::clone(found));
-            } else if let Ok(found) = read(org, gathered, ids).await {
+            } else if let Some(found) = read_once(org, gathered, ids, seen).await {
                 let found = Arc::new(found);
                 self.0.insert(list, Arc::clone(&found));
                 items.insert(part.field.clone(), found);
@@ -58,6 +60,21 @@ impl Gathering {
         }
         items
     }
+}
+
+/// Reads lists, unless an earlier try did.
+async fn read_once(
+    org: &Org,
+    gathered: &Gathered,
+    ids: Vec<String>,
+    seen: Seen<'_>,
+) -> Option<Found> {
+    if let Some(found) = seen.gathered(gathered) {
+        return Some(found);
+    }
+    let found = read(org, gathered, ids).await.ok()?;
+    seen.note_gathered(gathered, &found);
+    Some(found)
 }
 
 async fn read(org: &Org, gathered: &Gathered, ids: Vec<String>) -> Result<Found, ListError> {

@@ -9,10 +9,12 @@ mod gather;
 mod knowledge;
 pub(crate) mod lists;
 mod members;
+mod seen;
 mod selected;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream;
@@ -22,11 +24,13 @@ use orgsmith_core::catalogue::{Catalogue, Descriptor};
 use orgsmith_core::document::Stored;
 use orgsmith_core::id::{Kind, ObjectRef, OrgName, SourceId};
 use orgsmith_core::snapshot::{Names, Snapshot};
+use orgsmith_store::checkpoint::Checkpoint;
 
 use crate::chain::chain;
 use crate::events::{Event, Events};
 use crate::org::Org;
-use lists::Failure;
+use lists::{Failure, Listed};
+use seen::Seen;
 
 pub(crate) use selected::collect_known;
 pub use selected::collect_selected;
@@ -49,6 +53,8 @@ pub struct Scope {
     pub deleted: bool,
     /// Which of several objects with one key is meant, by its id.
     pub pins: BTreeMap<ObjectRef, String>,
+    /// What an earlier try of the same read has learned, and this one learns.
+    pub checkpoint: Option<Arc<Checkpoint>>,
 }
 
 /// Says why an org could not be read at all.
@@ -87,7 +93,8 @@ pub async fn collect(
         kinds: descriptors.len(),
     });
 
-    let mut collector = Collector::new(org, catalogue, events);
+    let seen = Seen(scope.checkpoint.as_deref());
+    let mut collector = Collector::new(org, catalogue, events, seen);
     let mut snapshot = Snapshot {
         org: org.origin(),
         ..Snapshot::default()
@@ -100,7 +107,7 @@ pub async fn collect(
                     // Who wants to know what could be restored is going to write.
                     let listed = match scope.deleted {
                         true => lists::list(org, descriptor, owners, true).await,
-                        false => lists::list_to_read(org, descriptor, owners).await,
+                        false => list_once(org, descriptor, owners, seen).await,
                     };
                     (descriptor, listed)
                 }
@@ -164,7 +171,8 @@ pub async fn collect(
         };
         let (full, rows): (Vec<_>, Vec<_>) = objects.into_iter().partition(is_wanted);
         let owners = &snapshot.objects;
-        let items = gathering.gather(org, descriptor, owners, full.len()).await;
+        let items = gathering.gather(org, descriptor, owners, full.len(), seen);
+        let items = items.await;
         let inverse = details::Inverse::OfHolders;
         let (asked, full): (Vec<_>, Vec<_>) = full.into_iter().partition(|object| {
             let ids = asked.get(&descriptor.kind);
@@ -182,6 +190,21 @@ pub async fn collect(
     invert(&descriptors, &mut snapshot);
 
     Ok(collector.finish(snapshot))
+}
+
+/// Lists a kind, unless an earlier try did.
+async fn list_once(
+    org: &Org,
+    descriptor: &Descriptor,
+    owners: &BTreeMap<Kind, Vec<Stored>>,
+    seen: Seen<'_>,
+) -> Listed {
+    if let Some(listed) = seen.list(descriptor) {
+        return listed;
+    }
+    let listed = lists::list_to_read(org, descriptor, owners).await;
+    seen.note_list(descriptor, &listed);
+    listed
 }
 
 /// Searches one by one for the objects that a list may have left out: some lists end before all
@@ -313,17 +336,19 @@ struct Collector<'c> {
     org: &'c Org,
     catalogue: &'c Catalogue,
     events: &'c Events,
+    seen: Seen<'c>,
     fatal: Option<Box<Error>>,
     gaps: Vec<Gap>,
     unread: BTreeSet<(Kind, SourceId)>,
 }
 
 impl<'c> Collector<'c> {
-    fn new(org: &'c Org, catalogue: &'c Catalogue, events: &'c Events) -> Self {
+    fn new(org: &'c Org, catalogue: &'c Catalogue, events: &'c Events, seen: Seen<'c>) -> Self {
         Self {
             org,
             catalogue,
             events,
+            seen,
             fatal: None,
             gaps: Vec::new(),
             unread: BTreeSet::new(),

@@ -12,13 +12,15 @@ use orgsmith_core::document::{Captured, Stored};
 use orgsmith_core::id::{Kind, ObjectRef, SourceId, own_id};
 use orgsmith_core::select::{Dependencies, Selection, without_members};
 use orgsmith_core::snapshot::{Names, Snapshot, portable};
+use orgsmith_store::checkpoint::Checkpoint;
 use serde_json::Value;
 
 use super::details::{Inverse, fill, with_ids, without};
 use super::gather::{Gathering, Items};
 use super::lists::{self, Listed};
 use super::members::memberships;
-use super::{CONCURRENCY, CollectError, Collector, invert};
+use super::seen::Seen;
+use super::{CONCURRENCY, CollectError, Collector, invert, list_once};
 use crate::events::{Event, Events};
 use crate::org::Org;
 
@@ -27,7 +29,7 @@ const ONE_BY_ONE: usize = 8;
 /// As many where it is known which: a kind may have thousands more.
 const KNOWN: usize = 50;
 
-/// Reads an org as far as a selection asks.
+/// Reads an org as far as a selection asks; a checkpoint has what an earlier try has learned.
 ///
 /// # Errors
 /// The org cannot be reached or refuses the credential. Anything else becomes a gap.
@@ -37,6 +39,7 @@ pub async fn collect_selected(
     selection: &Selection,
     pins: &BTreeMap<ObjectRef, String>,
     events: &Events,
+    checkpoint: Option<&Checkpoint>,
 ) -> Result<Snapshot, CollectError> {
     let kinds: Vec<&Descriptor> = selection
         .selected_kinds(catalogue)
@@ -47,6 +50,7 @@ pub async fn collect_selected(
         kinds: kinds.len(),
     });
     let mut reader = Reader::new(org, catalogue, selection, pins, events);
+    reader.collector.seen = Seen(checkpoint);
     for descriptor in &kinds {
         match selection.exact_names(&descriptor.kind) {
             Some(names) => {
@@ -126,7 +130,7 @@ impl<'r> Reader<'r> {
             catalogue,
             selection,
             pins,
-            collector: Collector::new(org, catalogue, events),
+            collector: Collector::new(org, catalogue, events, Seen::default()),
             gathering: Gathering::default(),
             snapshot: Snapshot {
                 org: org.origin(),
@@ -323,7 +327,8 @@ impl<'r> Reader<'r> {
                 self.snapshot.incomplete.insert(descriptor.kind.clone());
             }
         }
-        let listed = lists::list_to_read(self.org, descriptor, &self.snapshot.objects).await;
+        let (seen, owners) = (self.collector.seen, &self.snapshot.objects);
+        let listed = list_once(self.org, descriptor, owners, seen).await;
         self.take(descriptor, listed)
     }
 
@@ -446,7 +451,8 @@ impl<'r> Reader<'r> {
             let (inverse, items) = if by_holders {
                 let owners = &self.snapshot.objects;
                 let gathering = &mut self.gathering;
-                let items = gathering.gather(self.org, descriptor, owners, wanted.len());
+                let seen = self.collector.seen;
+                let items = gathering.gather(self.org, descriptor, owners, wanted.len(), seen);
                 (Inverse::OfHolders, items.await)
             } else {
                 (Inverse::Asked, Items::default())

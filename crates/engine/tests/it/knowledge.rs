@@ -141,7 +141,7 @@ async fn a_selected_base_costs_one_job_too() {
     let before = lab.sim.ledger().len();
     let org = lab.org("a");
     let (pins, events) = (BTreeMap::new(), Events::none());
-    let read = collect_selected(&org, catalogue, &selection, &pins, &events).await;
+    let read = collect_selected(&org, catalogue, &selection, &pins, &events, None).await;
     let (selected, _) = read.expect("an org").to_bundle(catalogue, &pins);
     let counts = calls(&lab, before);
     assert_eq!((counts["jobs"], counts.get("variations")), (1, None));

@@ -22,7 +22,7 @@ async fn read(lab: &Lab, org: &str, selection: &Selection) -> (Bundle, u64) {
     let org = lab.org(org);
     let pins = BTreeMap::new();
     let catalogue = Catalogue::builtin();
-    let snapshot = collect_selected(&org, catalogue, selection, &pins, &Events::none())
+    let snapshot = collect_selected(&org, catalogue, selection, &pins, &Events::none(), None)
         .await
         .expect("an org that can be reached");
     let (bundle, _) = snapshot.to_bundle(catalogue, &pins);

@@ -9,6 +9,22 @@ pub fn die_at(command: &mut Command, within: &str, moment: usize) {
     preload(command, within).env("FAULTS_DIE_AT", moment.to_string());
 }
 
+/// Lets a program die before its k-th write, from 1, to a file within a path.
+pub fn die_at_write(command: &mut Command, within: &str, write: usize) {
+    die_at(command, within, write);
+    command.env("FAULTS_EACH", "1");
+}
+
+/// Leaves a program so many bytes of room in files within a path.
+pub fn fill_up(command: &mut Command, within: &str, room: usize) {
+    preload(command, within).env("FAULTS_ROOM", room.to_string());
+}
+
+/// Lets a program only read files within a path.
+pub fn freeze(command: &mut Command, within: &str) {
+    preload(command, within).env("FAULTS_READ_ONLY", "1");
+}
+
 fn preload<'c>(command: &'c mut Command, within: &str) -> &'c mut Command {
     command
         .env("LD_PRELOAD", library())

@@ -1,6 +1,7 @@
 //! The program itself: killed at every moment at which something becomes safe on the disk, stopped for
 //! too long, and out of room.
 
+mod exported;
 mod faults;
 mod killed;
 mod small;
