@@ -246,7 +246,18 @@ fn judge(error: &anyhow::Error) -> (Exit, Option<String>) {
             return found;
         }
     }
-    (Exit::Error, None)
+    (Exit::Error, error.chain().find_map(of_disk))
+}
+
+/// Says what to do about a place that cannot be written to.
+fn of_disk(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let todo = match cause.downcast_ref::<io::Error>()?.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk",
+        io::ErrorKind::FileTooLarge => "lift the limit on the size of files (`ulimit -f`)",
+        io::ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to",
+        _ => return None,
+    };
+    Some(format!("{todo}, and do the same again"))
 }
 
 type Judged = Option<(Exit, Option<String>)>;

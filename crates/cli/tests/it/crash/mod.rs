@@ -3,6 +3,7 @@
 
 mod exported;
 mod faults;
+mod full;
 mod killed;
 mod small;
 mod stopped;

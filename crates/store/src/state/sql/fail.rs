@@ -72,7 +72,8 @@ fn of_sqlite(code: &str, place: &str) -> Option<Error> {
     // The primary result code is the lowest byte of the extended one.
     Some(match code.parse::<u32>().ok()? & 0xff {
         5 | 6 => Error::Busy { place },
-        8 => Error::ReadOnly { place },
+        // Its log files cannot be made: the directory is not open to us.
+        8 | 14 => Error::ReadOnly { place },
         11 | 26 => Error::Corrupt { place },
         13 => Error::Full { place },
         _ => return None,

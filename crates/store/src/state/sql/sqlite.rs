@@ -47,6 +47,7 @@ pub(super) async fn connect(path: &Path) -> Result<(AnyPool, Fail), Error> {
     let pool = AnyPoolOptions::new()
         .max_connections(4)
         .after_connect(|connection, _| Box::pin(set_up(connection)))
+        .after_release(|connection, _| Box::pin(give_up(connection)))
         .connect(&url)
         .await
         .map_err(|error| fail.on(error))?;
@@ -58,6 +59,14 @@ async fn set_up(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
         sqlx::raw_sql(statement).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// Ends a transaction that is still open: what could not be committed for want of room would keep
+/// everybody else from writing.
+async fn give_up(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    // Mostly there is none, and SQLite says so.
+    let _ = sqlx::raw_sql("ROLLBACK").execute(connection).await;
+    Ok(true)
 }
 
 /// Makes the file with the right mode before the database does; its log files take it over.
