@@ -12,6 +12,7 @@ mod keys;
 pub mod minimum;
 mod output;
 mod owner;
+mod quota;
 mod secrets;
 mod session;
 mod source;

@@ -22,6 +22,7 @@ use crate::config::{self, Config, OrgSettings, StatePlace};
 use crate::error::{Exit, Failure};
 use crate::keys::{self, KeyRing};
 use crate::output::Out;
+use crate::quota::Quotas;
 
 /// What a command works with.
 pub(crate) struct Session<'o> {
@@ -31,6 +32,7 @@ pub(crate) struct Session<'o> {
     pub(crate) keys: Arc<KeyRing>,
     state_place: StatePlace,
     state: Arc<OnceCell<Arc<dyn State>>>,
+    quotas: Arc<Quotas>,
     /// Values of secrets that programs and services gave.
     pub(crate) secrets: Arc<tokio::sync::Mutex<Secrets>>,
     /// What came of asking URLs of other systems.
@@ -93,13 +95,16 @@ where
     let result = runtime.block_on(async {
         let session = Arc::new(Session::new(out, config, keys, global.state.as_deref())?);
         let interrupt = session.interrupt.clone();
+        let quotas = session.quotas.clone();
         // Listened to before anything begins: until then Ctrl-C would kill.
         let signals = Signals::listen().context("could not listen for Ctrl-C")?;
-        tokio::select! {
+        let result = tokio::select! {
             biased;
             result = command(session) => result,
             error = interrupt.watch(signals, out) => Err(error),
-        }
+        };
+        quotas.give_back().await;
+        result
     });
     // Whatever still runs in the background, such as a DNS query, is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -114,12 +119,15 @@ impl<'o> Session<'o> {
         keys: KeyRing,
         state: Option<&str>,
     ) -> Result<Self, config::Error> {
+        let state_place = config.state(state)?;
+        let state = Arc::<OnceCell<_>>::default();
         Ok(Self {
             out,
-            state_place: config.state(state)?,
+            quotas: Arc::new(Quotas::new(state_place.clone(), state.clone())),
+            state_place,
             config: Arc::new(config),
             keys: Arc::new(keys),
-            state: Arc::default(),
+            state,
             secrets: Arc::default(),
             probes: Arc::default(),
             clients: None,
@@ -142,12 +150,15 @@ impl<'o> Session<'o> {
             stop: stop.child(),
             ..Interrupt::default()
         };
+        let state_place = config.state(None)?;
+        let state = Arc::new(OnceCell::new_with(Some(state)));
         let session = Self {
             out,
-            state_place: config.state(None)?,
+            quotas: Arc::new(Quotas::new(state_place.clone(), state.clone())),
+            state_place,
             config,
             keys,
-            state: Arc::new(OnceCell::new_with(Some(state))),
+            state,
             secrets: Arc::default(),
             probes: Arc::default(),
             clients: Some(clients),
@@ -182,6 +193,7 @@ impl<'o> Session<'o> {
             keys: self.keys.clone(),
             state_place: self.state_place.clone(),
             state: self.state.clone(),
+            quotas: self.quotas.clone(),
             secrets: self.secrets.clone(),
             probes: self.probes.clone(),
             clients: self.clients.clone(),
@@ -218,13 +230,25 @@ impl<'o> Session<'o> {
         let settings = self.config.org(name)?;
         let found = config::find(&settings, self.config.folder())?;
         let client_id = found.credentials.client_id.clone();
+        let (requests, window) = (settings.quota_per_minute, Duration::from_secs(60));
+        // A few calls by a token of their own are nobody's loss.
+        let shares = tokens.is_none() || self.clients.is_some();
+        let share = shares.then(|| {
+            let pool = format!("{client_id} {:?}", settings.endpoint);
+            let most = u32::try_from(settings.tokens).unwrap_or(u32::MAX);
+            let total = requests.saturating_mul(most);
+            self.quotas.share(pool, total, window)
+        });
         let build = || {
-            Client::builder(settings.endpoint.clone(), found.credentials)
+            let builder = Client::builder(settings.endpoint.clone(), found.credentials)
                 .org(name)
                 .tokens(tokens.unwrap_or(settings.tokens))
-                .quota(settings.quota_per_minute, Duration::from_secs(60))
-                .build()
-                .with_context(|| format!("org {name}"))
+                .quota(requests, window);
+            let builder = match share {
+                Some(share) => builder.share(share),
+                None => builder,
+            };
+            builder.build().with_context(|| format!("org {name}"))
         };
         let client = match &self.clients {
             None => build()?,

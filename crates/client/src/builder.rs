@@ -14,6 +14,7 @@ use crate::pool::Pool;
 use crate::random::Random;
 use crate::region::Region;
 use crate::retry::Policy;
+use crate::share::Share;
 use crate::stats::Counters;
 use crate::transport::{Bounds, Transport};
 
@@ -137,6 +138,7 @@ pub struct Builder {
     page_concurrency: usize,
     bounds: Bounds,
     seed: Option<u64>,
+    share: Option<Arc<dyn Share>>,
 }
 
 impl Builder {
@@ -156,6 +158,7 @@ impl Builder {
                 max_transfer: 512 << 20,
             },
             seed: None,
+            share: None,
         }
     }
 
@@ -175,6 +178,12 @@ impl Builder {
     pub fn quota(mut self, requests: u32, window: Duration) -> Self {
         let requests = requests.max(1);
         self.quota = Quota { requests, window };
+        self
+    }
+
+    /// Shares the quota of all tokens together with other processes.
+    pub fn share(mut self, share: Arc<dyn Share>) -> Self {
+        self.share = Some(share);
         self
     }
 
@@ -253,7 +262,7 @@ impl Builder {
             bases,
             transport,
             minter,
-            pool: Arc::new(Pool::new(self.quota, self.tokens)),
+            pool: Arc::new(Pool::new(self.quota, self.tokens, self.share)),
             policy: self.policy,
             quota: self.quota,
             random,

@@ -91,9 +91,7 @@ impl Limiter {
     }
 
     pub(crate) fn ready(&mut self, now: Instant) -> Ready {
-        while self.cooling.front().is_some_and(|&free| free <= now) {
-            self.cooling.pop_front();
-        }
+        self.cool(now);
         self.blocked_until = self.blocked_until.filter(|&until| until > now);
         self.learned = self.learned.filter(|&(_, until)| until > now);
         if let Some(until) = self.blocked_until {
@@ -184,6 +182,18 @@ impl Limiter {
         match self.learned {
             Some((requests, _)) => requests.min(self.quota.requests),
             None => self.quota.requests,
+        }
+    }
+
+    /// Returns how many places are occupied at a moment.
+    pub(crate) fn used_at(&mut self, now: Instant) -> u32 {
+        self.cool(now);
+        self.used()
+    }
+
+    fn cool(&mut self, now: Instant) {
+        while self.cooling.front().is_some_and(|&free| free <= now) {
+            self.cooling.pop_front();
         }
     }
 

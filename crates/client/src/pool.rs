@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::auth::Cell;
 use crate::limiter::{Limiter, Quota, Ready, Refused, Scope};
+use crate::share::{Share, Step, Whole};
 
 /// How long no further token is opened after one could not be minted.
 const HESITATE: Duration = Duration::from_secs(60);
@@ -22,6 +23,7 @@ pub(crate) struct Pool {
     freed: Notify,
     quota: Quota,
     max: usize,
+    share: Option<(Arc<dyn Share>, Mutex<Whole>)>,
 }
 
 struct Slots {
@@ -37,7 +39,8 @@ struct Slot {
 }
 
 impl Pool {
-    pub(crate) fn new(quota: Quota, max: usize) -> Self {
+    pub(crate) fn new(quota: Quota, max: usize, share: Option<Arc<dyn Share>>) -> Self {
+        let whole = || Mutex::new(Whole::new(quota, max));
         Self {
             slots: Mutex::new(Slots {
                 open: Vec::new(),
@@ -48,6 +51,7 @@ impl Pool {
             freed: Notify::new(),
             quota,
             max,
+            share: share.map(|share| (share, whole())),
         }
     }
 
@@ -57,10 +61,13 @@ impl Pool {
         let _turn = self.turnstile.lock().await;
         loop {
             let freed = self.freed.notified();
-            let wake = match self.pick(Instant::now()) {
-                Pick::Slot(permit) => return permit,
-                Pick::At(at) => Some(at),
-                Pick::OnAnswer => None,
+            let wake = match self.own_part().await {
+                Some(at) => Some(at),
+                None => match self.pick(Instant::now()) {
+                    Pick::Slot(permit) => return permit,
+                    Pick::At(at) => Some(at),
+                    Pick::OnAnswer => None,
+                },
             };
             match wake {
                 Some(at) => tokio::select! {
@@ -70,6 +77,32 @@ impl Pool {
                 // Every place is under way, and every request ends by its timeout.
                 None => freed.await,
             }
+        }
+    }
+
+    /// Sees to it that one more request is within what this process may send of a shared quota; says
+    /// when to ask again where it is not.
+    async fn own_part(&self) -> Option<Instant> {
+        let (share, whole) = self.share.as_ref()?;
+        let lock = || whole.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let step = lock().next(Instant::now());
+            match step {
+                Step::Go => return None,
+                Step::Wait(at) => return Some(at),
+                Step::Ask { used, wanted } => {
+                    let held = share.claim(used, wanted).await;
+                    lock().told(Instant::now(), used, held);
+                }
+            }
+        }
+    }
+
+    /// Notes something about the places of all tokens together.
+    fn whole(&self, change: impl FnOnce(&mut Limiter)) {
+        if let Some((_, whole)) = &self.share {
+            let mut whole = whole.lock().unwrap_or_else(PoisonError::into_inner);
+            change(whole.limiter());
         }
     }
 
@@ -100,6 +133,7 @@ impl Pool {
         };
         let slot = &mut slots.open[index];
         slot.limiter.take();
+        self.whole(Limiter::take);
         Pick::Slot(Permit {
             pool: self.clone(),
             slot: slot.id,
@@ -195,13 +229,15 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let left = self.left;
-        self.pool.with(self.slot, |limiter| {
+        let end = |limiter: &mut Limiter| {
             if left {
                 limiter.answered(Instant::now());
             } else {
                 limiter.untake();
             }
-        });
+        };
+        self.pool.with(self.slot, end);
+        self.pool.whole(end);
         // Only the caller at the turnstile ever waits, so one permit to wake is enough.
         self.pool.freed.notify_one();
     }
@@ -213,7 +249,7 @@ mod tests {
 
     fn pool(requests: u32, max: usize) -> Arc<Pool> {
         let window = Duration::from_secs(60);
-        Arc::new(Pool::new(Quota { requests, window }, max))
+        Arc::new(Pool::new(Quota { requests, window }, max, None))
     }
 
     async fn answered(pool: &Arc<Pool>) -> u64 {
@@ -277,6 +313,40 @@ mod tests {
         sent.sort_unstable();
         for run in sent.windows(301).filter(|run| run[0].0 == run[300].0) {
             assert!(run[300].1 - run[0].1 > Duration::from_secs(60));
+        }
+    }
+
+    /// Lets a process have a part, whatever it asks for.
+    struct Fixed(Option<u32>);
+
+    impl Share for Fixed {
+        fn claim(&self, used: u32, _: u32) -> futures::future::BoxFuture<'_, Option<u32>> {
+            let held = self.0.map(|held| held.max(used));
+            Box::pin(std::future::ready(held))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_shared_quota_no_more_is_used_than_this_process_was_told() {
+        let window = Duration::from_secs(60);
+        for (told, waits) in [(Some(3), 1), (Some(0), 0), (None, 0)] {
+            let quota = Quota {
+                requests: 4,
+                window,
+            };
+            let share: Arc<dyn Share> = Arc::new(Fixed(told));
+            let pool = Arc::new(Pool::new(quota, 2, Some(share)));
+            let start = Instant::now();
+            let most = told.unwrap_or(8);
+            for _ in 0..most {
+                answered(&pool).await;
+            }
+            assert_eq!(start.elapsed(), Duration::ZERO);
+            let next = tokio::time::timeout(window * 2, answered(&pool)).await;
+            let (waited, got) = (start.elapsed(), next.is_ok());
+            assert_eq!(got, told != Some(0), "{told:?}");
+            assert!(waited > window, "{told:?} waited {waited:?}");
+            assert!(waits == 0 || waited < window + window / 20, "{waited:?}");
         }
     }
 

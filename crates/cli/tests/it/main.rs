@@ -28,6 +28,7 @@ mod people;
 mod pipelines;
 mod preflight;
 mod privacy;
+mod quota;
 mod road;
 mod rollback;
 mod secrets;

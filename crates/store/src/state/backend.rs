@@ -11,7 +11,8 @@ use orgsmith_core::onboard::Job;
 use super::error::Error;
 use super::rows::Row;
 use super::values::{
-    About, Acquired, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, SnapshotHead, SnapshotId,
+    About, Acquired, Claim, Claimed, Lease, Mapping, MappingFilter, Owner, Run, RunStatus,
+    SnapshotHead, SnapshotId,
 };
 
 /// What a state answers, some time.
@@ -148,6 +149,21 @@ pub trait State: Send + Sync {
 
     /// Sets a setting, or removes it.
     fn put_setting<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> Reply<'a, ()>;
+
+    /// Asks for a part of a quota; nothing where this state is no place to share one.
+    ///
+    /// Who holds a part asks again at least ten times a window as long as it sends, and never
+    /// occupies more than it was told last.
+    fn claim<'a>(&'a self, claim: &'a Claim, now_ms: u64) -> Reply<'a, Option<Claimed>> {
+        let _ = (claim, now_ms);
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Gives all parts of quotas back that somebody holds.
+    fn unclaim<'a>(&'a self, owner: &'a Owner) -> Reply<'a, ()> {
+        let _ = owner;
+        Box::pin(async { Ok(()) })
+    }
 
     /// Tells everything the state holds as it is at one moment, in an order that [`State::load`]
     /// takes.

@@ -215,6 +215,65 @@ pub struct SnapshotHead {
     pub size: u64,
 }
 
+/// What a process asks of a quota that it shares with others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The quota: an OAuth client of an org.
+    pub pool: String,
+    /// Who asks; different for every process.
+    pub owner: Owner,
+    /// How many requests all of them may send in a window.
+    pub total: u32,
+    /// The length of a window, in milliseconds.
+    pub window_ms: u64,
+    /// How many places the asker occupies already.
+    pub used: u32,
+    /// How many it would like to occupy.
+    pub wanted: u32,
+}
+
+/// Somebody else who holds a part of a quota.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// Who.
+    pub owner: Owner,
+    /// How much.
+    pub held: u64,
+    /// When it last asked, in milliseconds since 1970.
+    pub seen_ms: u64,
+}
+
+/// What somebody may occupy of a quota, until it asks again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// How many places.
+    pub held: u32,
+    /// Who else holds a part.
+    pub others: Vec<Owner>,
+}
+
+impl Claim {
+    /// Decides what the asker gets: nobody is promised what another holds, and nobody gets more than
+    /// an equal part while others ask as well. What is occupied already stays so until it is free.
+    pub(super) fn among(&self, others: Vec<Other>, now_ms: u64) -> Claimed {
+        let asking = |other: &&Other| other.seen_ms + self.window_ms / 10 > now_ms;
+        let askers = 1 + others.iter().filter(asking).count() as u64;
+        let held: u64 = others.iter().map(|other| other.held).sum();
+        let part = (u64::from(self.total) / askers).max(1);
+        let free = u64::from(self.total).saturating_sub(held);
+        let most = u32::try_from(part.min(free)).unwrap_or(u32::MAX);
+        Claimed {
+            held: self.used.max(self.wanted.min(most)),
+            others: others.into_iter().map(|other| other.owner).collect(),
+        }
+    }
+
+    /// Returns when nothing that is sent now, nor its answer, is in any window that is open.
+    pub(super) fn expires_ms(&self, now_ms: u64) -> u64 {
+        now_ms + self.window_ms + self.window_ms / 4
+    }
+}
+
 /// What a state says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {

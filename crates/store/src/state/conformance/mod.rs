@@ -3,6 +3,7 @@
 //! A case takes a state that is empty, and panics if the state does not conform.
 
 mod everything;
+mod quota;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use everything::{
     a_load_fences_off_whoever_was_writing, a_load_is_all_or_nothing, a_state_says_what_it_is,
     nothing_is_loaded_over_something, what_is_taken_out_goes_in_again,
 };
+use quota::a_quota_is_shared_and_never_promised_twice;
 
 /// A case: its name, which says the behaviour, and the test.
 pub type Case = (&'static str, fn(Arc<dyn State>) -> BoxFuture<'static, ()>);
@@ -49,6 +51,7 @@ cases![
     snapshots_that_are_saved_at_once_are_all_kept,
     jobs_are_asked_for_once_and_kept,
     settings_are_set_and_removed,
+    a_quota_is_shared_and_never_promised_twice,
     odd_text_comes_back_as_it_was,
     what_is_taken_out_goes_in_again,
     nothing_is_loaded_over_something,

@@ -12,6 +12,7 @@ mod leases;
 pub(crate) mod migrate;
 mod objects;
 mod postgres;
+mod quota;
 mod runs;
 mod sqlite;
 mod writer;
@@ -25,7 +26,7 @@ use orgsmith_core::journal::Record;
 use orgsmith_core::onboard::Job;
 use sqlx::any::Any;
 use sqlx::{AnyPool, Transaction};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::desk::Desk;
@@ -33,7 +34,8 @@ use crate::desk::Desk;
 use super::backend::{Reply, Sink, Source, State};
 use super::error::Error;
 use super::values::{
-    About, Acquired, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, SnapshotHead, SnapshotId,
+    About, Acquired, Claim, Claimed, Lease, Mapping, MappingFilter, Owner, Run, RunStatus,
+    SnapshotHead, SnapshotId,
 };
 use fail::Fail;
 use leases::hold;
@@ -48,6 +50,8 @@ pub struct Sql {
     writer: JoinHandle<()>,
     /// The version that was found when it was opened.
     found: u64,
+    /// The table of shared quotas is there.
+    quota: OnceCell<()>,
 }
 
 impl Sql {
@@ -86,6 +90,7 @@ impl Sql {
             appends,
             writer,
             found,
+            quota: OnceCell::new(),
         }
     }
 
@@ -105,6 +110,7 @@ impl Sql {
             appends,
             writer,
             found: _,
+            quota: _,
         } = self;
         drop(appends);
         // It can only have panicked, and then it has said so.
@@ -276,6 +282,14 @@ impl State for Sql {
 
     fn put_setting<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> Reply<'a, ()> {
         Box::pin(self.upsert_setting(name, value))
+    }
+
+    fn claim<'a>(&'a self, claim: &'a Claim, now_ms: u64) -> Reply<'a, Option<Claimed>> {
+        Box::pin(self.take_share(claim, now_ms))
+    }
+
+    fn unclaim<'a>(&'a self, owner: &'a Owner) -> Reply<'a, ()> {
+        Box::pin(self.give_shares_back(owner))
     }
 
     fn dump<'a>(&'a self, sink: &'a mut Sink<'_>) -> Reply<'a, ()> {
