@@ -12,7 +12,7 @@ use super::small;
 use crate::lab::{Lab, PLANTED};
 
 /// How many cases are under way at once; most of a case is waiting.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 3;
 const SIGKILL: i32 = 9;
 
 /// Where a state is, and what the paths of its files have in common.
@@ -64,77 +64,105 @@ fn created_by_a_process_that_is_killed_at_any_moment() {
         small::write(&lab);
         lab
     };
-    let moments = at_every_moment(Kept::File, fresh, small::OBJECTS);
+    let whole = fresh();
+    whole.run(&APPLY).ends(0);
+    let (wanted, created) = (digest(&whole), expect_no_double(&whole, "gold"));
+    assert!(created > small::OBJECTS / 2, "{created} were created");
+    let moments = at_moments(1, || {
+        |moment| {
+            let lab = fresh();
+            let died = survives(&lab, Kept::File, moment, &wanted);
+            expect_no_double(&lab, "gold");
+            died
+        }
+    });
     // Each step changes the journal twice, and each change has two moments.
     assert!(moments > 4 * small::OBJECTS, "only {moments}");
 }
 
 #[test]
 fn changed_by_a_process_that_is_killed_at_any_moment() {
-    let moments = at_every_moment(Kept::File, changed, 0);
-    assert!(moments > 4 * 4, "only {moments}");
+    changed_and_killed(Kept::File, 1);
 }
 
 #[cfg(feature = "object-store")]
 #[test]
-fn changed_by_a_process_that_is_killed_at_any_moment_of_a_state_in_a_directory() {
-    let moments = at_every_moment(Kept::Directory, changed, 0);
+fn changed_by_a_process_that_is_killed_with_its_state_in_a_directory() {
+    changed_and_killed(Kept::Directory, 3);
+}
+
+/// Makes of an org now one thing and now another, and kills who does it at every so many moments.
+fn changed_and_killed(kept: Kept, every: usize) {
+    let lab = || {
+        let lab = Lab::new();
+        small::write(&lab);
+        lab.finish(kept.command(&lab, &APPLY)).ends(0);
+        lab
+    };
+    let whole = lab();
+    let before = digest(&whole);
+    small::change(&whole);
+    whole.finish(kept.command(&whole, &APPLY)).ends(0);
+    let after = digest(&whole);
+    assert_ne!(before, after);
+
+    let moments = at_moments(every, || {
+        let (lab, mut changed) = (lab(), false);
+        let (before, after) = (&before, &after);
+        let created = expect_no_double(&lab, "gold");
+        move |moment| {
+            changed = !changed;
+            small::write(&lab);
+            if changed {
+                small::change(&lab);
+            }
+            let wanted = if changed { after } else { before };
+            let died = survives(&lab, kept, moment, wanted);
+            assert_eq!(expect_no_double(&lab, "gold"), created, "moment {moment}");
+            died
+        }
+    });
     assert!(moments > 4 * 4, "only {moments}");
 }
 
-/// An org that has the small bundle, and a bundle that wants some of it otherwise.
-fn changed() -> Lab {
-    let lab = Lab::new();
-    small::write(&lab);
-    lab.run(&APPLY).ends(0);
-    std::fs::remove_dir_all(lab.path(".orgsmith")).expect("a state");
-    small::change(&lab);
-    lab
-}
-
-/// Kills an apply at the k-th moment, for every k that there is, goes on, and compares what becomes
-/// of the org with what becomes of it when nobody is killed. Returns how many moments there are.
-fn at_every_moment(kept: Kept, prepared: impl Fn() -> Lab + Sync, created: usize) -> usize {
-    let whole = prepared();
-    let before = writes(&whole).len();
-    whole.finish(kept.command(&whole, &APPLY)).ends(0);
-    let wanted = digest(&whole);
-    let writes_of_one = writes(&whole).len() - before;
-    assert!(writes_of_one >= created.max(4));
-
+/// Lets several at once kill at every so many moments, until nobody dies any more; returns how many
+/// moments there are.
+fn at_moments<W: FnMut(usize) -> bool>(every: usize, worker: impl Fn() -> W + Sync) -> usize {
     let (next, last) = (AtomicUsize::new(1), AtomicUsize::new(usize::MAX));
-    let work = || {
-        loop {
-            let moment = next.fetch_add(1, Ordering::Relaxed);
-            if moment >= last.load(Ordering::Relaxed) {
-                return;
-            }
-            let lab = prepared();
-            let mut command = kept.command(&lab, &APPLY);
-            die_at(&mut command, kept.within(), moment);
-            let output = command.output().expect("the program");
-            if output.status.success() {
-                last.fetch_min(moment, Ordering::Relaxed);
-                return;
-            }
-            assert_eq!(
-                output.status.signal(),
-                Some(SIGKILL),
-                "moment {moment}: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
-            go_on(&lab, kept, moment, &told);
-            assert_eq!(digest(&lab), wanted, "moment {moment}: another world");
-            expect_no_double(&lab, "gold");
-        }
-    };
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
-            scope.spawn(work);
+            scope.spawn(|| {
+                let mut kills = worker();
+                loop {
+                    let moment = next.fetch_add(every, Ordering::Relaxed);
+                    if moment >= last.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    if !kills(moment) {
+                        last.fetch_min(moment, Ordering::Relaxed);
+                    }
+                }
+            });
         }
     });
     last.into_inner() - 1
+}
+
+/// Kills an apply at a moment, goes on, and expects the world that there is when nobody is killed; false
+/// where it ended before.
+fn survives(lab: &Lab, kept: Kept, moment: usize, wanted: &str) -> bool {
+    let mut command = kept.command(lab, &APPLY);
+    die_at(&mut command, kept.within(), moment);
+    let output = command.output().expect("the program");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let died = !output.status.success();
+    if died {
+        let signal = output.status.signal();
+        assert_eq!(signal, Some(SIGKILL), "moment {moment}: {told}");
+        go_on(lab, kept, moment, &told);
+    }
+    assert_eq!(digest(lab), wanted, "moment {moment}: another world");
+    died
 }
 
 /// Does what a person does who finds that the process is gone: takes up the run that it told of, if it
@@ -235,10 +263,6 @@ fn expect_no_double(lab: &Lab, org: &str) -> usize {
         }
     }
     created.len()
-}
-
-fn writes(lab: &Lab) -> Vec<Entry> {
-    writes_to(lab, "gold")
 }
 
 fn writes_to(lab: &Lab, org: &str) -> Vec<Entry> {
