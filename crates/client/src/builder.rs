@@ -64,6 +64,7 @@ pub(crate) struct Bases {
     pub(crate) api: String,
     pub(crate) apps: String,
     token: Url,
+    /// URLs that the org hands out are of https: all but those of a simulator on this machine.
     pub(crate) secure: bool,
     local: bool,
 }
@@ -100,17 +101,15 @@ impl Bases {
                         problem: "credentials do not belong in a url".to_owned(),
                     });
                 }
-                let local = match url.host() {
-                    Some(Host::Ipv4(ip)) => ip.is_loopback(),
-                    Some(Host::Ipv6(ip)) => ip.is_loopback(),
-                    Some(Host::Domain(name)) => name == "localhost",
-                    None => return Err(bad("it has no host")),
-                };
+                if url.host().is_none() {
+                    return Err(bad("it has no host"));
+                }
+                let local = is_loopback(&url);
                 Ok(Self {
                     api: base.to_owned(),
                     apps: base.to_owned(),
                     token: parse(&format!("{base}/oauth/token"))?,
-                    secure: url.scheme() == "https",
+                    secure: !local || url.scheme() == "https",
                     local,
                 })
             }
@@ -118,9 +117,20 @@ impl Bases {
     }
 }
 
+/// Tells whether a URL leads to this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 fn parse(url: &str) -> Result<Url, BuildError> {
     Url::parse(url).map_err(|error| BuildError::BaseUrl {
-        url: url.to_owned(),
+        // What stands before an `@` may be a password.
+        url: url.rsplit_once('@').map_or(url, |_| "…").to_owned(),
         problem: error.to_string(),
     })
 }
@@ -300,7 +310,9 @@ mod tests {
             let message = refuse(url).to_string();
             assert!(message.starts_with("not a usable base url"), "{message}");
         }
-        let message = refuse("https://me:hunter2@host").to_string();
-        assert!(!message.contains("hunter2"), "{message}");
+        for url in ["https://me:hunter2@host", "https://me:hunter2@host:99999"] {
+            let message = refuse(url).to_string();
+            assert!(!message.contains("hunter2"), "{message}");
+        }
     }
 }

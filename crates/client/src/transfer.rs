@@ -7,6 +7,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::answer::{failed_exchange, failed_status};
+use crate::builder::is_loopback;
 use crate::call::Replay;
 use crate::client::{Client, Progress, invalid};
 use crate::error::{CallRef, Error};
@@ -17,7 +18,8 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::send`]; an upload whose answer is lost is never repeated, because it may start a
-    /// job. [`Error::InsecureUrl`] when the URL is not https although the org is.
+    /// job. [`Error::InsecureUrl`] when the URL is not https; only those of a
+    /// simulator on this machine may be http.
     pub async fn upload(
         &self,
         presigned_url: &str,
@@ -39,7 +41,8 @@ impl Client {
     /// Fetches a URL that the org has handed out; no token goes along.
     ///
     /// # Errors
-    /// As [`Self::send`]; [`Error::InsecureUrl`] when the URL is not https although the org is.
+    /// As [`Self::send`]; [`Error::InsecureUrl`] when the URL is not https; only those of a
+    /// simulator on this machine may be http.
     pub async fn download(&self, presigned_url: &str) -> Result<Bytes, Error> {
         let (about, url) = self.presigned(Method::GET, presigned_url)?;
         let transport = &self.inner.transport;
@@ -87,7 +90,9 @@ impl Client {
         };
         match parsed {
             Ok(url) if url.scheme() == "https" => Ok((about, url)),
-            Ok(url) if url.scheme() == "http" && !self.inner.bases.secure => Ok((about, url)),
+            Ok(url) if url.scheme() == "http" && !self.inner.bases.secure && is_loopback(&url) => {
+                Ok((about, url))
+            }
             Ok(_) => Err(Error::InsecureUrl {
                 call: Box::new(about),
             }),

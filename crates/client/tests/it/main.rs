@@ -6,5 +6,6 @@ mod secrets;
 mod sending;
 mod server;
 mod sockets;
+mod tls;
 mod tokens;
 mod transfers;

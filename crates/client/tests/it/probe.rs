@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use orgsmith_client::{Probe, Prober};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
+
+use crate::tls;
 
 fn prober() -> Prober {
     Prober::new(Duration::from_millis(500)).expect("a prober")
@@ -109,33 +108,17 @@ async fn why_nobody_answers_is_told() {
 
 #[tokio::test]
 async fn what_is_wrong_with_tls_is_told() {
+    let prober = Prober::new(Duration::from_secs(20)).expect("a prober");
     // It speaks HTTP where TLS is asked for.
     let (plain, _) = server(&[("", Some("400 x"))]).await;
-    let told = prober().probe(&plain.replace("http://", "https://")).await;
+    let told = prober.probe(&plain.replace("http://", "https://")).await;
     assert_eq!(
         told,
         Probe::Tls("what answers there speaks no TLS".to_owned())
     );
     // It has signed its certificate itself.
-    let made =
-        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .expect("a configuration");
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let _ = acceptor.accept(stream).await;
-        }
-    });
-    let told = prober().probe(&format!("https://localhost:{port}/")).await;
+    let port = tls::serve().await;
+    let told = prober.probe(&format!("https://localhost:{port}/")).await;
     assert_eq!(
         told,
         Probe::Tls("nobody who is trusted signed the certificate".to_owned())

@@ -79,13 +79,26 @@ async fn a_download_has_a_size_limit_and_an_expired_link_is_refused() {
 }
 
 #[tokio::test]
-async fn an_org_on_https_is_never_left_for_plain_http() {
-    let secure: Client = builder("https://127.0.0.1:1").build().unwrap();
+async fn only_a_simulator_on_this_machine_hands_out_urls_of_plain_http() {
     let server = Server::new(|_, _| json(200, "")).await;
-    let error = secure.download(&server.url).await.unwrap_err();
-    assert!(matches!(error, Error::InsecureUrl { .. }), "{error}");
-    let upload = secure.upload(&server.url, &[], "text/csv", "");
-    let error = upload.await.unwrap_err();
+    for base in [
+        "https://127.0.0.1:1",
+        "http://org.example",
+        "https://org.example",
+    ] {
+        let client: Client = builder(base).build().unwrap();
+        let error = client.download(&server.url).await.unwrap_err();
+        assert!(matches!(error, Error::InsecureUrl { .. }), "{error}");
+        let upload = client.upload(&server.url, &[], "text/csv", "");
+        let error = upload.await.unwrap_err();
+        assert!(matches!(error, Error::InsecureUrl { .. }), "{error}");
+    }
+    // Nor does a simulator lead elsewhere.
+    let elsewhere = server
+        .client()
+        .download("http://storage.example/file")
+        .await;
+    let error = elsewhere.unwrap_err();
     assert!(matches!(error, Error::InsecureUrl { .. }), "{error}");
     for url in ["file:///etc/hostname", "no url"] {
         assert!(server.client().download(url).await.is_err());
