@@ -289,14 +289,23 @@ fn bearer(token: &SecretString) -> Result<HeaderValue, AuthFault> {
     Ok(header)
 }
 
-/// Replaces a secret wherever it occurs.
+/// Replaces a secret wherever it occurs, also as it stands in JSON, and in JSON within JSON: services
+/// quote whole bodies.
 pub(crate) fn redact(text: &str, secret: &SecretString) -> String {
-    let secret = secret.expose_secret();
-    if secret.is_empty() {
-        text.to_owned()
-    } else {
-        text.replace(secret, "[redacted]")
+    let mut spelled = secret.expose_secret().to_owned();
+    if spelled.is_empty() {
+        return text.to_owned();
     }
+    let mut text = text.to_owned();
+    for _ in 0..3 {
+        text = text.replace(&spelled, "[redacted]");
+        let quoted = serde_json::Value::from(spelled.as_str()).to_string();
+        if quoted.len() == spelled.len() + 2 {
+            break;
+        }
+        quoted[1..quoted.len() - 1].clone_into(&mut spelled);
+    }
+    text
 }
 
 #[cfg(test)]

@@ -122,6 +122,12 @@ pub enum FaultAction {
         /// The HTTP status.
         status: u16,
     },
+    /// Answers a refusal that repeats the request's body and its `Authorization`; the work is not
+    /// done.
+    Echo {
+        /// The HTTP status.
+        status: u16,
+    },
 }
 
 /// Holds the rules and how often each has matched and fired.

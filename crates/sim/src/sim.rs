@@ -232,6 +232,15 @@ impl Sim {
         self.shared.lock().tokens.revoke(Some(org))
     }
 
+    /// Lists what is a credential by itself and was handed out: tokens, and the last parts of
+    /// presigned URLs.
+    pub fn credentials(&self) -> Vec<String> {
+        let state = self.shared.lock();
+        let tokens = state.tokens.by_value.keys();
+        let slots = state.orgs.values().flat_map(|org| org.storage.slots.keys());
+        tokens.chain(slots).cloned().collect()
+    }
+
     /// Puts the world back to how it was after its seeds, and forgets tokens, faults and ledger.
     pub fn reset(&self) {
         self.shared.lock().reset();

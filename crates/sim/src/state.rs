@@ -267,6 +267,13 @@ impl State {
                     body: Bytes::from_static(b"<html><body><h1>Bad Gateway</h1></body></html>"),
                 }
             }
+            Some(FaultAction::Echo { status }) => {
+                self.identify(incoming, &mut trace);
+                let heard = String::from_utf8_lossy(&incoming.body);
+                let who = incoming.authorization.as_deref().unwrap_or_default();
+                let message = format!("you sent {heard} as {who}");
+                refused(&Refusal::new(*status, "echo", message), &correlation_id)
+            }
             Some(FaultAction::SamePage) => {
                 let first = first_page(incoming);
                 self.work(&first, now, &mut trace, &correlation_id)

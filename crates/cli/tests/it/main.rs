@@ -26,6 +26,7 @@ mod orgs;
 mod overlay;
 mod people;
 mod pipelines;
+mod planted;
 mod preflight;
 mod privacy;
 mod quota;

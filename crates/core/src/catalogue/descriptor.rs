@@ -215,6 +215,10 @@ pub struct Descriptor {
     /// Where the body holds secrets: written, never read.
     #[serde(default)]
     pub secrets: Vec<FieldPath>,
+    /// Where the body holds headers of requests to other systems; one that carries a credential in
+    /// clear is a secret.
+    #[serde(default)]
+    pub headers: Vec<FieldPath>,
     /// Where the body says something of a person.
     #[serde(default)]
     pub pii: Pii,

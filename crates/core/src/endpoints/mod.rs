@@ -168,7 +168,7 @@ fn is_url(text: &str) -> bool {
 }
 
 /// Calls `visit` with every text in a value and its JSON pointer.
-fn texts(value: &Value, pointer: &str, visit: &mut dyn FnMut(&str, &str)) {
+pub(crate) fn texts(value: &Value, pointer: &str, visit: &mut dyn FnMut(&str, &str)) {
     match value {
         Value::String(text) => visit(pointer, text),
         Value::Array(items) => {

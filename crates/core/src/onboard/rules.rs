@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::job::{Job, Stage};
 use super::setup::{Pace, Setup};
+use super::template::spellings;
 use crate::secret::Secret;
 
 /// The most characters of an answer that are kept.
@@ -296,9 +297,9 @@ fn excerpt(body: &[u8], secrets: &[&Secret]) -> String {
 
 fn scrubbed(text: &str, secrets: &[&Secret]) -> String {
     let mut text = text.to_owned();
-    for secret in secrets {
-        if !secret.expose().is_empty() {
-            text = text.replace(secret.expose(), "***");
+    for spelled in secrets.iter().flat_map(|secret| spellings(secret.expose())) {
+        if !spelled.is_empty() {
+            text = text.replace(&spelled, "***");
         }
     }
     text

@@ -177,6 +177,31 @@ fn encode(value: &str, encoding: Encoding, out: &mut String) {
     }
 }
 
+/// Returns how a value may stand in a text that repeats it: as it is, as any request has it, and in
+/// JSON that is in JSON.
+pub(super) fn spellings(value: &str) -> BTreeSet<String> {
+    let spelled = |value: &str, encoding| {
+        let mut out = String::new();
+        encode(value, encoding, &mut out);
+        out
+    };
+    let encodings = [
+        Encoding::Plain,
+        Encoding::Json,
+        Encoding::Percent,
+        Encoding::Xml,
+    ];
+    let mut found: BTreeSet<String> = encodings.map(|one| spelled(value, one)).into();
+    for _ in 0..2 {
+        let quoted: Vec<String> = found
+            .iter()
+            .map(|one| spelled(one, Encoding::Json))
+            .collect();
+        found.extend(quoted);
+    }
+    found
+}
+
 /// The way to a value in a document: `$.data.status`, `data.items[0].id` or `/data/status`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pointer(Vec<String>);

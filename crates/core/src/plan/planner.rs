@@ -26,7 +26,7 @@ use crate::id::{Kind, ObjectRef};
 use crate::overlay::Ignored;
 use crate::people;
 use crate::select::Selection;
-use crate::snapshot::{Names, Snapshot, loose_ids, undeclared};
+use crate::snapshot::{Names, Snapshot, conceal, loose_ids, undeclared};
 
 /// The name under which a flow's source is kept beside its document.
 pub const FLOW_SOURCE: &str = "flow.yaml";
@@ -91,10 +91,16 @@ pub(super) type Open<'p> = Item<'p, Map<String, Value>>;
 
 impl<'p> Item<'p> {
     pub(super) fn open(&self) -> Open<'p> {
+        // Who writes a bundle by hand may have written a credential in clear.
+        let mut body = Value::Object(self.body.map());
+        conceal(self.descriptor, &self.object, &mut body);
+        let Value::Object(body) = body else {
+            unreachable!("it stays the object that it is")
+        };
         Item {
             object: self.object.clone(),
             descriptor: self.descriptor,
-            body: self.body.map(),
+            body,
             files: self.files.clone(),
             state: self.state,
             resend: self.resend,

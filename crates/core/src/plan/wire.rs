@@ -12,8 +12,8 @@ use crate::catalogue::{
     Descriptor, ItemBody, ItemWrite, Parent, Part, Reference, WireField, WriteSpec,
 };
 use crate::document::{Slot, Template};
-use crate::id::Kind;
-use crate::snapshot::{normalise, reduced};
+use crate::id::{Kind, ObjectRef};
+use crate::snapshot::{conceal, normalise, reduced};
 
 /// Returns the body with which a call sends `fields` of a document.
 pub(super) fn body(
@@ -87,10 +87,13 @@ fn rename_inside(fields: &mut Map<String, Value>, path: &str, wire: &WireField) 
 /// object changes nothing else.
 pub(super) fn overlaid(
     descriptor: &Descriptor,
+    object: &ObjectRef,
     live: &Value,
     desired: &Map<String, Value>,
 ) -> Map<String, Value> {
-    let mut base = reduced(descriptor, live);
+    let mut live = live.clone();
+    conceal(descriptor, object, &mut live);
+    let mut base = reduced(descriptor, &live);
     overlay(&mut base, desired);
     base
 }

@@ -3,12 +3,14 @@
 //! A [`Snapshot`] holds objects as the org answered them. [`Names`] gives every object its natural
 //! key; with the names, [`portable`] turns an object into a document without ids.
 
+mod conceal;
 mod names;
 mod portable;
 mod undeclared;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use conceal::{conceal, has_password, is_header};
 pub(crate) use names::builtin_rule;
 pub use names::{Ambiguous, Names};
 pub use portable::{Unresolved, Why, portable, reduced};

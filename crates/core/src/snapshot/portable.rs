@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Names, undeclared};
+use super::{Names, conceal, undeclared};
 use crate::bundle::Gap;
 use crate::catalogue::{Descriptor, Driver, LeaveOut, MEMBER_OF, Part, Reference};
 use crate::document::{Captured, Files, Portable, Slot};
@@ -78,6 +78,7 @@ pub fn portable(
         rename(descriptor, path, text, &mut body);
     }
     open_json(descriptor, &mut body);
+    conceal(descriptor, &object, &mut body);
     let mut short = Vec::new();
     for reference in &descriptor.references {
         let mut target = |kind: Option<Kind>, id: String| {

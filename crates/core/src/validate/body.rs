@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::types::found;
-use super::{Report, step};
+use super::{Report, place, step};
 use crate::catalogue::{Descriptor, Part, nearest};
 use crate::document::{Portable, Slot};
+use crate::endpoints::texts;
 use crate::flow;
 use crate::overlay::open_variable;
 use crate::path::{HAS, Items};
 use crate::plan::Severity;
-use crate::snapshot::item_identity;
+use crate::snapshot::{has_password, is_header, item_identity};
 
 /// Names that a slot may have.
 const SLOTS: [&str; 3] = ["$ref", "$secret", "$var"];
@@ -44,18 +45,43 @@ pub(super) fn check(descriptor: &Descriptor, document: &Portable, report: &mut R
     }
     let body = Value::Object(document.body.clone());
     let mut clear = BTreeSet::new();
+    secrets_in_clear(descriptor, &body, &mut |pointer| {
+        let message =
+            "a secret stands in clear; write {\"$secret\": \"name\"}, and give its value when the plan is applied"
+                .to_owned();
+        report.error("secret-in-clear", pointer, message);
+        clear.insert(pointer.to_owned());
+    });
+    check_placeholders(&body, "", &clear, report);
+}
+
+/// Calls `visit` with the pointer of every secret that stands in clear.
+fn secrets_in_clear(descriptor: &Descriptor, body: &Value, visit: &mut dyn FnMut(&str)) {
     for path in &descriptor.secrets {
-        super::place::visit(path, &body, &mut |pointer, value, _| {
+        place::visit(path, body, &mut |pointer, value, _| {
             if !matches!(Slot::of(value), Some(Slot::Secret(_) | Slot::Var(_))) {
-                let message =
-                    "a secret stands in clear; write {\"$secret\": \"name\"}, and give its value when the plan is applied"
-                        .to_owned();
-                report.error("secret-in-clear", pointer, message);
-                clear.insert(pointer.to_owned());
+                visit(pointer);
             }
         });
     }
-    check_placeholders(&body, "", &clear, report);
+    for path in &descriptor.headers {
+        place::visit(path, body, &mut |pointer, headers, _| {
+            for (name, value) in headers.as_object().into_iter().flatten() {
+                if is_header(name, value) {
+                    visit(&step(pointer, name));
+                }
+            }
+        });
+    }
+    for endpoint in &descriptor.endpoints {
+        place::visit(&endpoint.path, body, &mut |pointer, value, _| {
+            texts(value, pointer, &mut |pointer, text| {
+                if has_password(text) {
+                    visit(pointer);
+                }
+            });
+        });
+    }
 }
 
 fn check_part(part: &Part, value: &Value, pointer: &str, report: &mut Report<'_>) {

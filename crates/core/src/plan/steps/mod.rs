@@ -466,8 +466,9 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         };
         found.retain(|change| {
             let wanted = change.new.as_ref().and_then(Slot::of);
-            let is_secret = matches!(wanted, Some(Slot::Secret(_)));
-            !is_secret || change.old.is_none() && !silent(&change.path)
+            let is_secret = |slot: Option<Slot>| matches!(slot, Some(Slot::Secret(_)));
+            let seen = change.old.as_ref().map(|old| !is_secret(Slot::of(old)));
+            !is_secret(wanted) || seen.unwrap_or_else(|| !silent(&change.path))
         });
         secrets::resend(item, &mut found);
         // Publishing is a step of its own, behind all others.
@@ -611,7 +612,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         own.retain(|field, _| {
             changed(field) || secret(field) || field == "division" || live.body.get(field).is_none()
         });
-        let mut fields = wire::overlaid(descriptor, &live.body, &own);
+        let mut fields = wire::overlaid(descriptor, &item.object, &live.body, &own);
         let code = functions::changes_code(found);
         let function = changed(functions::FIELD).then(|| self.function(item, Some(live), code));
         let drafted = changed("contract") || function.is_some();

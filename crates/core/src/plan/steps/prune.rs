@@ -313,7 +313,7 @@ impl Doom<'_> {
         if let Value::Object(live) = &mut live {
             live.retain(|field, _| !fields.contains(field.as_str()));
         }
-        let whole = wire::overlaid(self.descriptor, &live, &Map::new());
+        let whole = wire::overlaid(self.descriptor, &self.document.object, &live, &Map::new());
         let body = wire::body(self.descriptor, call, whole);
         Write::Request(Request {
             method: call.method.clone(),
