@@ -354,7 +354,7 @@ pub(crate) async fn open_database(place: &StatePlace) -> anyhow::Result<Arc<Sql>
     Ok(Arc::new(match place {
         StatePlace::File(path) => {
             if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)
+                private_folder(folder)
                     .with_context(|| format!("could not create {}", folder.display()))?;
             }
             Sql::sqlite(path).await?
@@ -366,6 +366,18 @@ pub(crate) async fn open_database(place: &StatePlace) -> anyhow::Result<Arc<Sql>
             return Err(Failure::Usage(why).into());
         }
     }))
+}
+
+/// Makes a folder, and those above it, for its owner alone; one that is there stays as it is.
+fn private_folder(folder: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
 }
 
 /// Turns Ctrl-C into an end: at once while nothing is written, gently while something is.

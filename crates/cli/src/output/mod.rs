@@ -274,7 +274,16 @@ impl Out {
 
 fn create(path: &std::path::Path) -> anyhow::Result<File> {
     use anyhow::Context;
-    File::create(path).with_context(|| format!("could not write {}", path.display()))
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    // Reasons of failures quote what orgs say of their objects.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let file = options.open(path);
+    file.with_context(|| format!("could not write {}", path.display()))
 }
 
 fn log(filter: Option<&str>) -> anyhow::Result<()> {

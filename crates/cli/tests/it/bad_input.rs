@@ -173,3 +173,112 @@ fn terms_that_cannot_be_read() {
         .ends(64);
     assert_snapshot!("bad_term", shown);
 }
+
+/// Nested a hundred thousand times: whoever recurses over it without a limit overflows the stack.
+fn deep_json() -> String {
+    format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))
+}
+
+/// A few lines that stand for ten thousand million values.
+fn alias_bomb() -> String {
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..10 {
+        let below = format!("*a{}, ", level - 1).repeat(10);
+        bomb.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+    }
+    bomb
+}
+
+#[test]
+fn json_that_is_nested_without_end_is_refused_by_every_reader() {
+    let lab = Lab::new();
+    lab.sketch("bundle");
+    lab.run(&["bundle", "pack", "bundle", "bundle.zip"]).ends(0);
+    lab.write(
+        "plan.json",
+        format!("{{\"format\": 1, \"steps\": {}}}", deep_json()),
+    );
+    let shown = lab.run(&["apply", "--plan", "plan.json", "--yes"]).ends(1);
+    assert!(shown.stderr.contains("recursion limit"), "{shown}");
+    lab.write(
+        "bundle/manifest.json",
+        format!("{{\"format\": {}}}", deep_json()),
+    );
+    lab.run(&["bundle", "verify", "bundle"]).ends(1);
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let text = format!("{{\"orgsmith_backup\": 1, \"place\": {}}}\n", deep_json());
+    packer.write_all(text.as_bytes()).expect("packed");
+    lab.write("state.backup", packer.finish().expect("packed"));
+    let shown = lab.run(&["state", "restore", "state.backup"]).ends(1);
+    assert!(shown.stderr.contains("state.backup"), "{shown}");
+    assert_eq!(lab.sim.ledger().len(), 0);
+}
+
+#[test]
+fn yaml_that_grows_or_nests_without_end_is_refused_by_every_reader() {
+    let deep = format!("a: {}{}\n", "[".repeat(100_000), "]".repeat(100_000));
+    for text in [alias_bomb(), deep] {
+        let lab = Lab::new();
+        lab.sketch("bundle");
+        let plan = ["plan", "bundle", "--to", "gold"];
+        lab.private("secrets.yaml", &text);
+        lab.write("people.yaml", &text);
+        let more = |more: &[&'static str]| lab.run(&[&plan[..], more].concat());
+        lab.run(&[
+            "apply",
+            "bundle",
+            "--to",
+            "gold",
+            "--yes",
+            "--secrets-file",
+            "secrets.yaml",
+        ]);
+        assert_ne!(more(&["--people", "people.yaml"]).exit, 0);
+        for file in [
+            "routing_skill/Bad.yaml",
+            "example/Bad.yaml",
+            "component/Bad.yaml",
+        ] {
+            lab.write(&format!("bundle/{file}"), &text);
+            more(&[]).ends(1);
+            std::fs::remove_file(lab.path(&format!("bundle/{file}"))).expect("our own file");
+        }
+        lab.write("overlays/gold.yaml", &text);
+        assert_ne!(more(&[]).exit, 0, "an overlay");
+        std::fs::remove_file(lab.path("overlays/gold.yaml")).expect("our own file");
+        lab.write("orgsmith.yaml", &text);
+        assert_ne!(more(&[]).exit, 0, "a project file");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_may_be_confidential_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let lab = Lab::new();
+    lab.sketch("bundle");
+    let plan = ["plan", "bundle", "--to", "gold", "--out", "plan.json"];
+    lab.run(&plan).ends(0);
+    let apply = [
+        "apply",
+        "--plan",
+        "plan.json",
+        "--json-into",
+        "events.jsonl",
+    ];
+    lab.run(&apply).ends(0);
+    lab.run(&["state", "backup", "state.backup"]).ends(0);
+    let mode = |name: &str| {
+        let about = std::fs::metadata(lab.path(name)).expect("it is there");
+        about.permissions().mode() & 0o777
+    };
+    for name in [
+        "plan.json",
+        "events.jsonl",
+        "state.backup",
+        ".orgsmith/state.db",
+    ] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
+    assert_eq!(mode(".orgsmith"), 0o700);
+}

@@ -22,6 +22,8 @@ use crate::id::ObjectRef;
 
 /// The largest text that is unpacked: more than any org has, and less than a bomb.
 const MAX_TEXT: u64 = 4 << 30;
+/// The longest line of it, which is one object without its files.
+const MAX_LINE: u64 = 64 << 20;
 
 /// The objects of a plan, as they are before it and after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,12 +159,17 @@ impl Images {
             return Ok(found);
         }
         let text = DecoderReader::new(self.packed.as_bytes(), &STANDARD);
-        let text = io::BufReader::new(ZlibDecoder::new(text).take(MAX_TEXT));
+        let mut text = io::BufReader::new(ZlibDecoder::new(text).take(MAX_TEXT));
         let mut digest = Digest::default();
-        for line in text.lines() {
-            let line = line?;
+        loop {
+            let mut line = String::new();
+            if text.by_ref().take(MAX_LINE).read_line(&mut line)? == 0 {
+                break;
+            }
+            if !line.ends_with('\n') {
+                return Err(io::Error::other("a line is too long, or cut short").into());
+            }
             digest.text(&line);
-            digest.text("\n");
             let Line {
                 object,
                 before,
@@ -231,5 +238,26 @@ mod tests {
             images.open(&BTreeMap::new()).expect_err("it is damaged");
         }
         assert!(Images::pack(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_bomb_is_no_image() {
+        let packed = EncoderStringWriter::new(&STANDARD);
+        let mut packer = ZlibEncoder::new(packed, Compression::best());
+        let piece = vec![b' '; 1 << 20];
+        for _ in 0..=MAX_LINE >> 20 {
+            packer.write_all(&piece).expect("it is in memory");
+        }
+        let packed = packer.finish().expect("it is in memory").into_inner();
+        assert!(packed.len() < 1 << 20, "it is small: {}", packed.len());
+        let images = Images {
+            digest: "x".to_owned(),
+            packed,
+        };
+        let told = images
+            .open(&BTreeMap::new())
+            .expect_err("a bomb")
+            .to_string();
+        assert!(told.contains("too long"), "{told}");
     }
 }

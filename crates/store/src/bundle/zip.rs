@@ -63,6 +63,17 @@ fn method(content: &[u8]) -> CompressionMethod {
     }
 }
 
+/// How much a zip may hold.
+struct Limits {
+    files: usize,
+    bytes: u64,
+}
+
+const LIMITS: Limits = Limits {
+    files: MAX_FILES,
+    bytes: MAX_TOTAL,
+};
+
 /// Reads the files of a zip that are a bundle's.
 pub(super) fn read(path: &Path) -> Result<Tree, Error> {
     unpacked(File::open(path).map_err(Error::io("read", path))?, path)
@@ -70,14 +81,19 @@ pub(super) fn read(path: &Path) -> Result<Tree, Error> {
 
 /// Reads the files of a zip that is a bundle's, from wherever it is; `path` is for what is said.
 pub(super) fn unpacked(file: impl Read + Seek, path: &Path) -> Result<Tree, Error> {
+    unpacked_within(file, path, &LIMITS)
+}
+
+fn unpacked_within(file: impl Read + Seek, path: &Path, limits: &Limits) -> Result<Tree, Error> {
+    let Limits { files, bytes } = *limits;
     let not_a_zip = |source| Error::NotAZip {
         path: path.to_owned(),
         source,
     };
     let mut zip = ZipArchive::new(file).map_err(not_a_zip)?;
     let hostile = |reason: String| Error::hostile(path, reason);
-    if zip.len() > MAX_FILES {
-        return Err(hostile(format!("it has more than {MAX_FILES} files")));
+    if zip.len() > files {
+        return Err(hostile(format!("it has more than {files} files")));
     }
     if zip.has_duplicate_names() {
         return Err(hostile("it has two files of the same name".into()));
@@ -126,10 +142,8 @@ pub(super) fn unpacked(file: impl Read + Seek, path: &Path) -> Result<Tree, Erro
             continue;
         }
         total += content.len() as u64;
-        if total > MAX_TOTAL {
-            return Err(hostile(format!(
-                "it unpacks to more than {MAX_TOTAL} bytes"
-            )));
+        if total > bytes {
+            return Err(hostile(format!("it unpacks to more than {bytes} bytes")));
         }
         if tree.insert(name.to_owned(), content.into()).is_some() {
             return Err(hostile(format!("it has two files of the name {raw}")));
@@ -139,5 +153,58 @@ pub(super) fn unpacked(file: impl Read + Seek, path: &Path) -> Result<Tree, Erro
         Ok(tree)
     } else {
         Err(Error::Problems(problems))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zip(files: usize, size: usize) -> Cursor<Vec<u8>> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for at in 0..files {
+            let options = SimpleFileOptions::default();
+            zip.start_file(format!("a/{at}.yaml"), options)
+                .expect("started");
+            zip.write_all(&vec![b' '; size]).expect("written");
+        }
+        zip.finish().expect("finished")
+    }
+
+    fn refused(zip: Cursor<Vec<u8>>, limits: &Limits) -> String {
+        match unpacked_within(zip, Path::new("b.zip"), limits) {
+            Err(Error::Hostile { reason, .. }) => reason,
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn neither_too_many_files_nor_too_many_bytes_are_read() {
+        let limits = Limits {
+            files: 10,
+            bytes: 1000,
+        };
+        assert_eq!(refused(zip(11, 1), &limits), "it has more than 10 files");
+        assert_eq!(
+            refused(zip(10, 101), &limits),
+            "it unpacks to more than 1000 bytes"
+        );
+        let read = unpacked_within(zip(10, 100), Path::new("b.zip"), &limits);
+        assert_eq!(read.expect("it is within its limits").len(), 10);
+    }
+
+    #[test]
+    fn files_that_share_their_bytes_are_refused() {
+        let mut bytes = zip(2, 50).into_inner();
+        // The second header of the list at the end leads to the first file.
+        let second = bytes
+            .windows(4)
+            .enumerate()
+            .filter(|(_, four)| four == b"PK\x01\x02")
+            .map(|(at, _)| at)
+            .nth(1)
+            .expect("two headers");
+        bytes[second + 42..second + 46].fill(0);
+        assert_eq!(refused(Cursor::new(bytes), &LIMITS), "its files overlap");
     }
 }
