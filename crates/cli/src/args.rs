@@ -232,6 +232,9 @@ pub(crate) struct Carry {
     /// Approves the plan in advance.
     #[arg(short, long, visible_alias = "auto-approve")]
     pub(crate) yes: bool,
+    /// Only shows the plan, as `orgsmith plan` does: nothing is written and nobody is asked.
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
     /// Lifts the change brake (more than 30 % of a kind updated or deleted).
     #[arg(long)]
     pub(crate) force: bool,

@@ -6,6 +6,7 @@ use clap::Args;
 use orgsmith_core::plan::{FORMAT, Plan};
 use orgsmith_engine::collect;
 
+use super::plan::{Look, apply_saved};
 use super::{onboard, road, stale};
 use crate::args::{Carry, People, Selected, Shape};
 use crate::error::{Exit, Failure};
@@ -35,6 +36,11 @@ pub(crate) struct Apply {
 }
 
 impl Apply {
+    /// Tells whether only the plan is shown.
+    pub(super) fn is_dry(&self) -> bool {
+        self.carry.dry_run
+    }
+
     pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
         if let Some(path) = &self.plan {
             return self.saved(session, path).await;
@@ -75,6 +81,12 @@ impl Apply {
         }
         let calls = fresh(session, &plan, &target).await?;
         let planned = road::Planned::from_file(plan, calls);
+        if self.carry.dry_run {
+            let next = (!planned.plan.is_empty()).then(|| apply_saved(path));
+            road::show(session.out, &planned.plan, &target, next.as_deref())?;
+            planned.into_checked(session.out, self.carry.force)?;
+            return Ok(Exit::Ok);
+        }
         onboard::check(session)?;
         let (plan, finished) =
             road::carry_out(session, planned, &target, &self.carry, true).await?;
@@ -93,6 +105,10 @@ pub(crate) async fn apply(
     (carry, shape): (&Carry, &Shape),
     prune: bool,
 ) -> anyhow::Result<Exit> {
+    if carry.dry_run {
+        let look = Look::of(source, (carry, shape), (selected, people));
+        return Look { prune, ..look }.at(session, to).await;
+    }
     let target = session.connect(to)?;
     onboard::check(session)?;
     let source = Source::parse(source, session)?;

@@ -5,6 +5,7 @@ use orgsmith_core::verify::Verdict;
 use serde_json::json;
 
 use super::fan::{Fan, Trip};
+use super::plan::Look;
 use super::preflight::{self, Room};
 use super::{onboard, road, verify};
 use crate::args::{Carry, Format, People, Selected, Shape};
@@ -45,9 +46,20 @@ pub(crate) struct Clone {
 }
 
 impl Clone {
+    /// Tells whether only the plan is shown.
+    pub(super) fn is_dry(&self) -> bool {
+        self.carry.dry_run
+    }
+
     pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
         // A slip should show before an org is read for minutes.
         onboard::check(session)?;
+        if self.carry.dry_run {
+            let carry = (&self.carry, &self.shape);
+            let look = Look::of(&self.source, carry, (&self.selected, &self.people));
+            let course = self.fan.course(session, &self.targets, &self.source)?;
+            return look.at_all(session, &course.orgs()).await;
+        }
         let room = (&self.room, self.ignore_shortfall);
         if let Some(name) = self.fan.only(&self.targets) {
             let target = session.connect(name)?;

@@ -261,6 +261,7 @@ async fn approve_and_run(
     let secrets = folder.join("secrets.json");
     private(&secrets, &serde_json::to_string(&values)?)?;
     let carry = Carry {
+        dry_run: false,
         budget: None,
         no_onboard: true,
         yes: true,

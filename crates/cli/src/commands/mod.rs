@@ -45,12 +45,20 @@ use crate::error::{Exit, Failure};
 use crate::output::Out;
 use crate::session::block_on;
 
+/// The forms in which a plan is shown.
+const PLAN_FORMS: [Format; 4] = [Format::Text, Format::Json, Format::Markdown, Format::Html];
+
 /// Runs a command. What needs no org starts no runtime and reads no project file.
 pub(crate) fn run(cli: Cli, out: &Out) -> anyhow::Result<Exit> {
     let global = &cli.global;
     let forms: &[Format] = match &cli.command {
+        // A dry run is a plan.
+        Command::Apply(command) if command.is_dry() => &PLAN_FORMS,
+        Command::Sync(command) if command.is_dry() => &PLAN_FORMS,
+        Command::Clone(command) if command.is_dry() => &PLAN_FORMS,
+        Command::Resume(command) if command.is_dry() => &PLAN_FORMS,
         Command::Plan(_) | Command::Rollback(_) | Command::Compare(_) | Command::Drift(_) => {
-            &[Format::Text, Format::Json, Format::Markdown, Format::Html]
+            &PLAN_FORMS
         }
         Command::Graph(_) => &[Format::Text, Format::Json, Format::Svg, Format::Dot],
         Command::Permissions(_) | Command::Preflight(_) => {

@@ -28,7 +28,7 @@ pub(crate) struct Onboard {
     #[arg(long)]
     retry_failed: bool,
     /// Only shows how each user stands.
-    #[arg(long, conflicts_with_all = ["retry_failed", "wait_s"])]
+    #[arg(long, visible_alias = "dry-run", conflicts_with_all = ["retry_failed", "wait_s"])]
     list: bool,
     /// The longest time to work and wait, in seconds; what is open then stays open.
     #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=604_800))]

@@ -27,9 +27,6 @@ pub(crate) struct Rollback {
     /// Leaves these objects as they are (again for more).
     #[arg(long, value_name = "TERM")]
     exclude: Vec<String>,
-    /// Only shows what it would take.
-    #[arg(long, conflicts_with = "yes")]
-    dry_run: bool,
     #[command(flatten)]
     carry: Carry,
 }
@@ -50,7 +47,7 @@ impl Rollback {
                 .say(format!("The run {} did nothing of that.", run.id));
         }
         let planned = self.plan(session, &undo, &target).await?;
-        if self.dry_run {
+        if self.carry.dry_run {
             road::show(session.out, &planned.plan, &target, None)?;
             return Ok(match planned.plan.conflicts.is_empty() {
                 true => Exit::Ok,

@@ -27,6 +27,11 @@ pub(crate) struct Sync {
 }
 
 impl Sync {
+    /// Tells whether only the plan is shown.
+    pub(super) fn is_dry(&self) -> bool {
+        self.carry.dry_run
+    }
+
     pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
         let Self {
             source,

@@ -12,6 +12,7 @@ mod components;
 mod crash;
 mod demo;
 mod drift;
+mod dry_run;
 mod fan;
 mod flows;
 mod graph;

@@ -365,6 +365,39 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// Returns what is left of the plan where some steps are done: their objects count as equal. It is
+    /// for people; its digest is that of another plan.
+    #[must_use]
+    pub fn left(mut self, is_done: impl Fn(&StepId) -> bool) -> Self {
+        let total = |counts: &Counts| counts.create + counts.adopt + counts.update + counts.delete;
+        self.steps.retain(|step| !is_done(&step.id));
+        let before = std::mem::take(&mut self.counts);
+        let mut left: BTreeMap<Kind, Counts> = before
+            .keys()
+            .cloned()
+            .map(|kind| (kind, Counts::default()))
+            .collect();
+        let mut seen = BTreeSet::new();
+        for step in &self.steps {
+            let counts = left.entry(step.object.kind.clone()).or_default();
+            let counted = match step.action {
+                Action::Create => &mut counts.create,
+                Action::Adopt => &mut counts.adopt,
+                Action::Update => &mut counts.update,
+                Action::Delete => &mut counts.delete,
+                Action::Link => continue,
+            };
+            *counted += usize::from(seen.insert(&step.object));
+        }
+        for (kind, before) in &before {
+            let counts = left.entry(kind.clone()).or_default();
+            counts.existing = before.existing;
+            counts.same = before.same + total(before).saturating_sub(total(counts));
+        }
+        self.counts = left;
+        self
+    }
+
     /// Names the plan: an approval is of a plan with this digest and no other.
     pub fn digest(&self) -> String {
         let Self {

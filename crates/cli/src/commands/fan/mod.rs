@@ -82,6 +82,14 @@ pub(crate) struct Course {
     at_once: usize,
 }
 
+impl Course {
+    /// Returns the names of the orgs, in the order in which they are written to.
+    pub(crate) fn orgs(&self) -> Vec<&str> {
+        let orgs = self.waves.iter().flat_map(|wave| &wave.orgs);
+        orgs.map(String::as_str).collect()
+    }
+}
+
 /// An org whose plan may be carried out.
 struct Ready {
     target: Connected,
