@@ -23,6 +23,9 @@ pub const BACKUP_FORMAT: u64 = 1;
 /// Most bytes of one line: a plan or a snapshot.
 const MAX_LINE: u64 = 2 << 30;
 
+/// The largest number of a lease: every backend can count on from it.
+const MAX_FENCE: u64 = 1 << 62;
+
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -179,6 +182,13 @@ impl<'p> Backup<'p> {
         match line {
             Line::Row(row) => {
                 self.rows += 1;
+                if let Row::Lease { org, fence, .. } = &row
+                    && *fence > MAX_FENCE
+                {
+                    return Err(format!(
+                        "the lock of {org} cannot have been taken {fence} times"
+                    ));
+                }
                 Ok(Some(row))
             }
             Line::End { rows } if rows == self.rows => match next_line(&mut self.lines)? {
