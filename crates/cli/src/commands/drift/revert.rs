@@ -25,9 +25,6 @@ pub(crate) struct Revert {
     against: Against,
     #[command(flatten)]
     chosen: Chosen,
-    /// Only shows what it would take.
-    #[arg(long, conflicts_with = "yes")]
-    dry_run: bool,
     /// Takes away the locks of flows that it writes; who holds one may lose unsaved work.
     #[arg(long)]
     unlock: bool,
@@ -38,7 +35,7 @@ pub(crate) struct Revert {
 impl Revert {
     pub(super) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
         let (out, catalogue) = (session.out, session.catalogue());
-        if !self.dry_run {
+        if !self.carry.dry_run {
             super::only_text_or_json(session)?;
         }
         let target = session.connect(&self.org)?;
@@ -72,7 +69,7 @@ impl Revert {
         };
         let planned =
             road::decide(session, &source.wanted, &target, observed, options, ask).await?;
-        if self.dry_run {
+        if self.carry.dry_run {
             road::show(out, &planned.plan, &target, None)?;
             return Ok(match planned.plan.conflicts.is_empty() {
                 true => Exit::Ok,
