@@ -78,7 +78,7 @@ const picture = async (page, name) => {
   await page.screenshot({ path: join(ROOT, `docs/images/${name}.png`) });
 };
 
-const pages = ['/', '/compare', '/jobs', '/runs', '/map', '/numbers', '/audit', '/tokens', '/api'];
+const pages = ['/', '/compare', '/drift', '/jobs', '/runs', '/map', '/numbers', '/audit', '/tokens', '/api'];
 
 const tests = {
   'who has no token is asked for one, and a wrong one is refused': async () => {
@@ -166,6 +166,49 @@ const tests = {
     await operator.goto(`${url}/map?find=routing_skill`);
     assert.ok((await operator.$$('tbody tr')).length >= boxes.length);
     assert.deepEqual([...operator.errors, ...approver.errors], []);
+  },
+
+  'what drifted is shown with who did it, and ignored until a date': async () => {
+    const { base_url } = sim;
+    const [, tenant] = sim.orgs;
+    const credentials = Buffer.from(`${tenant.clients[0].id}:${tenant.clients[0].secret}`).toString('base64');
+    const login = await fetch(`${base_url}/oauth/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${credentials}`, 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'grant_type=client_credentials',
+    });
+    const { access_token } = await login.json();
+    const genesys = async (path, method = 'GET', body) => {
+      const answer = await fetch(base_url + path, {
+        method,
+        headers: { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' },
+        body: body && JSON.stringify(body),
+      });
+      assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+      return answer.status === 204 ? undefined : answer.json();
+    };
+    const { entities } = await genesys('/api/v2/authorization/divisions?pageSize=100');
+    const division = entities.find(({ homeDivision }) => !homeDivision);
+    await genesys(`/api/v2/authorization/divisions/${division.id}`, 'PUT', { ...division, description: 'meddled with' });
+
+    const page = await visit(token);
+    await page.click('tr:has-text("tenant") button:text-is("Drift")');
+    await page.waitForSelector('#live .badge.done', { timeout: 60_000 });
+    await page.goto(`${url}/drift`);
+    const row = page.locator('tr', { hasText: `auth_division/${division.name}` });
+    assert.match(await row.textContent(), /meddled with/);
+    await picture(page, 'drift');
+    await row.locator('input[type=checkbox]').check();
+    await page.fill('input[name=until]', '2099-01-31');
+    await page.fill('input[name=reason]', 'a trial');
+    await page.click('button:text-is("Ignore the ticked")');
+    await page.waitForSelector('#live .badge.done', { timeout: 60_000 });
+    await page.goto(`${url}/`);
+    await page.click('tr:has-text("tenant") button:text-is("Drift")');
+    await page.waitForSelector('#live .badge.done', { timeout: 60_000 });
+    await page.goto(`${url}/drift`);
+    assert.equal(await page.locator('tr', { hasText: 'meddled with' }).count(), 0);
+    assert.deepEqual(page.errors, []);
   },
 
   'a viewer looks and can do nothing': async () => {

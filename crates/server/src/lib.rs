@@ -13,16 +13,19 @@ mod limits;
 mod metrics;
 mod problem;
 mod progress;
+mod reconcile;
 mod service;
 mod task;
 mod web;
 pub mod work;
 mod worker;
 
+pub use api::Hook;
 pub use api::openapi;
 pub use auth::{Minted, Role};
 pub use problem::Problem;
 pub use progress::{Progress, Reading, Writing};
+pub use reconcile::Keep;
 pub use service::{Parts, Service, Settings};
 pub use task::{Carry, Selected, Task};
 

@@ -1,5 +1,6 @@
 //! What all parts of the service share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +10,12 @@ use orgsmith_store::desk::{Desk, Ending, File, Filter, Job, JobState};
 use orgsmith_store::state::State;
 use uuid::Uuid;
 
+use crate::api::{Hook, Hooks};
 use crate::dispatch::Dispatcher;
 use crate::limits::Limits;
 use crate::metrics;
 use crate::problem::Problem;
+use crate::reconcile::Keep;
 use crate::task::Task;
 use crate::work::{Org, Work};
 
@@ -21,6 +24,7 @@ use crate::work::{Org, Work};
 pub struct Service {
     parts: Arc<Parts>,
     limits: Arc<Limits>,
+    hooks: Arc<Hooks>,
 }
 
 /// What a service is made of.
@@ -40,13 +44,17 @@ pub struct Parts {
 }
 
 /// What is allowed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Settings {
     /// How many people other than who asked for it have to approve a plan before it is carried out. With
     /// any, nothing is written to an org but by a plan that was approved.
     pub approvals: usize,
     /// Cookies are sent over TLS only.
     pub secure_cookies: bool,
+    /// Orgs that are kept in step with their sources.
+    pub keep: Keep,
+    /// Systems that may tell of changes, by their names.
+    pub hooks: BTreeMap<String, Hook>,
 }
 
 impl Service {
@@ -55,7 +63,12 @@ impl Service {
         Self {
             parts: Arc::new(parts),
             limits: Arc::default(),
+            hooks: Arc::default(),
         }
+    }
+
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -121,6 +121,37 @@ pub enum Task {
         #[serde(default)]
         selected: Selected,
     },
+    /// Makes what drifted in an org as its source says: `orgsmith drift revert`.
+    Revert {
+        /// The org that is written to.
+        org: String,
+        /// The org it is to be like; without it, as the project file says.
+        #[serde(default)]
+        against: Option<String>,
+        /// Which objects; none means what the policy gives to the source.
+        #[serde(default)]
+        selected: Selected,
+        /// Only these fields of them.
+        #[serde(default)]
+        fields: Vec<String>,
+        /// How it is carried out.
+        #[serde(default)]
+        carry: Carry,
+    },
+    /// Leaves drift out of account for a while: `orgsmith drift ignore`.
+    Ignore {
+        /// The org.
+        org: String,
+        /// Which objects.
+        selected: Selected,
+        /// Only these fields of them.
+        #[serde(default)]
+        fields: Vec<String>,
+        /// The last day of it, or a time.
+        until: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Which objects, in the terms of `--select` and `--exclude`.
@@ -165,6 +196,8 @@ impl Task {
             Self::Rollback { .. } => "rollback",
             Self::Verify { .. } => "verify",
             Self::Drift { .. } => "drift",
+            Self::Revert { .. } => "revert",
+            Self::Ignore { .. } => "ignore",
         }
     }
 
@@ -179,7 +212,9 @@ impl Task {
             | Self::Resume { org, .. }
             | Self::Rollback { org, .. }
             | Self::Verify { org }
-            | Self::Drift { org, .. } => org,
+            | Self::Drift { org, .. }
+            | Self::Revert { org, .. }
+            | Self::Ignore { org, .. } => org,
             Self::Compare { orgs, .. } => orgs.first().map_or("", String::as_str),
         })
     }
@@ -193,6 +228,11 @@ impl Task {
                 org,
                 against: Some(against),
                 ..
+            }
+            | Self::Revert {
+                org,
+                against: Some(against),
+                ..
             } => vec![org, against],
             Self::Export { org, .. }
             | Self::Import { org, .. }
@@ -200,7 +240,9 @@ impl Task {
             | Self::Resume { org, .. }
             | Self::Rollback { org, .. }
             | Self::Verify { org }
-            | Self::Drift { org, .. } => vec![org],
+            | Self::Drift { org, .. }
+            | Self::Revert { org, .. }
+            | Self::Ignore { org, .. } => vec![org],
         }
     }
 
@@ -211,7 +253,8 @@ impl Task {
             | Self::Clone { carry, .. }
             | Self::Apply { carry, .. }
             | Self::Resume { carry, .. }
-            | Self::Rollback { carry, .. } => self.writes().then_some(carry),
+            | Self::Rollback { carry, .. }
+            | Self::Revert { carry, .. } => self.writes().then_some(carry),
             _ => None,
         }
     }
@@ -223,12 +266,14 @@ impl Task {
             Self::Clone { .. }
             | Self::Apply { .. }
             | Self::Resume { .. }
-            | Self::Rollback { .. } => true,
+            | Self::Rollback { .. }
+            | Self::Revert { .. } => true,
             Self::Export { .. }
             | Self::Plan { .. }
             | Self::Compare { .. }
             | Self::Verify { .. }
-            | Self::Drift { .. } => false,
+            | Self::Drift { .. }
+            | Self::Ignore { .. } => false,
         }
     }
 }

@@ -74,6 +74,9 @@ pub trait Work: Send + Sync {
     /// Lists the orgs that are known.
     fn orgs(&self) -> Vec<Org>;
 
+    /// Tells what an org is held against, as the project file says.
+    fn against(&self, org: &str) -> Option<String>;
+
     /// Tells how many calls an org was sent.
     fn calls(&self, org: &str) -> Calls;
 

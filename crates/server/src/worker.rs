@@ -269,6 +269,8 @@ impl Service {
 pub(crate) const PLAN: &str = "plan.json";
 /// The file that holds what a job printed, where that is too long to be shown with it.
 pub(crate) const RESULT: &str = "result.json";
+/// The file that holds what a look for drift has found.
+pub(crate) const DRIFT: &str = "drift.json";
 /// The file that holds a bundle.
 pub(crate) const BUNDLE: &str = "bundle.zip";
 

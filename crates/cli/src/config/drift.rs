@@ -17,7 +17,7 @@ pub(crate) struct Drift {
     /// project file.
     pub(crate) against: BTreeMap<String, String>,
     /// Which side is right where no rule says.
-    policy: Wins,
+    policy: Right,
     /// Which side is right for some objects, or some of their fields; the first that holds counts.
     rules: Vec<RuleOf>,
     /// What is said of objects that only the org has.
@@ -35,13 +35,13 @@ struct RuleOf {
     #[serde(default)]
     fields: Vec<String>,
     /// Which side is right.
-    policy: Wins,
+    policy: Right,
 }
 
 /// Which side is right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Wins {
+pub(crate) enum Right {
     /// What the source says.
     SourceWins,
     /// What the org has.
@@ -64,13 +64,13 @@ pub(crate) enum Created {
     Ignore,
 }
 
-impl From<Wins> for Policy {
-    fn from(wins: Wins) -> Self {
+impl From<Right> for Policy {
+    fn from(wins: Right) -> Self {
         match wins {
-            Wins::SourceWins => Self::SourceWins,
-            Wins::TargetWins => Self::TargetWins,
-            Wins::NewestWins => Self::NewestWins,
-            Wins::Ask => Self::Ask,
+            Right::SourceWins => Self::SourceWins,
+            Right::TargetWins => Self::TargetWins,
+            Right::NewestWins => Self::NewestWins,
+            Right::Ask => Self::Ask,
         }
     }
 }
@@ -80,7 +80,7 @@ impl Drift {
     pub(crate) fn policies(
         &self,
         catalogue: &Catalogue,
-        asked: Option<Wins>,
+        asked: Option<Right>,
     ) -> Result<Policies, String> {
         if let Some(wins) = asked {
             return Ok(Policies {

@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub(crate) use credential::{find, readable_by_others};
-pub(crate) use drift::{Created, Wins};
+pub(crate) use drift::{Created, Right};
 pub(crate) use integrations::PATIENCE;
 pub(crate) use onboard::Onboarding;
 pub(crate) use privacy::Pii;

@@ -1,7 +1,13 @@
-//! What the service allows.
+//! What the service allows, keeps in step, and hears of.
 
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use orgsmith_core::reconcile::{Mode, Schedule, Settings, Windows};
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use super::Error;
 
 /// What `orgsmith serve` allows.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -15,4 +21,99 @@ pub(crate) struct Service {
     pub(crate) alerts: Option<String>,
     /// The service is reached over TLS, by a proxy in front: browsers send its cookie no other way.
     pub(crate) tls: bool,
+    /// Orgs that are kept in step with what `drift: {against: …}` names.
+    keep: BTreeMap<String, Keep>,
+    /// Systems that may tell of changes at /hooks/NAME.
+    pub(crate) hooks: BTreeMap<String, HookOf>,
+}
+
+/// How an org is kept in step.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Keep {
+    /// How much is done without a person.
+    #[serde(default)]
+    mode: ModeOf,
+    /// When it is looked at, as cron patterns: `*/15 * * * *`. Changes that are told of come besides.
+    #[serde(default)]
+    scan: Vec<String>,
+    /// The backstop, whatever was told: `@daily` unless it is said otherwise.
+    #[serde(default = "daily")]
+    full_scan: Vec<String>,
+    /// When it may be written: `Mon-Fri 22:00-05:00`, or `0 2 * * * for 90m`; always where it is left out.
+    #[serde(default)]
+    windows: Vec<String>,
+    /// The time zone of all of these, such as Europe/Berlin.
+    #[serde(default = "utc")]
+    zone: String,
+}
+
+/// How much is done without a person.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum ModeOf {
+    /// Nothing: drift is shown.
+    #[default]
+    Observe,
+    /// Plans are made, for a person to approve.
+    Propose,
+    /// What drifted is made as the source says, where the policy gives it to the source.
+    Enforce,
+}
+
+/// A system that may tell of changes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HookOf {
+    /// The secret by which it signs what it tells.
+    pub(crate) signed_by: Option<String>,
+    /// The secret that it shows, where it cannot sign.
+    pub(crate) api_key: Option<String>,
+    /// The org that its changes are in; without it, every org that is kept is looked at.
+    pub(crate) org: Option<String>,
+}
+
+fn daily() -> Vec<String> {
+    vec!["@daily".to_owned()]
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+impl Service {
+    /// Reads how orgs are kept in step.
+    pub(crate) fn keep(&self) -> Result<BTreeMap<String, Settings>, Error> {
+        let read = |(org, keep): (&String, &Keep)| {
+            let settings = keep.settings().map_err(|message| Error::Org {
+                org: org.clone(),
+                message: format!("service.keep: {message}"),
+            })?;
+            Ok((org.clone(), settings))
+        };
+        self.keep.iter().map(read).collect()
+    }
+}
+
+impl Keep {
+    fn settings(&self) -> Result<Settings, String> {
+        let zone = TimeZone::get(&self.zone)
+            .map_err(|_| format!("{:?} is no time zone, such as Europe/Berlin", self.zone))?;
+        let schedules = |texts: &[String]| {
+            let read = texts.iter().map(|text| Schedule::parse(text, zone.clone()));
+            read.collect::<Result<Vec<_>, _>>()
+                .map_err(|bad| bad.to_string())
+        };
+        Ok(Settings {
+            mode: match self.mode {
+                ModeOf::Observe => Mode::Observe,
+                ModeOf::Propose => Mode::Propose,
+                ModeOf::Enforce => Mode::Enforce,
+            },
+            scans: schedules(&self.scan)?,
+            full_scans: schedules(&self.full_scan)?,
+            windows: Windows::parse(&self.windows, &zone).map_err(|bad| bad.to_string())?,
+            ..Settings::default()
+        })
+    }
 }

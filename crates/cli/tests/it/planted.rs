@@ -78,7 +78,7 @@ impl Written {
             let what = if rest.starts_with(&[0x1f, 0x8b]) {
                 let _ = MultiGzDecoder::new(rest).read_to_end(&mut content);
                 "gzip"
-            } else if rest[0] == 0x78 && u16::from_be_bytes([rest[0], rest[1]]) % 31 == 0 {
+            } else if rest[0] == 0x78 && u16::from_be_bytes([rest[0], rest[1]]).is_multiple_of(31) {
                 let _ = ZlibDecoder::new(rest).read_to_end(&mut content);
                 "zlib"
             } else {

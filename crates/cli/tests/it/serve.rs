@@ -1,5 +1,6 @@
 //! The service: jobs over HTTP.
 
+mod keep;
 mod postgres;
 
 use std::io::{BufRead, BufReader, Write};
@@ -329,7 +330,7 @@ fn every_route_is_closed_to_lesser_roles_and_to_other_orgs() {
     let clone = json!({"name": "tenant", "sourceOrgId": "gold"});
     // Each route that does something, with a body that is in order, and what it answers to a viewer and to
     // an admin of other orgs; a route that is not here fails the test.
-    let acts: [(&str, &str, Value, u16, u16); 9] = [
+    let acts: [(&str, &str, Value, u16, u16); 10] = [
         ("post", "/api/v2/orgs", clone, 403, 403),
         ("post", "/api/v2/orgs/{org}/export", json!({}), 403, 403),
         ("post", "/api/v2/orgs/{org}/import", Value::Null, 403, 403),
@@ -356,6 +357,13 @@ fn every_route_is_closed_to_lesser_roles_and_to_other_orgs() {
             404,
         ),
         ("post", "/api/v2/plans/{job}/apply", json!({}), 404, 404),
+        (
+            "post",
+            "/api/v2/schedules/{org}/pause",
+            json!({"reason": "x"}),
+            403,
+            403,
+        ),
         (
             "post",
             "/api/v2/tokens",
@@ -400,6 +408,10 @@ fn every_route_is_closed_to_lesser_roles_and_to_other_orgs() {
                         listed || matches!(status, 403 | 404),
                         "{path}: {status} {text}"
                     );
+                }
+                // It shows something else than a token.
+                ("post", None) if path == "/hooks/{source}" => {
+                    assert_eq!(ask(&viewer).status(), 401);
                 }
                 ("delete", _) => assert_eq!(ask(&viewer).status(), 403, "{path}"),
                 (_, Some((.., of_viewer, of_elsewhere))) => {

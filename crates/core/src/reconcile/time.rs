@@ -30,7 +30,7 @@ impl BadTime {
 /// Times that come again, by a cron pattern on the clocks of a time zone.
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    cron: Cron,
+    cron: Box<Cron>,
     zone: TimeZone,
 }
 
@@ -41,6 +41,7 @@ impl Schedule {
     /// The text is no pattern.
     pub fn parse(text: &str, zone: TimeZone) -> Result<Self, BadTime> {
         let cron = Cron::from_str(text).map_err(|error| BadTime::new(text, error))?;
+        let cron = Box::new(cron);
         Ok(Self { cron, zone })
     }
 

@@ -1,7 +1,9 @@
 //! The API: what can be asked for over HTTP, described in OpenAPI from the same code.
 
+mod hooks;
 mod jobs;
 mod keep;
+mod kept;
 mod org_jobs;
 mod orgs;
 mod plans;
@@ -22,8 +24,11 @@ use utoipa_axum::routes;
 use crate::problem::Problem;
 use crate::service::Service;
 
+pub use hooks::Hook;
+pub(crate) use hooks::Hooks;
 pub(crate) use jobs::JobView;
 pub(crate) use keep::{ActView, TokenView};
+pub(crate) use kept::KeptView;
 pub(crate) use org_jobs::Mapped;
 pub(crate) use orgs::OrgView;
 pub(crate) use runs::{RunView, StepView};
@@ -81,6 +86,9 @@ fn described() -> OpenApiRouter<Service> {
         .routes(routes!(keep::acts))
         .routes(routes!(keep::tokens, keep::mint))
         .routes(routes!(keep::revoke))
+        .routes(routes!(kept::list))
+        .routes(routes!(kept::pause, kept::resume))
+        .routes(routes!(hooks::take))
 }
 
 /// Returns the description of the API.

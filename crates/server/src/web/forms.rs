@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::{Extensions, HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use orgsmith_core::reconcile::Pause;
 use serde::Deserialize;
 
 use super::{STYLE_HREF, Sorry, Visitor, pages, shown, sorry};
@@ -79,6 +80,20 @@ impl Fields {
                 org: self.needed("org")?,
                 against: self.one("against"),
                 selected,
+            },
+            "revert" => Task::Revert {
+                org: self.needed("org")?,
+                against: self.one("against"),
+                selected,
+                fields: Vec::new(),
+                carry,
+            },
+            "ignore" => Task::Ignore {
+                org: self.needed("org")?,
+                selected,
+                fields: Vec::new(),
+                until: self.needed("until")?,
+                reason: self.needed("reason")?,
             },
             "plan" => Task::Plan {
                 source: self.needed("source")?,
@@ -172,6 +187,22 @@ pub(super) async fn apply(
     let job = service.apply_plan(&caller, &id, carry).await;
     let job = job.map_err(sorry(&caller))?;
     Ok(see(&format!("/jobs/{}", job.id)))
+}
+
+pub(super) async fn pause(
+    State(service): State<Service>,
+    Visitor(caller): Visitor,
+    Path(org): Path<String>,
+    body: String,
+) -> Done {
+    let what = Fields::read(&body).one("what");
+    let pause = (what.as_deref() == Some("pause")).then(|| Pause {
+        until: None,
+        reason: format!("{} said so", caller.name),
+    });
+    let done = service.pause(&caller, &org, pause).await;
+    done.map_err(sorry(&caller))?;
+    Ok(see("/drift"))
 }
 
 pub(super) async fn mint(

@@ -1,5 +1,6 @@
 //! The dashboard: pages made here, which work without a script but for what moves.
 
+mod drift;
 mod filters;
 mod forms;
 mod pages;
@@ -47,6 +48,8 @@ pub(crate) fn router() -> Router<Service> {
         .route("/jobs/{job}/cancel", post(forms::cancel))
         .route("/plans/{job}/approve", post(forms::approve))
         .route("/plans/{job}/apply", post(forms::apply))
+        .route("/drift", get(drift::page))
+        .route("/drift/{org}/pause", post(forms::pause))
         .route("/runs", get(pages::runs))
         .route("/runs/{run}", get(pages::run))
         .route("/map", get(pages::map))
@@ -160,9 +163,10 @@ impl Frame {
     }
 
     fn pages(&self) -> &'static [(&'static str, &'static str)] {
-        const PAGES: [(&str, &str); 8] = [
+        const PAGES: [(&str, &str); 9] = [
             ("/", "Orgs"),
             ("/compare", "Compare"),
+            ("/drift", "Drift"),
             ("/jobs", "Jobs"),
             ("/runs", "Runs"),
             ("/map", "Ids"),
@@ -172,7 +176,7 @@ impl Frame {
         ];
         match self.role {
             Role::Admin => &PAGES,
-            _ => &PAGES[..7],
+            _ => &PAGES[..8],
         }
     }
 }

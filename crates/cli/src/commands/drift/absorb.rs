@@ -37,7 +37,7 @@ pub(crate) struct Absorb {
     chosen: Chosen,
     /// Which side is right where they are at odds [default: `drift:` of the project file, else ask].
     #[arg(long, value_name = "POLICY")]
-    policy: Option<crate::config::Wins>,
+    policy: Option<crate::config::Right>,
     /// Only says which files it would change.
     #[arg(long)]
     dry_run: bool,

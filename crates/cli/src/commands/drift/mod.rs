@@ -21,7 +21,7 @@ use orgsmith_engine::{drift_base, drift_ignored, keep_drift_base, now_ms};
 
 use super::road::{self, MARKDOWN_LIMIT, Observed, Reach};
 use crate::args::{Format, Selected};
-use crate::config::{Created, Wins};
+use crate::config::{Created, Right};
 use crate::error::{Exit, Failure};
 use crate::output::text;
 use crate::session::{Connected, Session};
@@ -68,7 +68,7 @@ struct Against {
     against: Option<String>,
     /// Which side is right where they are at odds [default: `drift:` of the project file, else ask].
     #[arg(long, value_name = "POLICY")]
-    policy: Option<Wins>,
+    policy: Option<Right>,
 }
 
 /// Which objects are meant.

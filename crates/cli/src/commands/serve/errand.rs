@@ -30,6 +30,8 @@ const BUNDLE: &str = "bundle.zip";
 const PLAN: &str = "plan.json";
 /// What a job printed, where it is too long to be shown with it.
 const RESULT: &str = "result.json";
+/// What a look for drift has found.
+const DRIFT: &str = "drift.json";
 /// The longest result that is shown with a job, in bytes.
 const SHORT: usize = 64 * 1024;
 
@@ -67,6 +69,10 @@ impl Work for Office {
                 protected: settings.protected,
             })
             .collect()
+    }
+
+    fn against(&self, org: &str) -> Option<String> {
+        self.config.project.drift.against.get(org).cloned()
     }
 
     fn calls(&self, org: &str) -> Calls {
@@ -135,7 +141,10 @@ impl Office {
                 self.command(errand, &resume(run, &carry)).await?
             };
             // What was planned before is done with that; a source is held against its target again.
-            let once = matches!(errand.task, Task::Apply { .. } | Task::Rollback { .. });
+            let once = matches!(
+                errand.task,
+                Task::Apply { .. } | Task::Rollback { .. } | Task::Revert { .. }
+            );
             if once || done.exit != Exit::Ok.code() {
                 return Ok(done);
             }
@@ -157,6 +166,9 @@ impl Office {
             done.result = Some(summary(&text)?);
             done.files.retain(|(name, _)| name != RESULT);
         }
+        if let Task::Drift { .. } = errand.task {
+            drifted(errand, &mut done)?;
+        }
         Ok(done)
     }
 
@@ -176,6 +188,7 @@ impl Office {
             Command::Resume(command) => command.run(session).await,
             Command::Rollback(command) => command.run(session).await,
             Command::Verify(command) => command.run(session).await,
+            Command::Drift(command) => command.run(session).await,
             _ => Err(Failure::Usage(format!("{arguments:?} is no job")).into()),
         };
         let clients = self.clients.clone();
@@ -205,6 +218,30 @@ impl Office {
         .collect();
         Ok(done)
     }
+}
+
+/// Keeps what a look for drift has found as a file, and says of it what a person wants to know first.
+fn drifted(errand: &Errand, done: &mut Done) -> anyhow::Result<()> {
+    let long = errand.folder.join(RESULT);
+    let found = match &done.result {
+        Some(found) => found.clone(),
+        None if long.exists() => serde_json::from_slice(&std::fs::read(&long)?)?,
+        None => return Ok(()),
+    };
+    let objects = found["objects"].as_array().into_iter().flatten();
+    let open = objects.filter(|drifted| {
+        let mut fields = drifted["fields"].as_array().into_iter().flatten();
+        fields.any(|field| field["ignored"].is_null())
+    });
+    done.result = Some(json!({
+        "drifted": open.count(), "same": found["same"], "unclear": found["unclear"], "gaps": found["gaps"],
+    }));
+    std::fs::write(errand.folder.join(DRIFT), found.to_string())
+        .context("keeping what was found")?;
+    done.files.retain(|(name, _)| name != RESULT);
+    done.files
+        .push((DRIFT.to_owned(), "application/json".to_owned()));
+    Ok(())
 }
 
 fn failed(error: &anyhow::Error) -> Done {
@@ -341,6 +378,39 @@ fn arguments(task: &Task, folder: &Path) -> Vec<String> {
                     .as_ref()
                     .map(|against| format!("--against={against}")),
             );
+            options.push("--who".to_owned());
+            ("drift", options, vec![org.clone()])
+        }
+        Task::Revert {
+            org,
+            against,
+            selected,
+            fields,
+            carry,
+        } => {
+            let mut options = vec!["revert".to_owned()];
+            options.extend(chosen(selected));
+            options.extend(
+                against
+                    .as_ref()
+                    .map(|against| format!("--against={against}")),
+            );
+            options.extend(fields.iter().map(|field| format!("--field={field}")));
+            options.extend(carried(carry));
+            ("drift", options, vec![org.clone()])
+        }
+        Task::Ignore {
+            org,
+            selected,
+            fields,
+            until,
+            reason,
+        } => {
+            let mut options = vec!["ignore".to_owned()];
+            options.extend(chosen(selected));
+            options.extend(fields.iter().map(|field| format!("--field={field}")));
+            options.push(format!("--until={until}"));
+            options.push(format!("--reason={reason}"));
             ("drift", options, vec![org.clone()])
         }
     };
@@ -455,6 +525,25 @@ mod tests {
                 carry: carry(),
             },
             Task::Verify { org: org() },
+            Task::Drift {
+                org: org(),
+                against: Some(evil()),
+                selected: selected_run(),
+            },
+            Task::Revert {
+                org: org(),
+                against: Some(evil()),
+                selected: selected_run(),
+                fields: vec![evil()],
+                carry: carry(),
+            },
+            Task::Ignore {
+                org: org(),
+                selected: selected_run(),
+                fields: vec![evil()],
+                until: "2027-01-31".to_owned(),
+                reason: evil(),
+            },
         ]
     }
 

@@ -2,13 +2,15 @@
 
 mod errand;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use orgsmith_core::changes::Proof;
 use orgsmith_engine::Stop;
-use orgsmith_server::{Parts, Service, Settings, dispatch};
+use orgsmith_server::{Hook, Parts, Service, Settings, dispatch};
 use orgsmith_store::state::postgres_address;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -90,8 +92,12 @@ impl Serve {
                 workers => work(&service, workers, &stop).await,
             }
         };
+        let keeping = async {
+            service.reconcile(stop.clone()).await;
+            Ok(())
+        };
         until_stopped(session, &stop, async {
-            tokio::try_join!(serving, working).map(|_| ())
+            tokio::try_join!(serving, working, keeping).map(|_| ())
         })
         .await
     }
@@ -133,6 +139,37 @@ async fn until_stopped(
         worked = work => worked.map(|()| Exit::Ok),
         () = stopping => Ok(Exit::Ok),
     }
+}
+
+/// Finds what the systems have to show that may tell of changes.
+async fn hooks(session: &Session<'_>) -> anyhow::Result<BTreeMap<String, Hook>> {
+    let mut hooks = BTreeMap::new();
+    for (name, said) in &session.config.project.service.hooks {
+        let value = async |name: &str| {
+            secrets::find(name, session).await?.ok_or_else(|| {
+                let variable = secrets::variable(name);
+                anyhow::Error::from(Failure::Usage(format!(
+                    "the secret {name} of `hooks:` has no value; {variable} may hold it"
+                )))
+            })
+        };
+        let proof = match (&said.signed_by, &said.api_key) {
+            (Some(secret), None) => Proof::Signature(value(secret).await?),
+            (None, Some(secret)) => Proof::ApiKey(value(secret).await?),
+            _ => {
+                let why = format!(
+                    "the hook {name} needs `signed_by:` or `api_key:`, the name of a secret"
+                );
+                return Err(Failure::Usage(why).into());
+            }
+        };
+        if let Some(org) = &said.org {
+            session.config.org(org)?;
+        }
+        let org = said.org.clone();
+        hooks.insert(name.clone(), Hook { proof, org });
+    }
+    Ok(hooks)
 }
 
 async fn service(session: &Session<'_>) -> anyhow::Result<Service> {
@@ -177,6 +214,8 @@ async fn service(session: &Session<'_>) -> anyhow::Result<Service> {
         settings: Settings {
             approvals: settings.approvals,
             secure_cookies: settings.tls,
+            keep: settings.keep()?,
+            hooks: hooks(session).await?,
         },
     }))
 }

@@ -1,0 +1,134 @@
+//! Orgs that are kept in step with their sources.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use jiff::Timestamp;
+use orgsmith_core::reconcile::Pause;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Body;
+use crate::auth::{Caller, Role};
+use crate::problem::Problem;
+use crate::reconcile::mode;
+use crate::service::Service;
+
+/// An org that is kept in step with its source.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KeptView {
+    /// The org.
+    pub(crate) org: String,
+    /// What it is held against, as the project file says.
+    pub(crate) against: Option<String>,
+    /// `observe`, `propose` or `enforce`.
+    pub(crate) mode: &'static str,
+    /// What was decided last, and why.
+    pub(crate) reason: String,
+    /// When it is decided again at the latest.
+    pub(crate) next: Option<String>,
+    /// When it was last looked at.
+    pub(crate) scanned: Option<String>,
+    /// Objects of the org that are to follow the source.
+    pub(crate) open: usize,
+    /// The job that is waited for.
+    pub(crate) job: Option<String>,
+    /// Why nothing is done for now, if so.
+    pub(crate) paused: Option<String>,
+}
+
+impl Service {
+    /// Lists the orgs that are kept, as far as somebody may see them.
+    pub(crate) async fn view_kept(&self, caller: &Caller) -> Result<Vec<KeptView>, Problem> {
+        let mut views = Vec::new();
+        for (org, settings) in &self.settings().keep {
+            if !caller.sees(org) {
+                continue;
+            }
+            let kept = self.kept(org).await?;
+            views.push(KeptView {
+                against: self.worker().against(org),
+                mode: mode(settings.mode),
+                reason: kept.reason,
+                next: kept.next.map(|next| next.to_string()),
+                scanned: kept.history.scanned.map(|scanned| scanned.to_string()),
+                open: kept.history.found.open.len(),
+                job: kept.job,
+                paused: kept.pause.map(|pause| pause.reason),
+                org: org.clone(),
+            });
+        }
+        Ok(views)
+    }
+
+    /// Pauses the keeping of an org, or ends its pause.
+    pub(crate) async fn pause(
+        &self,
+        caller: &Caller,
+        org: &str,
+        pause: Option<Pause>,
+    ) -> Result<(), Problem> {
+        caller.may(Role::Operator, [org])?;
+        if !self.settings().keep.contains_key(org) {
+            return Err(Problem::not_found(format!(
+                "{org} is not kept in step by this service"
+            )));
+        }
+        let mut kept = self.kept(org).await?;
+        let action = if pause.is_some() { "pause" } else { "go on" };
+        kept.pause = pause;
+        self.keep_kept(org, &kept).await?;
+        self.act(&caller.name, action, Some(org), None, "done")
+            .await
+    }
+}
+
+/// Lists the orgs that are kept in step with their sources.
+#[utoipa::path(get, path = "/api/v2/schedules", tag = "drift",
+    responses((status = 200, body = Vec<KeptView>), (status = "4XX", body = Problem)))]
+pub(crate) async fn list(
+    State(service): State<Service>,
+    caller: Caller,
+) -> Result<Json<Vec<KeptView>>, Problem> {
+    service.view_kept(&caller).await.map(Json)
+}
+
+/// Why nothing is to be done for now.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pausing {
+    /// Until when (RFC 3339); without it, until it is ended.
+    #[schema(value_type = Option<String>)]
+    until: Option<Timestamp>,
+    /// Why.
+    reason: String,
+}
+
+/// Does nothing about an org for a while.
+#[utoipa::path(post, path = "/api/v2/schedules/{org}/pause", tag = "drift", request_body = Pausing,
+    params(("org", description = "The org")),
+    responses((status = 200, body = Vec<KeptView>), (status = "4XX", body = Problem)))]
+pub(crate) async fn pause(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(org): Path<String>,
+    Body(Pausing { until, reason }): Body<Pausing>,
+) -> Result<Json<Vec<KeptView>>, Problem> {
+    service
+        .pause(&caller, &org, Some(Pause { until, reason }))
+        .await?;
+    service.view_kept(&caller).await.map(Json)
+}
+
+/// Goes on with an org.
+#[utoipa::path(delete, path = "/api/v2/schedules/{org}/pause", tag = "drift",
+    params(("org", description = "The org")),
+    responses((status = 200, body = Vec<KeptView>), (status = "4XX", body = Problem)))]
+pub(crate) async fn resume(
+    State(service): State<Service>,
+    caller: Caller,
+    Path(org): Path<String>,
+) -> Result<Json<Vec<KeptView>>, Problem> {
+    service.pause(&caller, &org, None).await?;
+    service.view_kept(&caller).await.map(Json)
+}
