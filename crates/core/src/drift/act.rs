@@ -49,12 +49,9 @@ impl Drift {
         target: &Bundle,
         chosen: Chosen<'_>,
     ) -> Wanted {
-        let differs: BTreeSet<&ObjectRef> = (self.objects.iter())
-            .map(|found| &found.object)
-            .chain(self.unclear.iter().map(|found| &found.object))
-            .collect();
+        // Not all the others: of what a selection leaves out, some may differ.
         let equal = source.documents.iter();
-        let equal = equal.filter(|(object, _)| !differs.contains(object));
+        let equal = equal.filter(|(object, _)| self.agreed.contains(*object));
         let mut wanted = Wanted {
             bundle: Bundle {
                 source: source.source.clone(),

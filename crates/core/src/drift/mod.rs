@@ -51,6 +51,9 @@ pub struct Drift {
     pub unclear: Vec<Conflict>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
+    /// The objects that are the same on both sides.
+    #[serde(skip)]
+    agreed: BTreeSet<ObjectRef>,
 }
 
 /// An object that is not as it was.
@@ -265,6 +268,7 @@ impl Look {
                 objects,
                 unclear: conflicts,
                 gaps,
+                agreed: agreed.keys().cloned().collect(),
             },
             agreed,
             gone,
