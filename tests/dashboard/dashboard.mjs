@@ -189,7 +189,7 @@ const tests = {
     };
     const { entities } = await genesys('/api/v2/authorization/divisions?pageSize=100');
     const division = entities.find(({ homeDivision }) => !homeDivision);
-    await genesys(`/api/v2/authorization/divisions/${division.id}`, 'PUT', { ...division, description: 'meddled with' });
+    await genesys(`/api/v2/authorization/divisions/${division.id}`, 'PUT', { name: division.name, description: 'meddled with' });
 
     const page = await visit(token);
     await page.click('tr:has-text("tenant") button:text-is("Drift")');

@@ -95,7 +95,7 @@ fn feed(name: &str, texts: Vec<Vec<u8>>, read: fn(&[u8], &Path) -> bool) {
     drop(give);
     work.join().expect("it has ended");
     assert!(
-        taken * 20 > times,
+        taken * 50 > times,
         "{name}: only {taken} of {times} were read"
     );
     fs::remove_file(under_way).expect("our own file");
