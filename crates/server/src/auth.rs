@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::file::hex;
 use crate::problem::Problem;
 use crate::service::Service;
+use crate::task::Task;
 
 /// The cookie that a browser has after signing in.
 pub(crate) const COOKIE: &str = "orgsmith";
@@ -121,6 +122,11 @@ impl Caller {
                 self.name
             ))),
         }
+    }
+
+    /// Tells whether the token is for every org of a task.
+    pub(crate) fn sees_all(&self, task: &Task) -> bool {
+        task.orgs().into_iter().all(|org| self.sees(org))
     }
 
     /// Tells whether an org is one of those that the token is for.

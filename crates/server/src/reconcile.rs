@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use crate::problem::Problem;
 use crate::service::Service;
 use crate::task::{Carry, Selected, Task};
-use crate::worker::DRIFT;
+use crate::work::DRIFT;
 
 /// How often it is looked whether there is something to do.
 const LOOK: Duration = Duration::from_secs(2);

@@ -12,6 +12,15 @@ use utoipa::ToSchema;
 
 use crate::task::Task;
 
+/// The file that holds a plan.
+pub const PLAN: &str = "plan.json";
+/// The file that holds what a job printed, where that is too long to be shown with it.
+pub const RESULT: &str = "result.json";
+/// The file that holds what a look for drift has found.
+pub const DRIFT: &str = "drift.json";
+/// The file that holds a bundle.
+pub const BUNDLE: &str = "bundle.zip";
+
 /// Takes what is told while something is done.
 pub type Tell = Arc<dyn Fn(Value) + Send + Sync>;
 

@@ -1,6 +1,7 @@
 //! Workers: they take jobs from the queue, have them done, and write down what came of them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use orgsmith_core::id::RunId;
@@ -15,7 +16,7 @@ use crate::file::file;
 use crate::progress::Progress;
 use crate::service::Service;
 use crate::task::Task;
-use crate::work::{Done, Errand};
+use crate::work::{Done, Errand, PLAN};
 
 /// How often a worker says that it is still at a job.
 const BEAT: Duration = Duration::from_secs(3);
@@ -167,7 +168,7 @@ impl Service {
                 ));
             }
         };
-        let folder = tempfile::tempdir().map_err(Failed::folder)?;
+        let folder = tempfile::tempdir().map_err(Failed::Folder)?;
         self.unpack(job, &task, folder.path()).await?;
         let stop = stopping.child();
         let (told, tells) = mpsc::unbounded_channel();
@@ -183,7 +184,7 @@ impl Service {
             }),
             stop: stop.clone(),
         };
-        let cancelled = Mutex::new(false);
+        let cancelled = AtomicBool::new(false);
         let work = self.worker().perform(errand);
         let beating = async {
             loop {
@@ -191,7 +192,7 @@ impl Service {
                 match self.desk().beat(job, now_ms()).await {
                     Ok(Some(false)) => {}
                     Ok(Some(true)) => {
-                        *cancelled.lock().unwrap_or_else(PoisonError::into_inner) = true;
+                        cancelled.store(true, Ordering::Relaxed);
                         stop.ask();
                     }
                     // Somebody else has it: the lease keeps both from writing, and we leave.
@@ -210,13 +211,12 @@ impl Service {
         let (done, ()) = tokio::join!(working, self.write_down(job, tells));
         for (name, media) in &done.files {
             let content = tokio::fs::read(folder.path().join(name)).await;
-            let content = content.map_err(Failed::folder)?;
+            let content = content.map_err(Failed::Folder)?;
             self.desk()
                 .save_file(&job.id, &file(name, media, content))
                 .await?;
         }
-        let cancelled = *cancelled.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok((done, cancelled))
+        Ok((done, cancelled.into_inner()))
     }
 
     /// Puts the files of a job into its folder, and the plan that it carries out.
@@ -232,7 +232,7 @@ impl Service {
             let path = folder.join(&file.head.name);
             tokio::fs::write(path, file.content)
                 .await
-                .map_err(Failed::folder)?;
+                .map_err(Failed::Folder)?;
         }
         Ok(())
     }
@@ -265,18 +265,9 @@ impl Service {
     }
 }
 
-/// The file that holds a plan.
-pub(crate) const PLAN: &str = "plan.json";
-/// The file that holds what a job printed, where that is too long to be shown with it.
-pub(crate) const RESULT: &str = "result.json";
-/// The file that holds what a look for drift has found.
-pub(crate) const DRIFT: &str = "drift.json";
-/// The file that holds a bundle.
-pub(crate) const BUNDLE: &str = "bundle.zip";
-
 /// Returns the id of the run that an attempt at a job makes: known before there is one, so that
 /// whoever takes the job over finds it.
-pub(crate) fn run_of(job: &str, attempt: u32) -> RunId {
+fn run_of(job: &str, attempt: u32) -> RunId {
     let name = format!("{job}/{attempt}");
     RunId::new(&Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string())
 }
@@ -302,10 +293,4 @@ enum Failed {
     Queue(#[from] crate::dispatch::Error),
     #[error("the folder of the job: {0}")]
     Folder(std::io::Error),
-}
-
-impl Failed {
-    fn folder(error: std::io::Error) -> Self {
-        Self::Folder(error)
-    }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use reqwest::blocking::{Client, RequestBuilder, Response, multipart};
 use serde_json::{Value, json};
 
-use crate::lab::Lab;
+use crate::lab::{Lab, Shown};
 use crate::stopping::{interrupt, wait_a_little};
 
 /// A service that runs, and its first token.
@@ -60,6 +60,15 @@ impl Serving {
     pub fn post(&self, path: &str, body: &Value) -> RequestBuilder {
         let request = self.client.post(format!("{}{path}", self.url));
         request.bearer_auth(&self.token).json(body)
+    }
+
+    /// Makes a token for somebody.
+    pub fn mint(&self, name: &str, role: &str, orgs: Value) -> String {
+        let asked = json!({"name": name, "role": role, "orgs": orgs});
+        let made = self.post("/api/v2/tokens", &asked).send();
+        let made = made.expect("an answer");
+        assert_eq!(made.status(), 201);
+        json_of(made)["token"].as_str().expect("a token").to_owned()
     }
 
     /// Asks for a job, and returns its place.
@@ -116,6 +125,12 @@ pub fn json_of(answer: Response) -> Value {
     let status = answer.status();
     let text = answer.text().expect("a body");
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status}: {error}: {text}"))
+}
+
+/// Holds the tenant against gold; ends with 0 where they are alike.
+fn alike(lab: &Lab, kind: &str) -> Shown {
+    let select = ["--select", kind, "--detailed-exitcode"];
+    lab.run(&[["diff", "gold", "tenant"], select].concat())
 }
 
 fn seed(lab: &Lab) {
@@ -177,15 +192,7 @@ fn an_org_is_exported_imported_and_cloned_over_http() {
     let job = service.end(&import(""));
     assert_eq!(job["state"], "Completed", "{job:#}");
     assert_eq!(job["progress"]["done"], 2, "{job:#}");
-    lab.run(&[
-        "diff",
-        "gold",
-        "tenant",
-        "--select",
-        "routing_queue",
-        "--detailed-exitcode",
-    ])
-    .ends(0);
+    alike(&lab, "routing_queue").ends(0);
 
     // Clone, with the mapping at the end.
     let asked = json!({"name": "tenant", "sourceOrgId": "gold", "clone": {"routingQueues": true}});
@@ -212,18 +219,9 @@ fn a_plan_is_looked_at_approved_by_another_and_carried_out_once() {
     seed(&lab);
     lab.configure("service: {approvals: 1}\n");
     let mut service = Serving::start(&lab, &[]);
-    let mint = |name: &str, role: &str, orgs: Value| {
-        let asked = json!({"name": name, "role": role, "orgs": orgs});
-        let made = service
-            .post("/api/v2/tokens", &asked)
-            .send()
-            .expect("an answer");
-        assert_eq!(made.status(), 201);
-        json_of(made)["token"].as_str().expect("a token").to_owned()
-    };
-    let operator = mint("op", "operator", Value::Null);
-    let approver = mint("boss", "approver", Value::Null);
-    let elsewhere = mint("else", "approver", json!(["dev-*"]));
+    let operator = service.mint("op", "operator", Value::Null);
+    let approver = service.mint("boss", "approver", Value::Null);
+    let elsewhere = service.mint("else", "approver", json!(["dev-*"]));
     service.token = operator;
 
     let clone = json!({"name": "tenant", "sourceOrgId": "gold"});
@@ -267,15 +265,7 @@ fn a_plan_is_looked_at_approved_by_another_and_carried_out_once() {
     assert_eq!(first, service.ask(service.post(&apply, &json!({}))));
     let job = service.end(&first);
     assert_eq!(job["state"], "Completed", "{job:#}");
-    lab.run(&[
-        "diff",
-        "gold",
-        "tenant",
-        "--select",
-        "routing_skill",
-        "--detailed-exitcode",
-    ])
-    .ends(0);
+    alike(&lab, "routing_skill").ends(0);
     service.stop();
 }
 
@@ -317,16 +307,8 @@ fn every_route_is_closed_to_lesser_roles_and_to_other_orgs() {
     let export = service.ask(service.post("/api/v2/orgs/gold/export", &json!({})));
     service.end(&export);
     let job = export.rsplit('/').next().expect("an id").to_owned();
-    let mint = |name: &str, role: &str, orgs: Value| {
-        let asked = json!({"name": name, "role": role, "orgs": orgs});
-        let made = service
-            .post("/api/v2/tokens", &asked)
-            .send()
-            .expect("an answer");
-        json_of(made)["token"].as_str().expect("a token").to_owned()
-    };
-    let viewer = mint("viewer", "viewer", Value::Null);
-    let elsewhere = mint("elsewhere", "admin", json!(["emea-*"]));
+    let viewer = service.mint("viewer", "viewer", Value::Null);
+    let elsewhere = service.mint("elsewhere", "admin", json!(["emea-*"]));
     let clone = json!({"name": "tenant", "sourceOrgId": "gold"});
     // Each route that does something, with a body that is in order, and what it answers to a viewer and to
     // an admin of other orgs; a route that is not here fails the test.
@@ -484,15 +466,7 @@ fn a_service_that_is_killed_goes_on_where_it_was() {
     let job = again.end(&place);
     assert_eq!(job["state"], "Completed", "{job:#}");
     assert_eq!(job["attempt"], 2, "{job:#}");
-    lab.run(&[
-        "diff",
-        "gold",
-        "tenant",
-        "--select",
-        "routing_skill",
-        "--detailed-exitcode",
-    ])
-    .ends(0);
+    alike(&lab, "routing_skill").ends(0);
     let ledger = lab.sim.ledger();
     let created = ledger.iter().filter(|call| {
         call.org.as_deref() == Some("tenant")

@@ -10,8 +10,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::server::builder;
 
-/// Serves TLS on a port, and nothing behind it.
-pub async fn serve() -> u16 {
+/// Answers TLS with a certificate that nobody knows.
+pub fn acceptor() -> TlsAcceptor {
     let made =
         rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
@@ -22,7 +22,12 @@ pub async fn serve() -> u16 {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .expect("a configuration");
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// Serves TLS on a port, and nothing behind it.
+pub async fn serve() -> u16 {
+    let acceptor = acceptor();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {

@@ -124,11 +124,27 @@ impl Service {
         let job = job.ok_or_else(none)?;
         let task: Task = serde_json::from_str(&job.task).map_err(Problem::internal)?;
         // That it exists is not for those to know who may not see its orgs.
-        if task.orgs().into_iter().all(|org| caller.sees(org)) {
+        if caller.sees_all(&task) {
             Ok(job)
         } else {
             Err(none())
         }
+    }
+
+    /// Lists the jobs that a caller may see, without their files.
+    pub(crate) async fn seen_jobs(
+        &self,
+        caller: &Caller,
+        filter: &Filter,
+    ) -> Result<Vec<JobView>, Problem> {
+        let mut views = Vec::new();
+        for job in self.desk().jobs(filter).await? {
+            let task: Task = serde_json::from_str(&job.task).map_err(Problem::internal)?;
+            if caller.sees_all(&task) {
+                views.push(JobView::new(job, Vec::new()));
+            }
+        }
+        Ok(views)
     }
 
     /// Returns a job as it is shown.
@@ -262,14 +278,7 @@ pub(crate) async fn list(
         before: which.before,
         limit,
     };
-    let mut views = Vec::new();
-    for job in service.desk().jobs(&filter).await? {
-        let task: Task = serde_json::from_str(&job.task).map_err(Problem::internal)?;
-        if task.orgs().into_iter().all(|org| caller.sees(org)) {
-            views.push(JobView::new(job, Vec::new()));
-        }
-    }
-    Ok(Json(views))
+    service.seen_jobs(&caller, &filter).await.map(Json)
 }
 
 /// What is asked for.
@@ -354,7 +363,6 @@ impl Service {
             (header::CONTENT_TYPE, file.head.media),
             (header::CONTENT_DISPOSITION, saved_as),
             (header::ETAG, format!("\"{}\"", file.head.sha256)),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
         ];
         Ok((headers, file.content).into_response())
     }

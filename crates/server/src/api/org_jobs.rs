@@ -17,7 +17,7 @@ use crate::file::file;
 use crate::problem::Problem;
 use crate::service::Service;
 use crate::task::{Carry, Selected, Task};
-use crate::worker::BUNDLE;
+use crate::work::BUNDLE;
 
 /// What an export asks for.
 #[derive(Debug, Default, Deserialize, ToSchema)]

@@ -68,11 +68,43 @@ pub(crate) struct StepView {
 }
 
 impl StepView {
-    pub(crate) fn new(step: &str, state: &StepState) -> Result<Self, Problem> {
+    fn new(step: &str, state: &StepState) -> Result<Self, Problem> {
         Ok(Self {
             step: step.to_owned(),
             state: serde_json::to_value(state).map_err(Problem::internal)?,
         })
+    }
+}
+
+impl Service {
+    /// Lists the runs that a caller may see, the newest first.
+    pub(crate) async fn seen_runs(
+        &self,
+        caller: &Caller,
+        org: Option<&OrgName>,
+    ) -> Result<Vec<Run>, Problem> {
+        let mut runs = self.state().runs(org).await?;
+        runs.retain(|run| caller.sees(run.org.as_str()));
+        Ok(runs)
+    }
+
+    /// Finds a run that a caller may see, with its steps.
+    pub(crate) async fn find_run(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<(Run, Vec<StepView>), Problem> {
+        let id = RunId::new(id);
+        let run = self.state().run(&id).await?;
+        let run = run.filter(|run| caller.sees(run.org.as_str()));
+        let run =
+            run.ok_or_else(|| Problem::not_found(format!("there is no run {}", id.as_str())))?;
+        let journal = self.state().journal(&id).await?;
+        let states = replay(&journal).map_err(Problem::internal)?;
+        let steps = states
+            .iter()
+            .map(|(step, state)| StepView::new(step.as_str(), state));
+        Ok((run, steps.collect::<Result<_, _>>()?))
     }
 }
 
@@ -94,9 +126,8 @@ pub(crate) async fn list(
     Query(which): Query<Which>,
 ) -> Result<Json<Vec<RunView>>, Problem> {
     let org = which.org.as_deref().map(OrgName::new);
-    let runs = service.state().runs(org.as_ref()).await?;
-    let seen = runs.into_iter().filter(|run| caller.sees(run.org.as_str()));
-    Ok(Json(seen.map(RunView::from).collect()))
+    let runs = service.seen_runs(&caller, org.as_ref()).await?;
+    Ok(Json(runs.into_iter().map(RunView::from).collect()))
 }
 
 /// Shows a run with its steps.
@@ -107,16 +138,7 @@ pub(crate) async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<RunSteps>, Problem> {
-    let id = RunId::new(&id);
-    let run = service.state().run(&id).await?;
-    let run = run.filter(|run| caller.sees(run.org.as_str()));
-    let run = run.ok_or_else(|| Problem::not_found(format!("there is no run {}", id.as_str())))?;
-    let journal = service.state().journal(&id).await?;
-    let states = replay(&journal).map_err(Problem::internal)?;
-    let mut steps = Vec::with_capacity(states.len());
-    for (step, state) in states {
-        steps.push(StepView::new(step.as_str(), &state)?);
-    }
+    let (run, steps) = service.find_run(&caller, &id).await?;
     Ok(Json(RunSteps {
         run: run.into(),
         steps,

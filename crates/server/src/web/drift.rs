@@ -11,7 +11,7 @@ use crate::auth::{Caller, Role};
 use crate::problem::Problem;
 use crate::reconcile::{object, term};
 use crate::service::Service;
-use crate::worker::DRIFT;
+use crate::work::DRIFT;
 
 /// How much of a value is shown.
 const VALUE: usize = 300;

@@ -95,7 +95,7 @@ async fn asset(
 }
 
 /// Says of every answer what a browser may do with it.
-pub(crate) async fn guard(request: Request, next: Next) -> Response {
+async fn guard(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in [
         (
@@ -143,6 +143,7 @@ impl FromRequestParts<Service> for Visitor {
 }
 
 /// What stands around every page.
+#[derive(Clone)]
 pub(crate) struct Frame {
     page: &'static str,
     who: String,
@@ -216,15 +217,8 @@ fn shown(page: &impl Template) -> Response {
 /// Turns a problem into a page for somebody.
 fn sorry(caller: &Caller) -> impl Fn(Problem) -> Sorry {
     let frame = Frame::new("", caller);
-    let (who, role) = (frame.who, frame.role);
     move |problem| Sorry {
-        frame: Frame {
-            page: "",
-            who: who.clone(),
-            role,
-            style: &STYLE_HREF,
-            script: &SCRIPT_HREF,
-        },
+        frame: frame.clone(),
         problem,
     }
 }

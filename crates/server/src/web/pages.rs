@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use orgsmith_core::id::{OrgName, RunId};
+use orgsmith_core::id::OrgName;
 use orgsmith_core::plan::Plan;
 use orgsmith_store::desk::{Filter, JobState, Told};
-use orgsmith_store::state::{MappingFilter, Run, replay};
+use orgsmith_store::state::MappingFilter;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,7 +18,6 @@ use crate::api::{ActView, JobView, Mapped, OrgView, Query, RunView, StepView, To
 use crate::auth::{Caller, Role};
 use crate::problem::Problem;
 use crate::service::Service;
-use crate::task::Task;
 
 /// What a page answers.
 type Page = Result<Response, Sorry>;
@@ -49,8 +48,7 @@ impl std::ops::Deref for OrgRow {
 #[template(path = "fleet.html")]
 struct FleetPage {
     frame: Frame,
-    orgs: Vec<OrgRow>,
-    operates: bool,
+    live: FleetLive,
     /// Whether something may be written without a plan that was approved.
     direct: bool,
 }
@@ -66,7 +64,7 @@ fn operates(caller: &Caller) -> bool {
     caller.role >= Role::Operator
 }
 
-async fn fleet_of(service: &Service, caller: &Caller) -> Result<Vec<OrgRow>, Problem> {
+async fn fleet_of(service: &Service, caller: &Caller) -> Result<FleetLive, Problem> {
     let mut rows = Vec::new();
     for org in service.worker().orgs() {
         if !caller.sees(&org.name) {
@@ -82,18 +80,20 @@ async fn fleet_of(service: &Service, caller: &Caller) -> Result<Vec<OrgRow>, Pro
         rows.push(OrgRow {
             drift: service.last_drift(&org.name).await?,
             job: job.map(|job| (job.id, job.kind)),
-            view: service.view_org(org.clone()).await?,
+            view: service.view_org(org).await?,
         });
     }
-    Ok(rows)
+    Ok(FleetLive {
+        orgs: rows,
+        operates: operates(caller),
+    })
 }
 
 pub(super) async fn fleet(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
-    let orgs = fleet_of(&service, &caller).await.map_err(sorry(&caller))?;
+    let live = fleet_of(&service, &caller).await.map_err(sorry(&caller))?;
     Ok(shown(&FleetPage {
         frame: Frame::new("/", &caller),
-        orgs,
-        operates: operates(&caller),
+        live,
         direct: service.settings().approvals == 0,
     }))
 }
@@ -102,10 +102,7 @@ pub(super) async fn fleet_live(
     State(service): State<Service>,
     caller: Caller,
 ) -> Result<Response, Problem> {
-    Ok(shown(&FleetLive {
-        orgs: fleet_of(&service, &caller).await?,
-        operates: operates(&caller),
-    }))
+    Ok(shown(&fleet_of(&service, &caller).await?))
 }
 
 #[derive(Template)]
@@ -113,7 +110,7 @@ pub(super) async fn fleet_live(
 struct ComparePage {
     frame: Frame,
     orgs: Vec<String>,
-    jobs: Vec<JobView>,
+    live: JobsLive,
     operates: bool,
 }
 
@@ -121,30 +118,24 @@ async fn jobs_of(
     service: &Service,
     caller: &Caller,
     kind: Option<&str>,
-) -> Result<Vec<JobView>, Problem> {
+) -> Result<JobsLive, Problem> {
     let filter = Filter {
         kind: kind.map(str::to_owned),
         limit: 100,
         ..Filter::default()
     };
-    let mut views = Vec::new();
-    for job in service.desk().jobs(&filter).await? {
-        let task: Task = serde_json::from_str(&job.task).map_err(Problem::internal)?;
-        if task.orgs().into_iter().all(|org| caller.sees(org)) {
-            views.push(JobView::new(job, Vec::new()));
-        }
-    }
-    Ok(views)
+    let jobs = service.seen_jobs(caller, &filter).await?;
+    Ok(JobsLive { jobs })
 }
 
 pub(super) async fn compare(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
-    let jobs = jobs_of(&service, &caller, Some("compare")).await;
-    let jobs = jobs.map_err(sorry(&caller))?;
+    let live = jobs_of(&service, &caller, Some("compare")).await;
+    let live = live.map_err(sorry(&caller))?;
     let orgs = service.worker().orgs().into_iter().map(|org| org.name);
     Ok(shown(&ComparePage {
         frame: Frame::new("/compare", &caller),
         orgs: orgs.filter(|org| caller.sees(org)).collect(),
-        jobs,
+        live,
         operates: operates(&caller),
     }))
 }
@@ -153,7 +144,7 @@ pub(super) async fn compare(State(service): State<Service>, Visitor(caller): Vis
 #[template(path = "jobs.html")]
 struct JobsPage {
     frame: Frame,
-    jobs: Vec<JobView>,
+    live: JobsLive,
 }
 
 #[derive(Template)]
@@ -163,12 +154,10 @@ struct JobsLive {
 }
 
 pub(super) async fn jobs(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
-    let jobs = jobs_of(&service, &caller, None)
-        .await
-        .map_err(sorry(&caller))?;
+    let live = jobs_of(&service, &caller, None).await;
     Ok(shown(&JobsPage {
         frame: Frame::new("/jobs", &caller),
-        jobs,
+        live: live.map_err(sorry(&caller))?,
     }))
 }
 
@@ -176,8 +165,7 @@ pub(super) async fn jobs_live(
     State(service): State<Service>,
     caller: Caller,
 ) -> Result<Response, Problem> {
-    let jobs = jobs_of(&service, &caller, None).await?;
-    Ok(shown(&JobsLive { jobs }))
+    Ok(shown(&jobs_of(&service, &caller, None).await?))
 }
 
 /// A line of what was told.
@@ -191,13 +179,7 @@ struct Line {
 #[template(path = "job.html")]
 struct JobPage {
     frame: Frame,
-    job: JobView,
-    ended: bool,
-    operates: bool,
-    plan: Option<String>,
-    matrix: Option<String>,
-    told: Vec<Line>,
-    result: Option<String>,
+    live: JobLive,
 }
 
 #[derive(Template)]
@@ -272,27 +254,10 @@ pub(super) async fn job(
     Visitor(caller): Visitor,
     Path(id): Path<String>,
 ) -> Page {
-    let live = job_of(&service, &caller, &id)
-        .await
-        .map_err(sorry(&caller))?;
-    let JobLive {
-        job,
-        ended,
-        operates,
-        plan,
-        matrix,
-        told,
-        result,
-    } = live;
+    let live = job_of(&service, &caller, &id).await;
     Ok(shown(&JobPage {
         frame: Frame::new("/jobs", &caller),
-        job,
-        ended,
-        operates,
-        plan,
-        matrix,
-        told,
-        result,
+        live: live.map_err(sorry(&caller))?,
     }))
 }
 
@@ -311,22 +276,12 @@ struct RunsPage {
     runs: Vec<RunView>,
 }
 
-/// Lists the runs that a caller may see, the newest first.
-async fn runs_of(service: &Service, caller: &Caller, most: usize) -> Result<Vec<Run>, Problem> {
-    let runs = service.state().runs(None).await?.into_iter();
-    Ok(runs
-        .filter(|run| caller.sees(run.org.as_str()))
-        .take(most)
-        .collect())
-}
-
 pub(super) async fn runs(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
-    let runs = runs_of(&service, &caller, ROWS)
-        .await
-        .map_err(sorry(&caller))?;
+    let runs = service.seen_runs(&caller, None).await;
+    let runs = runs.map_err(sorry(&caller))?.into_iter().take(ROWS);
     Ok(shown(&RunsPage {
         frame: Frame::new("/runs", &caller),
-        runs: runs.into_iter().map(RunView::from).collect(),
+        runs: runs.map(RunView::from).collect(),
     }))
 }
 
@@ -379,37 +334,22 @@ pub(super) async fn run(
     Visitor(caller): Visitor,
     Path(id): Path<String>,
 ) -> Page {
-    let found = async {
-        let id = RunId::new(&id);
-        let run = service.state().run(&id).await?;
-        let run = run.filter(|run| caller.sees(run.org.as_str()));
-        let run =
-            run.ok_or_else(|| Problem::not_found(format!("there is no run {}", id.as_str())))?;
-        let journal = service.state().journal(&id).await?;
-        let states = replay(&journal).map_err(Problem::internal)?;
-        let mut steps = Vec::new();
-        for (step, state) in states {
-            steps.push(StepRow::new(StepView::new(step.as_str(), &state)?));
-        }
-        Ok((run, steps))
-    };
-    let (run, steps) = found.await.map_err(sorry(&caller))?;
+    let found = service.find_run(&caller, &id).await;
+    let (run, steps) = found.map_err(sorry(&caller))?;
+    let mut steps: Vec<StepRow> = steps.into_iter().map(StepRow::new).collect();
     let mut counts = BTreeMap::new();
     for step in &steps {
         *counts.entry(step.state.clone()).or_default() += 1;
     }
+    // What went wrong is what is looked for.
+    steps.sort_by_key(|step| step.state == "done");
+    steps.truncate(2 * ROWS);
     let protected = service.org(run.org.as_str()).is_ok_and(|org| org.protected);
     Ok(shown(&RunPage {
         frame: Frame::new("/runs", &caller),
         run: run.into(),
         counts,
-        // What went wrong is what is looked for.
-        steps: {
-            let mut steps = steps;
-            steps.sort_by_key(|step| step.state == "done");
-            steps.truncate(2 * ROWS);
-            steps
-        },
+        steps,
         operates: operates(&caller),
         protected,
     }))
@@ -488,7 +428,7 @@ struct NumbersPage {
 pub(super) async fn numbers(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
     let found = async {
         let mut rows = Vec::new();
-        for run in runs_of(&service, &caller, 50).await? {
+        for run in service.seen_runs(&caller, None).await?.into_iter().take(50) {
             let Some(text) = service.state().plan(&run.id).await? else {
                 continue;
             };

@@ -8,14 +8,14 @@ use orgsmith_core::graph::Graph;
 use orgsmith_core::id::{Key, Kind, ObjectRef};
 use orgsmith_core::plan::{Action, Conflict, Plan};
 use orgsmith_core::render::{Drawing, graph_svg};
-use orgsmith_core::select::term_name;
 use orgsmith_store::desk::Job;
 use serde_json::Value;
 
 use crate::auth::{Caller, Role};
 use crate::problem::Problem;
+use crate::reconcile::term;
 use crate::service::Service;
-use crate::worker::{PLAN, RESULT};
+use crate::work::{PLAN, RESULT};
 
 /// How many steps are shown.
 const STEPS: usize = 300;
@@ -243,7 +243,7 @@ fn row(row: &Value) -> MatrixRow {
     paths.dedup();
     paths.truncate(6);
     MatrixRow {
-        term: format!("kind={kind},name={}", term_name(&object)),
+        term: term(&object),
         object: object.to_string(),
         paths,
         cells: cells.collect(),

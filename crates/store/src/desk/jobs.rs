@@ -186,8 +186,8 @@ const BEGIN: &str = "UPDATE desk_job SET state = 'Running', attempt = attempt + 
      WHERE id = $1 AND (state = 'Queued' OR (state = 'Running' AND beat_ms < $4))";
 const BEAT: &str = "UPDATE desk_job SET beat_ms = $3 \
      WHERE id = $1 AND attempt = $2 AND state = 'Running' RETURNING cancelled";
-const LEFT: &str = "SELECT id FROM desk_job WHERE (state = 'Queued' AND created_ms < $1) \
-     OR (state = 'Running' AND beat_ms < $1) ORDER BY created_ms, id";
+const LEFT: &str = "SELECT id FROM desk_job WHERE state IN ('Queued', 'Running') \
+     AND COALESCE(beat_ms, created_ms) < $1 ORDER BY created_ms, id";
 const WAIT: &str = "UPDATE desk_job SET state = 'Queued', message = $3 \
      WHERE id = $1 AND attempt = $2 AND state = 'Running'";
 const END: &str = "UPDATE desk_job SET state = $3, exit_code = $4, message = $5, result = $6, \
@@ -209,11 +209,6 @@ const SAVE: &str = "INSERT INTO desk_file (job, name, media, sha256, size, conte
 const FILES: &str = "SELECT name, media, sha256, size FROM desk_file WHERE job = $1 ORDER BY name";
 const FILE: &str =
     "SELECT name, media, sha256, size, content FROM desk_file WHERE job = $1 AND name = $2";
-const FORGET: [&str; 3] = [
-    "DELETE FROM desk_event WHERE job IN (SELECT id FROM desk_job WHERE ended_ms < $1)",
-    "DELETE FROM desk_file WHERE job IN (SELECT id FROM desk_job WHERE ended_ms < $1)",
-    "DELETE FROM desk_job WHERE ended_ms < $1",
-];
 
 impl Desk {
     /// Writes a job down with its files; where the caller has asked before, returns what was asked.
@@ -342,7 +337,7 @@ impl Desk {
         Ok(row.map(|(cancelled,)| cancelled != 0))
     }
 
-    /// Lists jobs that wait, or whose worker gave no sign of life, since before a time.
+    /// Lists jobs that have not ended and that no worker has looked at since before a time.
     ///
     /// # Errors
     /// The database fails.
@@ -434,19 +429,14 @@ impl Desk {
     /// # Errors
     /// The database fails.
     pub async fn told(&self, job: &str, after: u64, limit: u32) -> Result<Vec<Told>, Error> {
-        let rows: Vec<(i64, i64, String)> = sqlx::query_as(TOLD)
+        let rows: Vec<ToldRow> = sqlx::query_as(TOLD)
             .bind(job)
             .bind(number(after))
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await
             .map_err(self.fail())?;
-        let told = rows.into_iter().map(|(seq, at_ms, event)| Told {
-            seq: unsigned(seq),
-            at_ms: unsigned(at_ms),
-            event,
-        });
-        Ok(told.collect())
+        Ok(rows.into_iter().map(Told::from).collect())
     }
 
     /// Returns what was told of a job last, the last first.
@@ -454,18 +444,13 @@ impl Desk {
     /// # Errors
     /// The database fails.
     pub async fn told_last(&self, job: &str, limit: u32) -> Result<Vec<Told>, Error> {
-        let rows: Vec<(i64, i64, String)> = sqlx::query_as(TOLD_LAST)
+        let rows: Vec<ToldRow> = sqlx::query_as(TOLD_LAST)
             .bind(job)
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await
             .map_err(self.fail())?;
-        let told = rows.into_iter().map(|(seq, at_ms, event)| Told {
-            seq: unsigned(seq),
-            at_ms: unsigned(at_ms),
-            event,
-        });
-        Ok(told.collect())
+        Ok(rows.into_iter().map(Told::from).collect())
     }
 
     /// Keeps a file of a job, in place of one of the same name.
@@ -483,20 +468,12 @@ impl Desk {
     /// # Errors
     /// The database fails.
     pub async fn files(&self, job: &str) -> Result<Vec<FileHead>, Error> {
-        let rows: Vec<(String, String, String, i64)> = sqlx::query_as(FILES)
+        let rows: Vec<HeadRow> = sqlx::query_as(FILES)
             .bind(job)
             .fetch_all(&self.pool)
             .await
             .map_err(self.fail())?;
-        let heads = rows
-            .into_iter()
-            .map(|(name, media, sha256, size)| FileHead {
-                name,
-                media,
-                sha256,
-                size: unsigned(size),
-            });
-        Ok(heads.collect())
+        Ok(rows.into_iter().map(FileHead::from).collect())
     }
 
     /// Returns a file of a job.
@@ -511,30 +488,34 @@ impl Desk {
             .await
             .map_err(self.fail())?;
         Ok(row.map(|(name, media, sha256, size, content)| File {
-            head: FileHead {
-                name,
-                media,
-                sha256,
-                size: unsigned(size),
-            },
+            head: (name, media, sha256, size).into(),
             content,
         }))
     }
+}
 
-    /// Forgets jobs that ended before a time, with their files.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn forget_jobs(&self, before_ms: u64) -> Result<u64, Error> {
-        let mut tx = self.pool.begin().await.map_err(self.fail())?;
-        let mut forgotten = 0;
-        for statement in FORGET {
-            let done = sqlx::query(statement).bind(number(before_ms));
-            let done = done.execute(&mut *tx).await.map_err(self.fail())?;
-            forgotten = done.rows_affected();
+type ToldRow = (i64, i64, String);
+
+impl From<ToldRow> for Told {
+    fn from((seq, at_ms, event): ToldRow) -> Self {
+        Self {
+            seq: unsigned(seq),
+            at_ms: unsigned(at_ms),
+            event,
         }
-        tx.commit().await.map_err(self.fail())?;
-        Ok(forgotten)
+    }
+}
+
+type HeadRow = (String, String, String, i64);
+
+impl From<HeadRow> for FileHead {
+    fn from((name, media, sha256, size): HeadRow) -> Self {
+        Self {
+            name,
+            media,
+            sha256,
+            size: unsigned(size),
+        }
     }
 }
 

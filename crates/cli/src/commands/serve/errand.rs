@@ -11,7 +11,7 @@ use orgsmith_client::{Endpoint, post_json};
 use orgsmith_core::id::RunId;
 use orgsmith_core::secret::Secret;
 use orgsmith_engine::chain;
-use orgsmith_server::work::{Calls, Done, Errand, Org, Work};
+use orgsmith_server::work::{BUNDLE, Calls, DRIFT, Done, Errand, Org, PLAN, RESULT, Work};
 use orgsmith_server::{Carry, Selected, Task};
 use orgsmith_store::state::{RunStatus, State};
 use serde_json::{Value, json};
@@ -24,14 +24,6 @@ use crate::keys::KeyRing;
 use crate::output::Out;
 use crate::session::{Clients, Session};
 
-/// The bundle that came with a job, or that it made.
-const BUNDLE: &str = "bundle.zip";
-/// The plan that came with a job, or that it made.
-const PLAN: &str = "plan.json";
-/// What a job printed, where it is too long to be shown with it.
-const RESULT: &str = "result.json";
-/// What a look for drift has found.
-const DRIFT: &str = "drift.json";
 /// The longest result that is shown with a job, in bytes.
 const SHORT: usize = 64 * 1024;
 
@@ -202,10 +194,10 @@ impl Office {
             Err(error) => failed(&error),
         };
         let printed = out.results();
-        done.result = values(&printed);
         if printed.len() > SHORT {
             std::fs::write(errand.folder.join(RESULT), &printed).context("keeping the result")?;
-            done.result = None;
+        } else {
+            done.result = values(&printed);
         }
         done.files = [
             (BUNDLE, "application/zip"),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use orgsmith_core::changes::Proof;
+use orgsmith_core::secret::Secret;
 use orgsmith_engine::Stop;
 use orgsmith_server::{Hook, Parts, Service, Settings, dispatch};
 use orgsmith_store::state::postgres_address;
@@ -141,21 +142,23 @@ async fn until_stopped(
     }
 }
 
+/// Finds the value of a secret that a part of the project file names.
+async fn value(session: &Session<'_>, part: &str, name: &str) -> anyhow::Result<Secret> {
+    let found = secrets::find(name, session).await?;
+    found.ok_or_else(|| {
+        let variable = secrets::variable(name);
+        let why = format!("the secret {name} of `{part}:` has no value; {variable} may hold it");
+        Failure::Usage(why).into()
+    })
+}
+
 /// Finds what the systems have to show that may tell of changes.
 async fn hooks(session: &Session<'_>) -> anyhow::Result<BTreeMap<String, Hook>> {
     let mut hooks = BTreeMap::new();
     for (name, said) in &session.config.project.service.hooks {
-        let value = async |name: &str| {
-            secrets::find(name, session).await?.ok_or_else(|| {
-                let variable = secrets::variable(name);
-                anyhow::Error::from(Failure::Usage(format!(
-                    "the secret {name} of `hooks:` has no value; {variable} may hold it"
-                )))
-            })
-        };
         let proof = match (&said.signed_by, &said.api_key) {
-            (Some(secret), None) => Proof::Signature(value(secret).await?),
-            (None, Some(secret)) => Proof::ApiKey(value(secret).await?),
+            (Some(secret), None) => Proof::Signature(value(session, "hooks", secret).await?),
+            (None, Some(secret)) => Proof::ApiKey(value(session, "hooks", secret).await?),
             _ => {
                 let why = format!(
                     "the hook {name} needs `signed_by:` or `api_key:`, the name of a secret"
@@ -190,12 +193,7 @@ async fn service(session: &Session<'_>) -> anyhow::Result<Service> {
     };
     let settings = &session.config.project.service;
     let alerts = match &settings.alerts {
-        Some(name) => Some(secrets::find(name, session).await?.ok_or_else(|| {
-            let variable = secrets::variable(name);
-            Failure::Usage(format!(
-                "the secret {name} of `alerts:` has no value; {variable} may hold it"
-            ))
-        })?),
+        Some(name) => Some(value(session, "alerts", name).await?),
         None => None,
     };
     let office = Office {

@@ -6,7 +6,7 @@ use orgsmith_core::changes::sign;
 use orgsmith_core::secret::Secret;
 use serde_json::{Value, json};
 
-use super::{Serving, json_of};
+use super::{Serving, alike, json_of};
 use crate::lab::Lab;
 use crate::stopping::wait_a_little;
 
@@ -68,15 +68,7 @@ fn meddle(lab: &Lab, text: &str) {
 }
 
 fn is_as_it_should_be(lab: &Lab) -> bool {
-    let select = [
-        "diff",
-        "gold",
-        "tenant",
-        "--select",
-        "routing_queue",
-        "--detailed-exitcode",
-    ];
-    lab.run(&select).exit == 0
+    alike(lab, "routing_queue").exit == 0
 }
 
 fn tell(service: &Serving, event: &str, key: &str) -> (u16, Value) {
