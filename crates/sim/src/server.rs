@@ -1,6 +1,7 @@
 //! The network: an accept loop of our own, so that a fault can close a connection unanswered.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,15 +33,42 @@ pub(crate) struct Reset;
 
 /// Shares the state between connections and the owner of the simulator.
 #[derive(Debug, Clone)]
-pub(crate) struct Shared(Arc<Mutex<State>>);
+pub(crate) struct Shared {
+    state: Arc<Mutex<State>>,
+    connections: Arc<AtomicUsize>,
+}
 
 impl Shared {
     pub(crate) fn new(state: State) -> Self {
-        Self(Arc::new(Mutex::new(state)))
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            connections: Arc::default(),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how many connections were accepted and are not at their end.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+/// A connection that is counted until it ends, however it does.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(shared: &Shared) -> Self {
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        Self(shared.connections.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -53,8 +81,9 @@ pub(crate) async fn serve(listener: TcpListener, shared: Shared) {
                 let Ok((stream, _)) = accepted else { continue };
                 // Small answers must not wait for each other.
                 let _ = stream.set_nodelay(true);
-                let shared = shared.clone();
+                let (shared, counted) = (shared.clone(), Counted::new(&shared));
                 connections.spawn(async move {
+                    let _counted = counted;
                     let service = service_fn(move |request| answer(shared.clone(), request));
                     let connection = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service)

@@ -141,6 +141,12 @@ impl Sim {
         self.shared.lock().ledger.entries.clone()
     }
 
+    /// Counts the connections that are open. Where there are none, nothing is on its way any more, even
+    /// from a client that was killed.
+    pub fn connections(&self) -> usize {
+        self.shared.connections()
+    }
+
     /// Lists the operations that were called and that only the fallback answered, with how often.
     pub fn fallbacks(&self) -> std::collections::BTreeMap<&'static str, u64> {
         self.shared.lock().ledger.fallbacks()

@@ -1,8 +1,11 @@
 //! A run that is killed at any moment and taken up again loses nothing and doubles nothing.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use orgsmith_sim::Entry;
 use serde_json::Value;
@@ -10,6 +13,7 @@ use serde_json::Value;
 use super::faults::die_at;
 use super::small;
 use crate::lab::{Lab, PLANTED};
+use crate::stopping::wait_a_little;
 
 /// How many cases are under way at once; most of a case is waiting.
 const AT_ONCE: usize = 3;
@@ -159,10 +163,27 @@ fn survives(lab: &Lab, kept: Kept, moment: usize, wanted: &str) -> bool {
     if died {
         let signal = output.status.signal();
         assert_eq!(signal, Some(SIGKILL), "moment {moment}: {told}");
+        let_its_requests_end(lab);
         go_on(lab, kept, moment, &told);
     }
     assert_eq!(digest(lab), wanted, "moment {moment}: another world");
     died
+}
+
+/// Waits until the org has answered, to nobody, what a killed process had asked for. Whoever looks earlier
+/// may not find what is being made: that is the time in which a new object may be invisible, which these
+/// tests do without.
+fn let_its_requests_end(lab: &Lab) {
+    let address = lab.sim.base_url().trim_start_matches("http://");
+    // Connections are accepted in their order: once this one was, so were those before it.
+    let mut last = TcpStream::connect(address).expect("the simulator");
+    last.shutdown(Shutdown::Write).expect("an open connection");
+    last.read_to_end(&mut Vec::new()).expect("its end");
+    let started = Instant::now();
+    while lab.sim.connections() > 0 {
+        assert!(started.elapsed() < Duration::from_secs(60), "still open");
+        wait_a_little();
+    }
 }
 
 /// Does what a person does who finds that the process is gone: takes up the run that it told of, if it
@@ -232,6 +253,7 @@ fn a_large_clone_killed_again_and_again_makes_nothing_twice() {
             String::from_utf8_lossy(&output.stderr)
         );
         kills += 1;
+        let_its_requests_end(&lab);
         let runs = lab.run(&["runs", "-o", "json"]).ends(0).stdout;
         match runs.matches("\"run\"").count() {
             0 => assert_eq!(run, None, "the run is lost"),
