@@ -335,7 +335,7 @@ fn of_config(error: &config::Error) -> Judged {
         config::Error::UnknownOrg { known, .. } if !known.is_empty() => {
             says(Exit::Usage, format!("known orgs: {}", known.join(", ")))
         }
-        config::Error::State { .. } => Some((Exit::Usage, None)),
+        config::Error::State { .. } | config::Error::Service { .. } => Some((Exit::Usage, None)),
         config::Error::UnknownOrg { .. } => says(
             Exit::Usage,
             "no orgsmith.yaml was found in this folder or above; `orgsmith sim` prints an example",

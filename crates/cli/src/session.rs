@@ -137,22 +137,15 @@ impl<'o> Session<'o> {
         })
     }
 
-    /// Does something for the service, whose parts it shares; `stop` ends it as Ctrl-C ends a command.
-    pub(crate) async fn serving(
+    /// Puts a session of the service together, whose parts it shares.
+    pub(crate) fn of_service(
         out: &'o Out,
         (config, keys, state): (Arc<Config>, Arc<KeyRing>, Arc<dyn State>),
         clients: Clients,
-        run: Option<RunId>,
-        stop: &Stop,
-        work: impl AsyncFnOnce(&Session<'o>) -> anyhow::Result<Exit>,
-    ) -> anyhow::Result<Exit> {
-        let interrupt = Interrupt {
-            stop: stop.child(),
-            ..Interrupt::default()
-        };
+    ) -> anyhow::Result<Self> {
         let state_place = config.state(None)?;
         let state = Arc::new(OnceCell::new_with(Some(state)));
-        let session = Self {
+        Ok(Self {
             out,
             quotas: Arc::new(Quotas::new(state_place.clone(), state.clone())),
             state_place,
@@ -162,9 +155,29 @@ impl<'o> Session<'o> {
             secrets: Arc::default(),
             probes: Arc::default(),
             clients: Some(clients),
+            run: None,
+            interrupt: Interrupt::default(),
+            began: Instant::now(),
+        })
+    }
+
+    /// Does something for the service, whose parts it shares; `stop` ends it as Ctrl-C ends a command.
+    pub(crate) async fn serving(
+        out: &'o Out,
+        parts: (Arc<Config>, Arc<KeyRing>, Arc<dyn State>),
+        clients: Clients,
+        run: Option<RunId>,
+        stop: &Stop,
+        work: impl AsyncFnOnce(&Session<'o>) -> anyhow::Result<Exit>,
+    ) -> anyhow::Result<Exit> {
+        let interrupt = Interrupt {
+            stop: stop.child(),
+            ..Interrupt::default()
+        };
+        let session = Self {
             run,
             interrupt: interrupt.clone(),
-            began: Instant::now(),
+            ..Self::of_service(out, parts, clients)?
         };
         let stopped = async {
             stop.asked().await;

@@ -16,6 +16,8 @@ mod progress;
 mod reconcile;
 mod service;
 mod task;
+mod told;
+mod watch;
 mod web;
 pub mod work;
 mod worker;

@@ -6,9 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use orgsmith_core::drift::{Drift, Drifted, Resolution, What};
 use orgsmith_core::id::{Key, Kind, ObjectRef};
-use orgsmith_core::reconcile::{Act, Decision, Found, History, Mode, Pause, Settings, decide};
+use orgsmith_core::reconcile::{
+    Act, Decision, Extent, Found, History, Mode, Pause, Settings, decide,
+};
 use orgsmith_core::select::term_name;
 use orgsmith_engine::Stop;
 use orgsmith_store::desk::{Job, JobState};
@@ -19,6 +22,7 @@ use tracing::{info, warn};
 use crate::problem::Problem;
 use crate::service::Service;
 use crate::task::{Carry, Selected, Task};
+use crate::told::Told;
 use crate::work::DRIFT;
 
 /// How often it is looked whether there is something to do.
@@ -26,19 +30,101 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Who asks for the jobs.
 const ACTOR: &str = "reconciliation";
 
+/// After a job that failed, nothing is asked for so long; each further time it is twice as long.
+const FAILED: SignedDuration = SignedDuration::from_mins(1);
+/// The longest.
+const FAILED_LONG: SignedDuration = SignedDuration::from_hours(1);
+
 /// What is known of an org that is kept.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Kept {
     pub(crate) history: History,
+    /// What was told of and not yet looked at.
+    told: BTreeSet<Told>,
+    /// What was told of and is looked at by the job that is waited for.
+    looking: BTreeSet<Told>,
     /// The job that is waited for.
     pub(crate) job: Option<String>,
+    /// So many jobs failed, one after another.
+    failed: u32,
+    /// Because of them nothing is asked for until then.
+    wait: Option<Timestamp>,
     /// Nothing is done for now, because somebody said so.
     pub(crate) pause: Option<Pause>,
     /// What was decided last, in words.
     pub(crate) reason: String,
     /// When it is decided again at the latest.
     pub(crate) next: Option<Timestamp>,
+}
+
+/// How a job ended that was waited for.
+enum Ended {
+    Looked(Found),
+    Healed,
+    Planned,
+    Failed(String),
+}
+
+impl Kept {
+    fn tell(&mut self, told: &BTreeSet<Told>, at: Timestamp) {
+        self.told.extend(told.iter().cloned());
+        Told::few(&mut self.told);
+        self.history.told = self.history.told.max(Some(at));
+    }
+
+    /// Notes that a job was asked for.
+    fn begin(&mut self, act: &Act, job: &str, told: &BTreeSet<Told>, now: Timestamp) {
+        self.job = Some(job.to_owned());
+        self.history.busy = true;
+        match act {
+            Act::Scan(extent) => {
+                self.history.scan(*extent, now);
+                self.told.retain(|one| !told.contains(one));
+                self.looking.clone_from(told);
+            }
+            Act::Propose(objects) => self.history.proposed.clone_from(objects),
+            Act::Apply(_) | Act::Nothing => {}
+        }
+    }
+
+    /// Notes how it ended.
+    fn end(&mut self, ended: &Ended, now: Timestamp) {
+        let history = &mut self.history;
+        self.job = None;
+        history.busy = false;
+        let looking = std::mem::take(&mut self.looking);
+        if let Ended::Failed(why) = ended {
+            self.told.extend(looking);
+            history.proposed.clear();
+            let doubled = 2_i32.checked_pow(self.failed);
+            let wait = doubled.and_then(|by| FAILED.checked_mul(by));
+            let wait = wait.map_or(FAILED_LONG, |wait| wait.min(FAILED_LONG));
+            self.failed += 1;
+            self.wait = Some(now.checked_add(wait).unwrap_or(Timestamp::MAX));
+            self.next = self.wait;
+            self.reason = format!("{why}; it is tried again");
+            return;
+        }
+        (self.failed, self.wait) = (0, None);
+        match ended {
+            Ended::Looked(found) => {
+                history.found.clone_from(found);
+                let lost = history.source_was.is_some_and(|was| found.source < was);
+                if !lost || found.open.is_empty() {
+                    history.source_was = Some(found.source);
+                }
+            }
+            Ended::Healed => {
+                for object in std::mem::take(&mut history.found.open) {
+                    history.healed.entry(object).or_default().push(now);
+                }
+                // What came of it is seen, not believed.
+                history.told = Some(now);
+            }
+            Ended::Planned | Ended::Failed(_) => {}
+        }
+    }
 }
 
 fn name_of(org: &str) -> String {
@@ -74,20 +160,38 @@ impl Service {
         serde_json::from_str(&text).map_err(Problem::internal)
     }
 
-    /// Writes down what is known of an org that is kept.
-    pub(crate) async fn keep_kept(&self, org: &str, kept: &Kept) -> Result<(), Problem> {
-        let text = serde_json::to_string(kept).map_err(Problem::internal)?;
-        Ok(self.desk().set(&name_of(org), &text).await?)
+    /// Changes what is known of an org that is kept, whoever else does so at the same time.
+    pub(crate) async fn change_kept(
+        &self,
+        org: &str,
+        change: impl Fn(&mut Kept),
+    ) -> Result<(), Problem> {
+        let name = name_of(org);
+        loop {
+            let text = self.desk().setting(&name, "{}").await?;
+            let mut kept: Kept = serde_json::from_str(&text).map_err(Problem::internal)?;
+            change(&mut kept);
+            let changed = serde_json::to_string(&kept).map_err(Problem::internal)?;
+            if changed == text || self.desk().swap(&name, &text, &changed).await? {
+                return Ok(());
+            }
+        }
     }
 
-    /// Takes note that somebody told of a change in an org.
-    pub(crate) async fn told_of(&self, org: &str, at: Timestamp) -> Result<(), Problem> {
+    /// Takes note that somebody told of changes in an org.
+    pub(crate) async fn told_of(
+        &self,
+        org: &str,
+        told: &BTreeSet<Told>,
+        at: Timestamp,
+    ) -> Result<(), Problem> {
+        if told.is_empty() {
+            return Ok(());
+        }
         for target in self.settings().keep.keys() {
             // A change in the source matters as well as one in the org.
             if target == org || self.worker().against(target).as_deref() == Some(org) {
-                let mut kept = self.kept(target).await?;
-                kept.history.told = kept.history.told.max(Some(at));
-                self.keep_kept(target, &kept).await?;
+                self.change_kept(target, |kept| kept.tell(told, at)).await?;
             }
         }
         Ok(())
@@ -97,12 +201,21 @@ impl Service {
     async fn keep(&self, org: &str, settings: &Settings) -> Result<(), Problem> {
         let mut kept = self.kept(org).await?;
         let now = Timestamp::now();
-        if let Some(id) = kept.job.clone() {
-            let job = self.desk().job(&id).await?;
-            match job.filter(|job| !job.state.is_ended()) {
-                Some(_) => return Ok(()),
-                None => self.ended(&mut kept, &id, now).await?,
-            }
+        let ended = match kept.job.clone() {
+            None => None,
+            Some(job) => match self.ending(&job).await? {
+                None => return Ok(()),
+                Some(ended) => Some((job, ended)),
+            },
+        };
+        // Meanwhile another process may have done the same.
+        let end = |kept: &mut Kept| match &ended {
+            Some((job, ended)) if kept.job.as_ref() == Some(job) => kept.end(ended, now),
+            _ => {}
+        };
+        end(&mut kept);
+        if kept.wait.is_some_and(|wait| now < wait) && kept.pause.is_none() {
+            return self.change_kept(org, end).await;
         }
         let settings = Settings {
             // Where plans are approved, nothing is written without.
@@ -113,92 +226,124 @@ impl Service {
             pause: kept.pause.clone(),
             ..settings.clone()
         };
-        let decision = decide(&settings, &kept.history, now);
-        let task = self.task(org, &decision.act);
-        let Decision { reason, next, .. } = &decision;
-        if task.is_none() && *reason == kept.reason && *next == kept.next && !kept.history.busy {
-            return Ok(());
-        }
+        let Decision {
+            act, reason, next, ..
+        } = decide(&settings, &kept.history, now);
+        let job = match self.task(org, &act, &kept).await? {
+            None if reason == kept.reason && next == kept.next && ended.is_none() => {
+                return Ok(());
+            }
+            None => None,
+            Some(task) => {
+                let Kept {
+                    history,
+                    told,
+                    failed,
+                    ..
+                } = &kept;
+                let known = format!("{history:?} {told:?} {failed}");
+                let once = orgsmith_core::plan::digest_of(known.as_bytes());
+                let caller = Some(format!("keep {once}"));
+                Some(self.submit(&task, ACTOR, caller, &[]).await?.id)
+            }
+        };
         info!(org, reason, "decided");
-        let known = format!("{:?}", kept.history);
-        kept.reason.clone_from(reason);
-        kept.next = *next;
-        if let Some(task) = task {
-            let once = orgsmith_core::plan::digest_of(known.as_bytes());
-            let job = self
-                .submit(&task, ACTOR, Some(format!("keep {once}")), &[])
-                .await?;
-            begun(&mut kept.history, &decision.act, now);
-            kept.job = Some(job.id);
-        }
-        self.keep_kept(org, &kept).await
+        // And more may have been told of.
+        self.change_kept(org, |latest| {
+            end(latest);
+            latest.reason.clone_from(&reason);
+            latest.next = next;
+            if let (Some(job), None) = (&job, &latest.job) {
+                latest.begin(&act, job, &kept.told, now);
+            }
+        })
+        .await
     }
 
     /// Turns what was decided into a task.
-    fn task(&self, org: &str, act: &Act) -> Option<Task> {
-        let selected = |objects: &BTreeSet<ObjectRef>| Selected {
+    async fn task(&self, org: &str, act: &Act, kept: &Kept) -> Result<Option<Task>, Problem> {
+        let these = |objects: &BTreeSet<ObjectRef>| Selected {
             select: objects.iter().map(term).collect(),
             ..Selected::default()
         };
-        let org = org.to_owned();
-        Some(match act {
-            Act::Nothing => return None,
-            Act::Scan { .. } => Task::Drift {
-                org,
+        let task = match act {
+            Act::Nothing => return Ok(None),
+            Act::Scan(extent) => Task::Drift {
+                selected: self.scope(org, *extent, kept).await?,
                 against: None,
-                selected: Selected::default(),
+                org: org.to_owned(),
             },
-            Act::Propose(objects) => match self.worker().against(&org) {
+            Act::Propose(objects) => match self.worker().against(org) {
                 Some(source) if self.org(&source).is_ok() => Task::Plan {
                     source,
-                    org,
+                    org: org.to_owned(),
                     prune: false,
-                    selected: selected(objects),
+                    selected: these(objects),
                     force: false,
                 },
                 // Of a bundle the drift itself is what a person looks at.
-                _ => return None,
+                _ => return Ok(None),
             },
             Act::Apply(objects) => Task::Revert {
                 against: None,
-                selected: selected(objects),
+                selected: these(objects),
                 fields: Vec::new(),
                 carry: Carry {
-                    confirm: Some(org.clone()),
+                    confirm: Some(org.to_owned()),
                     ..Carry::default()
                 },
-                org,
+                org: org.to_owned(),
             },
+        };
+        Ok(Some(task))
+    }
+
+    /// Says what is looked at; nothing means everything.
+    async fn scope(&self, org: &str, extent: Extent, kept: &Kept) -> Result<Selected, Problem> {
+        let mut select: BTreeSet<String> = BTreeSet::new();
+        match extent {
+            Extent::Everything => return Ok(Selected::default()),
+            Extent::Told => {}
+            Extent::Found => select.extend(kept.history.found.open.iter().map(term)),
+            Extent::Untold => match self.untold(org).await? {
+                Some(kinds) => select.extend(kinds.iter().map(|kind| format!("kind={kind}"))),
+                None => return Ok(Selected::default()),
+            },
+        }
+        for told in &kept.told {
+            select.extend(told.terms(org, self.state()).await?);
+        }
+        if extent == Extent::Told {
+            // What was healed is told of by nobody.
+            let healed = kept.history.healed.iter();
+            let since = kept.history.scanned;
+            let healed = healed.filter(|(_, times)| times.last().copied() > since);
+            select.extend(healed.map(|(object, _)| term(object)));
+        }
+        Ok(Selected {
+            select: select.into_iter().collect(),
+            ..Selected::default()
         })
     }
 
-    /// Takes into account how a job ended.
-    async fn ended(&self, kept: &mut Kept, id: &str, now: Timestamp) -> Result<(), Problem> {
-        kept.job = None;
-        kept.history.busy = false;
+    /// Returns how a job ended, if it did.
+    async fn ending(&self, id: &str) -> Result<Option<Ended>, Problem> {
         let Some(job) = self.desk().job(id).await? else {
-            return Ok(());
+            return Ok(Some(Ended::Failed(format!("job {id} is gone"))));
         };
-        match job.kind.as_str() {
-            "drift" if job.state == JobState::Completed => {
-                kept.history.found = self.found(&job).await?;
-                let (found, was) = (&kept.history.found, kept.history.source_was);
-                let lost = was.is_some_and(|was| found.source < was);
-                if !lost || found.open.is_empty() {
-                    kept.history.source_was = Some(found.source);
-                }
+        Ok(match job.state {
+            JobState::Queued | JobState::Running => None,
+            JobState::Failed => {
+                let why = job.message.unwrap_or_default();
+                Some(Ended::Failed(format!("{} failed: {why}", job.kind)))
             }
-            "revert" if job.state == JobState::Completed => {
-                let objects = std::mem::take(&mut kept.history.found.open);
-                for object in objects {
-                    kept.history.healed.entry(object).or_default().push(now);
-                }
-                // What came of it is seen, not believed.
-                kept.history.told = Some(now);
-            }
-            _ => {}
-        }
-        Ok(())
+            JobState::Cancelled => Some(Ended::Failed(format!("{} was cancelled", job.kind))),
+            JobState::Completed => Some(match job.kind.as_str() {
+                "drift" => Ended::Looked(self.found(&job).await?),
+                "revert" => Ended::Healed,
+                _ => Ended::Planned,
+            }),
+        })
     }
 
     /// Reads what a look has found.
@@ -207,39 +352,23 @@ impl Service {
         let Some(file) = file else {
             return Ok(Found::default());
         };
-        let drift: Value = serde_json::from_slice(&file.content).map_err(Problem::internal)?;
-        let objects = drift["objects"].as_array().cloned().unwrap_or_default();
-        let same = drift["same"].as_u64().unwrap_or_default();
-        let in_source = objects.iter().filter(|drifted| {
-            !matches!(
-                drifted["what"].as_str(),
-                Some("created_in_target" | "deleted_in_source")
-            )
+        let drift: Drift = serde_json::from_slice(&file.content).map_err(Problem::internal)?;
+        let in_source = drift.objects.iter().filter(|drifted| {
+            !matches!(drifted.what, What::CreatedInTarget | What::DeletedInSource)
         });
-        let source = usize::try_from(same)
-            .unwrap_or(usize::MAX)
-            .saturating_add(in_source.count());
-        let open = objects.iter().filter(|drifted| {
-            let mut fields = drifted["fields"].as_array().into_iter().flatten();
-            fields.any(|field| field["resolution"] == "apply" && field["ignored"].is_null())
-        });
+        let follows = |drifted: &&Drifted| {
+            let mut fields = drifted.fields.iter();
+            fields.any(|field| field.resolution == Resolution::Apply && field.counts())
+        };
         Ok(Found {
-            open: open.filter_map(object).collect(),
-            source,
+            source: drift.same + in_source.count(),
+            open: drift
+                .objects
+                .iter()
+                .filter(follows)
+                .map(|drifted| drifted.object.clone())
+                .collect(),
         })
-    }
-}
-
-fn begun(history: &mut History, act: &Act, now: Timestamp) {
-    history.busy = true;
-    match act {
-        Act::Scan { .. } => {
-            history.scanned = Some(now);
-            // Each look is at everything: what events tell is only when.
-            history.scanned_all = Some(now);
-        }
-        Act::Propose(objects) => history.proposed.clone_from(objects),
-        Act::Apply(_) | Act::Nothing => {}
     }
 }
 
@@ -265,3 +394,49 @@ pub(crate) fn mode(mode: Mode) -> &'static str {
 
 /// The settings of orgs that are kept, by their names.
 pub type Keep = BTreeMap<String, Settings>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute)
+    }
+
+    fn told(name: &str) -> BTreeSet<Told> {
+        let said = format!(
+            r#"[{{"org": "prod", "kind": "routing_queue", "id": null, "name": "{name}"}}]"#
+        );
+        serde_json::from_str(&said).expect("an object")
+    }
+
+    #[test]
+    fn what_was_told_of_is_kept_until_a_look_at_it_has_ended_well() {
+        let mut kept = Kept::default();
+        kept.tell(&told("Sales"), at(0));
+        let look = kept.told.clone();
+        kept.begin(&Act::Scan(Extent::Told), "job", &look, at(1));
+        kept.tell(&told("Support"), at(2));
+        assert_eq!(kept.told, told("Support"));
+        kept.end(&Ended::Failed("drift failed".to_owned()), at(3));
+        assert_eq!(kept.told.len(), 2);
+        let look = kept.told.clone();
+        kept.begin(&Act::Scan(Extent::Told), "job", &look, at(4));
+        kept.end(&Ended::Looked(Found::default()), at(5));
+        assert_eq!((kept.told.len(), kept.looking.len()), (0, 0));
+    }
+
+    #[test]
+    fn after_jobs_that_failed_it_waits_ever_longer() {
+        let mut kept = Kept::default();
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            kept.end(&Ended::Failed("drift failed".to_owned()), at(0));
+            let wait = kept.wait.expect("a time").duration_since(at(0));
+            waits.push(wait.as_mins());
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        kept.end(&Ended::Planned, at(0));
+        assert_eq!((kept.wait, kept.failed), (None, 0));
+    }
+}

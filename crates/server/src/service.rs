@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use orgsmith_core::id::OrgName;
 use orgsmith_engine::now_ms;
 use orgsmith_store::desk::{Desk, Ending, File, Filter, Job, JobState};
-use orgsmith_store::state::State;
+use orgsmith_store::state::{Error, State};
 use uuid::Uuid;
 
 use crate::api::{Hook, Hooks};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub secure_cookies: bool,
     /// Orgs that are kept in step with their sources.
     pub keep: Keep,
+    /// How often the audits of these orgs and of their sources are asked what changed; nothing for never.
+    pub watch: Option<SignedDuration>,
     /// Systems that may tell of changes, by their names.
     pub hooks: BTreeMap<String, Hook>,
 }
@@ -165,7 +168,7 @@ impl Service {
     }
 
     /// Returns the last job that looked for drift in an org, and how much it found.
-    pub(crate) async fn last_drift(&self, org: &str) -> Result<Option<(String, u64)>, Problem> {
+    pub(crate) async fn last_drift(&self, org: &str) -> Result<Option<(String, u64)>, Error> {
         let filter = Filter {
             org: Some(OrgName::new(org)),
             kind: Some("drift".to_owned()),

@@ -166,6 +166,13 @@ pub struct Selected {
     pub with_dependencies: bool,
 }
 
+impl Selected {
+    /// Tells whether everything is meant.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.select.is_empty() && self.exclude.is_empty()
+    }
+}
+
 /// How something is carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]

@@ -18,6 +18,8 @@ pub const PLAN: &str = "plan.json";
 pub const RESULT: &str = "result.json";
 /// The file that holds what a look for drift has found.
 pub const DRIFT: &str = "drift.json";
+/// The file that holds what an earlier look for drift has found, which a look at less than all goes on from.
+pub const EARLIER: &str = "earlier.json";
 /// The file that holds a bundle.
 pub const BUNDLE: &str = "bundle.zip";
 
@@ -85,6 +87,12 @@ pub trait Work: Send + Sync {
 
     /// Tells what an org is held against, as the project file says.
     fn against(&self, org: &str) -> Option<String>;
+
+    /// Returns an org to ask what changed there.
+    ///
+    /// # Errors
+    /// Why it cannot be asked, such as that no credential is there.
+    fn connect(&self, org: &str) -> Result<orgsmith_engine::Org, String>;
 
     /// Tells how many calls an org was sent.
     fn calls(&self, org: &str) -> Calls;

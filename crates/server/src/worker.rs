@@ -16,7 +16,7 @@ use crate::file::file;
 use crate::progress::Progress;
 use crate::service::Service;
 use crate::task::Task;
-use crate::work::{Done, Errand, PLAN};
+use crate::work::{DRIFT, Done, EARLIER, Errand, PLAN};
 
 /// How often a worker says that it is still at a job.
 const BEAT: Duration = Duration::from_secs(3);
@@ -225,8 +225,12 @@ impl Service {
         for head in self.desk().files(&job.id).await? {
             files.extend(self.desk().file(&job.id, &head.name).await?);
         }
-        if let Task::Apply { plan, .. } = task {
-            files.extend(self.desk().file(plan, PLAN).await?);
+        match task {
+            Task::Apply { plan, .. } => files.extend(self.desk().file(plan, PLAN).await?),
+            Task::Drift { org, selected, .. } if !selected.is_everything() => {
+                files.extend(self.earlier(org).await?);
+            }
+            _ => {}
         }
         for file in files {
             let path = folder.join(&file.head.name);
@@ -235,6 +239,18 @@ impl Service {
                 .map_err(Failed::Folder)?;
         }
         Ok(())
+    }
+
+    /// Returns what the last look for drift in an org has found, under the name that it has for the next.
+    async fn earlier(&self, org: &str) -> Result<Option<File>, Failed> {
+        let Some((job, _)) = self.last_drift(org).await? else {
+            return Ok(None);
+        };
+        let found = self.desk().file(&job, DRIFT).await?;
+        Ok(found.map(|mut found| {
+            EARLIER.clone_into(&mut found.head.name);
+            found
+        }))
     }
 
     /// Writes down what is told, together what comes together.

@@ -70,6 +70,9 @@ pub(crate) enum Error {
     /// An org that has no place.
     #[error("org {org}: {message}")]
     Org { org: String, message: String },
+    /// Something about the service that makes no sense.
+    #[error("service.{message}")]
+    Service { message: String },
     /// A place of the state that makes no sense.
     #[error("--state: {message}")]
     State { message: String },

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use orgsmith_core::reconcile::{Mode, Schedule, Settings, Windows};
 use schemars::JsonSchema;
@@ -23,6 +24,9 @@ pub(crate) struct Service {
     pub(crate) tls: bool,
     /// Orgs that are kept in step with what `drift: {against: …}` names.
     keep: BTreeMap<String, Keep>,
+    /// How often the audits of these orgs, and of their sources, are asked what changed: `1m` unless it is
+    /// said otherwise, `off` for never.
+    watch: Option<String>,
     /// Systems that may tell of changes at /hooks/NAME.
     pub(crate) hooks: BTreeMap<String, HookOf>,
 }
@@ -92,6 +96,25 @@ impl Service {
             Ok((org.clone(), settings))
         };
         self.keep.iter().map(read).collect()
+    }
+}
+
+impl Service {
+    /// Reads how often audits are asked.
+    pub(crate) fn watch(&self) -> Result<Option<SignedDuration>, Error> {
+        let text = self.watch.as_deref().unwrap_or("1m");
+        if text == "off" {
+            return Ok(None);
+        }
+        let interval = text.parse::<SignedDuration>().ok();
+        match interval.filter(|interval| *interval >= SignedDuration::from_secs(1)) {
+            Some(interval) => Ok(Some(interval)),
+            None => Err(Error::Service {
+                message: format!(
+                    "watch: {text:?} is neither a time of at least 1s, such as 2m, nor off"
+                ),
+            }),
+        }
     }
 }
 

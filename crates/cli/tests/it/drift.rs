@@ -169,6 +169,49 @@ fn each_difference_is_told_with_the_side_that_moved() {
 }
 
 #[test]
+fn a_look_at_some_objects_takes_an_earlier_look_along() {
+    let lab = lab();
+    everything(&lab);
+    let first = drift(&lab, &[]).ends(2).stdout;
+    lab.write("first.json", &first);
+    let all = sides(&lab, &[], 2);
+    // One is right again, another drifts now, and of a third nobody has ever heard.
+    rewrite(&lab, "centre/routing_queue/Sales.yaml", "Ours", "Theirs");
+    edit(&lab, "tenant", "Sales", "description", "We sell");
+    lab.write("centre/routing_skill/New.yaml", "name: New\n");
+    let some = [
+        "--select",
+        "kind=routing_queue,name=Sales",
+        "--select",
+        "kind=routing_skill,name=New",
+        "--select",
+        "kind=routing_skill,name=Nobody",
+    ];
+    let shown = drift(&lab, &some);
+    assert_eq!(
+        sides(&lab, &[&some[..], &["--earlier", "first.json"]].concat(), 2),
+        sides(&lab, &[], 2),
+        "{shown}"
+    );
+    assert_ne!(sides(&lab, &[], 2), all);
+    let result = |more: &[&str]| -> Value {
+        let shown = drift(&lab, more).ends(2);
+        serde_json::from_str(&shown.stdout).expect("JSON")
+    };
+    let followed = result(&[&some[..], &["--earlier", "first.json"]].concat());
+    assert_eq!(followed["same"], result(&[])["same"]);
+
+    // That of another org says nothing.
+    lab.write("other.json", first.replace("\"tenant\"", "\"gold\""));
+    let other = [&some[..], &["--earlier", "other.json"]].concat();
+    let shown = drift(&lab, &other).ends(2);
+    assert!(shown.stderr.contains("--earlier tells of gold"), "{shown}");
+    lab.write("none.json", "{}");
+    let shown = drift(&lab, &["--earlier", "none.json"]).ends(64);
+    assert!(shown.stderr.contains("is no result of"), "{shown}");
+}
+
+#[test]
 fn what_was_chosen_is_reverted_and_the_rest_stays() {
     let lab = lab();
     everything(&lab);

@@ -17,7 +17,7 @@ mod three_way;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use act::{Absorbed, Wanted};
@@ -37,7 +37,7 @@ use crate::select::Selection;
 use crate::snapshot::{Names, Snapshot};
 
 /// What differs between an org and its source, and who moved.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
     /// What the org is held against.
     pub source: Origin,
@@ -57,7 +57,7 @@ pub struct Drift {
 }
 
 /// An object that is not as it was.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drifted {
     /// Which object.
     pub object: ObjectRef,
@@ -72,7 +72,7 @@ pub struct Drifted {
 }
 
 /// What became of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// Both sides have it.
@@ -88,7 +88,7 @@ pub enum What {
 }
 
 /// What somebody did to an object in the target.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Doing {
     /// When, as the org says it.
     pub at: String,
@@ -293,6 +293,49 @@ impl Drift {
             .retain(|found| selection.matches(&found.object, division(&found.object).as_deref()));
         self.unclear
             .retain(|found| selection.matches(&found.object, division(&found.object).as_deref()));
+    }
+
+    /// Takes an earlier look along: of what was not meant this time it is told as it was then.
+    ///
+    /// `source` is what the target was to have this time.
+    pub fn follow(
+        &mut self,
+        earlier: Self,
+        selection: &Selection,
+        source: &Bundle,
+        catalogue: &Catalogue,
+    ) {
+        let divisions = selection.divisions(source);
+        let meant = |object: &ObjectRef| {
+            let document = source.documents.get(object);
+            let division = document.and_then(|document| divisions.of(document));
+            selection.matches(object, division.as_deref())
+        };
+        let is_new = |found: &&Drifted| {
+            let known = |before: &Drifted| before.object == found.object;
+            let created = matches!(found.what, What::CreatedInSource | What::CreatedInTarget);
+            !created && !earlier.objects.iter().any(known)
+        };
+        let gone_apart = self.objects.iter().filter(is_new).count();
+        let drifted: BTreeSet<&ObjectRef> = self.objects.iter().map(|d| &d.object).collect();
+        let (again, others): (Vec<Drifted>, Vec<Drifted>) = earlier
+            .objects
+            .into_iter()
+            .partition(|before| meant(&before.object));
+        let now_same = again.iter().filter(|before| {
+            !drifted.contains(&before.object) && source.documents.contains_key(&before.object)
+        });
+        self.same = (earlier.same + now_same.count()).saturating_sub(gone_apart);
+        self.objects.extend(others);
+        self.objects.sort_by(|a, b| a.object.cmp(&b.object));
+        let unclear = earlier.unclear.into_iter();
+        self.unclear
+            .extend(unclear.filter(|before| !meant(&before.object)));
+        self.unclear.sort();
+        let kinds = selection.kinds(catalogue);
+        let gaps = earlier.gaps.into_iter();
+        self.gaps
+            .extend(gaps.filter(|gap| !kinds.contains_key(&gap.kind)));
     }
 
     /// Leaves out objects that only the target has, as a project that manages a part of an org wants.

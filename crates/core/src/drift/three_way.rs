@@ -1,13 +1,13 @@
 //! Which side moved, field by field.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::policy::Resolution;
 use crate::diff::Change;
 
 /// Which side moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// Both, and alike.
@@ -32,7 +32,7 @@ impl Side {
 }
 
 /// A place in an object that moved.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Field {
     /// The place in the document, as in [`Change::path`]; empty for the whole object.
     pub path: String,
@@ -41,19 +41,36 @@ pub struct Field {
     /// There is a base, so that it is known who moved.
     pub has_base: bool,
     /// What it was when both agreed; nothing where it was not there, or is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "there",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub base: Option<Value>,
     /// What it is in the source.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "there",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub source: Option<Value>,
     /// What it is in the target.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "there",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub target: Option<Value>,
     /// What the policy makes of it.
     pub resolution: Resolution,
     /// The entry by which it is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignored: Option<u32>,
+}
+
+/// Reads a value that is there: `null` is one.
+fn there<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
 }
 
 impl Field {

@@ -33,7 +33,7 @@ pub enum Mode {
 pub struct Settings {
     /// How much is done without a person.
     pub mode: Mode,
-    /// When it is looked at what was told of, and at what is cheap to look at.
+    /// When it is looked at what nobody tells of.
     pub scans: Vec<Schedule>,
     /// When everything is looked at, whatever was told: events get lost.
     pub full_scans: Vec<Schedule>,
@@ -125,6 +125,8 @@ pub struct History {
     pub told: Option<Timestamp>,
     /// When the last look began.
     pub scanned: Option<Timestamp>,
+    /// When the last look began at all of which nobody tells.
+    pub scanned_untold: Option<Timestamp>,
     /// When the last look at everything began.
     pub scanned_all: Option<Timestamp>,
     /// What the last look found.
@@ -152,15 +154,25 @@ pub struct Found {
 pub enum Act {
     /// Nothing.
     Nothing,
-    /// Look, at everything or at what was told of.
-    Scan {
-        /// At everything.
-        full: bool,
-    },
+    /// Look.
+    Scan(Extent),
     /// Make a plan for these objects, and let a person approve it.
     Propose(BTreeSet<ObjectRef>),
     /// Make a plan for these objects, and carry it out.
     Apply(BTreeSet<ObjectRef>),
+}
+
+/// How much is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// At everything.
+    Everything,
+    /// At what was told of, and at all of which nobody tells.
+    Untold,
+    /// At what was told of.
+    Told,
+    /// At what the last look found, and at what was told of.
+    Found,
 }
 
 /// Why an object is left alone for now.
@@ -208,16 +220,16 @@ pub fn decide(settings: &Settings, history: &History, now: Timestamp) -> Decisio
         let reason = "a look or a run is under way";
         return Decision::new(Act::Nothing, None, reason);
     }
-    if let Some((full, reason)) = due(settings, history, now) {
-        return Decision::new(Act::Scan { full }, next_scan(settings, now), reason);
+    if let Some((extent, reason)) = due(settings, history, now) {
+        return Decision::new(Act::Scan(extent), next_scan(settings, now), reason);
     }
     act(settings, history, now)
 }
 
 /// Tells whether it is time for a look, and why.
-fn due(settings: &Settings, history: &History, now: Timestamp) -> Option<(bool, &'static str)> {
+fn due(settings: &Settings, history: &History, now: Timestamp) -> Option<(Extent, &'static str)> {
     let (Some(scanned), Some(scanned_all)) = (history.scanned, history.scanned_all) else {
-        return Some((true, "it was never looked at as a whole"));
+        return Some((Extent::Everything, "it was never looked at as a whole"));
     };
     let is_due = |schedules: &[Schedule], since: Timestamp| {
         let next = schedules
@@ -226,12 +238,16 @@ fn due(settings: &Settings, history: &History, now: Timestamp) -> Option<(bool, 
         next.min().is_some_and(|next| next <= now)
     };
     if is_due(&settings.full_scans, scanned_all) {
-        return Some((true, "it is time to look at everything"));
+        return Some((Extent::Everything, "it is time to look at everything"));
     }
-    if history.told.is_some_and(|told| told > scanned) {
-        return Some((false, "a change was told of"));
+    if is_due(
+        &settings.scans,
+        history.scanned_untold.unwrap_or(scanned_all),
+    ) {
+        return Some((Extent::Untold, "it is time to look"));
     }
-    is_due(&settings.scans, scanned).then_some((false, "it is time to look"))
+    let told = history.told.is_some_and(|told| told > scanned);
+    told.then_some((Extent::Told, "a change was told of"))
 }
 
 fn next_scan(settings: &Settings, now: Timestamp) -> Option<Timestamp> {
@@ -299,9 +315,22 @@ fn act(settings: &Settings, history: &History, now: Timestamp) -> Decision {
     let scanned = history.scanned.unwrap_or(Timestamp::MIN);
     if now.duration_since(scanned) > settings.fresh {
         let reason = format!("{told}, but that was seen too long ago to write");
-        return held(Act::Scan { full: false }, next, reason);
+        return held(Act::Scan(Extent::Found), next, reason);
     }
     held(Act::Apply(ready), next, told)
+}
+
+impl History {
+    /// Notes that a look begins.
+    pub fn scan(&mut self, extent: Extent, now: Timestamp) {
+        self.scanned = Some(now);
+        if matches!(extent, Extent::Untold | Extent::Everything) {
+            self.scanned_untold = Some(now);
+        }
+        if extent == Extent::Everything {
+            self.scanned_all = Some(now);
+        }
+    }
 }
 
 impl Guard {

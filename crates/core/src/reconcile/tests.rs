@@ -45,6 +45,7 @@ fn settings(mode: Mode) -> Settings {
 fn history() -> History {
     History {
         scanned: Some(at("2026-03-04T10:55:00Z")),
+        scanned_untold: Some(at("2026-03-04T10:55:00Z")),
         scanned_all: Some(at("2026-03-04T02:00:00Z")),
         found: Found {
             open: objects(&["A", "B"]),
@@ -176,12 +177,22 @@ fn it_is_looked_when_it_is_time_or_something_was_told() {
         change(&mut history);
         history
     };
-    let full = Act::Scan { full: true };
-    let part = Act::Scan { full: false };
+    let full = Act::Scan(Extent::Everything);
     let (early, late) = ("2026-03-04T10:59:00Z", NOON);
     for (what, history, now, act) in [
         ("nothing is due", with(&|_| {}), early, Act::Nothing),
-        ("a quarter of an hour", with(&|_| {}), late, part.clone()),
+        (
+            "a quarter of an hour",
+            with(&|_| {}),
+            late,
+            Act::Scan(Extent::Untold),
+        ),
+        (
+            "what nobody tells of was looked at since",
+            with(&|h| h.scanned_untold = Some(at(NOON))),
+            late,
+            Act::Nothing,
+        ),
         ("never", History::default(), early, full.clone()),
         (
             "never as a whole",
@@ -199,7 +210,7 @@ fn it_is_looked_when_it_is_time_or_something_was_told() {
             "told since",
             with(&|h| h.told = Some(at("2026-03-04T10:58:00Z"))),
             early,
-            part,
+            Act::Scan(Extent::Told),
         ),
         (
             "told before",
@@ -262,7 +273,7 @@ fn nothing_is_written_outside_a_window_or_on_an_old_look() {
     );
     // When it opens, what was seen at noon is old.
     let open = decided(&settings, &history(), "2026-03-04T21:00:00Z");
-    assert_eq!(open.act, Act::Scan { full: false });
+    assert_eq!(open.act, Act::Scan(Extent::Found));
     let mut seen = history();
     seen.scanned = Some(at("2026-03-04T21:00:00Z"));
     let open = decided(&settings, &seen, "2026-03-04T21:01:00Z");
@@ -372,7 +383,7 @@ fn a_pause_ends_by_itself_or_by_somebody() {
     assert_eq!((paused.act, paused.next), (Act::Nothing, Some(until)));
     assert!(paused.reason.contains("a migration"), "{}", paused.reason);
     let over = decide(&settings, &History::default(), until);
-    assert_eq!(over.act, Act::Scan { full: true });
+    assert_eq!(over.act, Act::Scan(Extent::Everything));
     settings.pause = Some(Pause {
         until: None,
         reason: "a migration".to_owned(),

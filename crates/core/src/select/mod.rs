@@ -50,7 +50,11 @@ pub enum Read {
 /// In a term a comma begins the next value and spaces around a value are nothing; `?` stands for any
 /// character and so for these.
 pub fn term_name(object: &ObjectRef) -> String {
-    let name = readable(&object.key);
+    name_in_term(&readable(&object.key))
+}
+
+/// Returns a name as a term of a selection has it.
+pub fn name_in_term(name: &str) -> String {
     let (start, end) = (name.trim_start(), name.trim_end());
     let (start, end) = (name.len() - start.len(), end.len());
     name.char_indices()

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use crate::problem::Problem;
 use crate::service::Service;
+use crate::told::Told;
 
 /// A system that may tell of changes.
 #[derive(Clone)]
@@ -83,26 +84,24 @@ pub(crate) async fn take(
         ..Taken::default()
     };
     let mut seen = service.hooks().seen.lock().await;
-    let mut news = false;
-    for change in &heard.changes {
+    let mut news = Vec::new();
+    for change in heard.changes {
         match seen.admit(&format!("{source}/{}", change.event), change.at, now) {
             Admission::New => {
                 taken.new += 1;
-                news = true;
+                news.push(change);
             }
             Admission::Again => taken.again += 1,
             Admission::Stale => taken.stale += 1,
         }
     }
     drop(seen);
-    if news {
-        match &hook.org {
-            Some(org) => service.told_of(org, now).await?,
-            // Whose events these are is not known here: each org that is kept is looked at.
-            None => {
-                for org in service.settings().keep.keys() {
-                    service.told_of(org, now).await?;
-                }
+    match &hook.org {
+        Some(org) => service.told_of(org, &Told::of(org, &news), now).await?,
+        // Whose events these are is not known here: each org that is kept is looked at.
+        None => {
+            for org in service.settings().keep.keys() {
+                service.told_of(org, &Told::of(org, &news), now).await?;
             }
         }
     }

@@ -35,6 +35,8 @@ pub(crate) struct KeptView {
     pub(crate) job: Option<String>,
     /// Why nothing is done for now, if so.
     pub(crate) paused: Option<String>,
+    /// Why the audits of the org or of its source cannot be asked, so that schedules look at all of it.
+    pub(crate) unwatched: Option<String>,
 }
 
 impl Service {
@@ -46,8 +48,14 @@ impl Service {
                 continue;
             }
             let kept = self.kept(org).await?;
+            let against = self.worker().against(org);
+            let mut unwatched = self.watched(org).await?.problem;
+            if let (None, Some(source)) = (&unwatched, &against) {
+                unwatched = self.watched(source).await?.problem;
+            }
             views.push(KeptView {
-                against: self.worker().against(org),
+                against,
+                unwatched,
                 mode: mode(settings.mode),
                 reason: kept.reason,
                 next: kept.next.map(|next| next.to_string()),
@@ -74,10 +82,9 @@ impl Service {
                 "{org} is not kept in step by this service"
             )));
         }
-        let mut kept = self.kept(org).await?;
         let action = if pause.is_some() { "pause" } else { "go on" };
-        kept.pause = pause;
-        self.keep_kept(org, &kept).await?;
+        self.change_kept(org, |kept| kept.pause.clone_from(&pause))
+            .await?;
         self.act(&caller.name, action, Some(org), None, "done")
             .await
     }

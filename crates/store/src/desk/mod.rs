@@ -72,6 +72,21 @@ impl Desk {
         Ok(())
     }
 
+    /// Sets a setting, where it is still what somebody has read.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn swap(&self, name: &str, read: &str, value: &str) -> Result<bool, Error> {
+        let done = sqlx::query("UPDATE desk_setting SET value = $3 WHERE name = $1 AND value = $2")
+            .bind(name)
+            .bind(read)
+            .bind(value)
+            .execute(&self.pool)
+            .await
+            .map_err(self.fail())?;
+        Ok(done.rows_affected() > 0)
+    }
+
     fn fail(&self) -> impl Fn(sqlx::Error) -> Error {
         |error| self.fail.on(error)
     }

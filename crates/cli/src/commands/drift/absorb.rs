@@ -13,7 +13,7 @@ use orgsmith_core::validate::normalise;
 use orgsmith_store::bundle::{self, Change, Loaded, Touched, change_dir};
 use serde_json::{Value, json};
 
-use super::{Against, Chosen, Looked, look, names, read};
+use super::{Against, Chosen, Looked, Terms, look, names, read};
 use crate::args::Format;
 use crate::error::{Exit, count};
 use crate::keys::Trust;
@@ -68,8 +68,15 @@ impl Absorb {
             against: Some(into.clone()),
             policy: self.policy,
         };
-        let Looked { drift, observed } =
-            look(session, &target, &source, &against, &selection).await?;
+        let Looked { drift, observed } = look(
+            session,
+            &target,
+            &source,
+            &against,
+            &selection,
+            Terms::MeanSomething,
+        )
+        .await?;
         let (live, _) = observed.snapshot.to_bundle(catalogue, &observed.pins);
         let means = self.chosen.means(Resolution::Absorb);
         let absorbed = drift.absorbed(catalogue, &observed.bundle, &live, &means);

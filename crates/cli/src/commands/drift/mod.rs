@@ -6,7 +6,7 @@ mod revert;
 mod who;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use orgsmith_core::drift::{
     Drift as Found, Drifted, Field, Ignores, Look, Policies, Policy, Resolution, Side, Times,
 };
 use orgsmith_core::id::{ObjectRef, OrgName, SourceId};
-use orgsmith_core::render::{Detail, drift_json, drift_markdown, drift_screen};
+use orgsmith_core::render::{Detail, drift_json, drift_markdown, drift_screen, visible};
 use orgsmith_core::select::Selection;
 use orgsmith_engine::{drift_base, drift_ignored, keep_drift_base, now_ms};
 
@@ -46,6 +46,9 @@ pub(crate) struct Drift {
     /// Tells who changed the org, and when, by its audits.
     #[arg(long)]
     who: bool,
+    /// An earlier result (-o json): what is not looked at this time is told as it was then.
+    #[arg(long, value_name = "FILE")]
+    earlier: Option<PathBuf>,
     /// Writes the result to a file.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -150,10 +153,32 @@ impl Drift {
             &selection,
         )
         .await?;
-        let looked = look(session, &target, &source, &self.against, &selection).await?;
+        let earlier = self.earlier.as_deref().map(read_earlier).transpose()?;
+        let terms = match earlier {
+            // What was told of may be gone since.
+            Some(_) => Terms::MayMeanNothing,
+            None => Terms::MeanSomething,
+        };
+        let looked = look(session, &target, &source, &self.against, &selection, terms).await?;
         let mut drift = looked.drift;
         if self.who {
             who::tell(session, &target, &looked.observed, &mut drift).await?;
+        }
+        match earlier {
+            Some(earlier)
+                if (&earlier.source, &earlier.target) != (&drift.source, &drift.target) =>
+            {
+                session.out.warn(format!(
+                    "--earlier tells of {} held against {}, and is left out",
+                    visible(&earlier.target.org_name),
+                    visible(&earlier.source.org_name)
+                ));
+            }
+            Some(earlier) if !selection.is_everything() => {
+                let source = &looked.observed.bundle;
+                drift.follow(earlier, &selection, source, session.catalogue());
+            }
+            _ => {}
         }
         show(session, &drift, self.out.as_deref())?;
         Ok(match (drift.is_empty(), is_partial(&drift)) {
@@ -162,6 +187,26 @@ impl Drift {
             (true, false) => Exit::Ok,
         })
     }
+}
+
+/// Reads the result of an earlier look.
+fn read_earlier(path: &Path) -> anyhow::Result<Found> {
+    let text = std::fs::read(path);
+    let text = text.map_err(|error| usage(format!("--earlier {}: {error}", path.display())))?;
+    serde_json::from_slice(&text).map_err(|error| {
+        let path = path.display();
+        usage(format!(
+            "--earlier {path} is no result of `orgsmith drift -o json`: {error}"
+        ))
+    })
+}
+
+/// What is expected of the terms of a selection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Terms {
+    /// One that means nothing at all is a slip.
+    MeanSomething,
+    MayMeanNothing,
 }
 
 /// Tells whether something could not be looked at.
@@ -244,6 +289,7 @@ async fn look<'w>(
     source: &'w Read,
     against: &Against,
     selection: &Selection,
+    terms: Terms,
 ) -> anyhow::Result<Looked<'w>> {
     let (org, catalogue) = (&target.org.name, session.catalogue());
     let settings = &session.config.project.drift;
@@ -280,8 +326,8 @@ async fn look<'w>(
         drift.without_created_in_target();
     }
     drift.select(selection, &observed.bundle);
-    if drift.objects.is_empty() && !selection.is_everything() {
-        // A term that means nothing at all is a slip, and no good news.
+    if terms == Terms::MeanSomething && drift.objects.is_empty() && !selection.is_everything() {
+        // A slip is no good news.
         let (live, _) = observed.snapshot.to_bundle(catalogue, &observed.pins);
         let known = base.to_bundle(&observed.bundle);
         let source: &Bundle = &observed.bundle;
@@ -364,11 +410,7 @@ fn times(session: &Session<'_>, observed: &Observed<'_>, source: &Read) -> Times
     }
 }
 
-fn show(
-    session: &Session<'_>,
-    drift: &Found,
-    path: Option<&std::path::Path>,
-) -> anyhow::Result<()> {
+fn show(session: &Session<'_>, drift: &Found, path: Option<&Path>) -> anyhow::Result<()> {
     let out = session.out;
     out.record(&serde_json::json!({
         "event": "drift", "org": drift.target.org_name, "source": drift.source.org_name,

@@ -6,7 +6,7 @@ use clap::Args;
 use orgsmith_core::drift::{Resolution, Wanted};
 use orgsmith_core::plan::Options;
 
-use super::{Against, Chosen, Looked, look, read};
+use super::{Against, Chosen, Looked, Terms, look, read};
 use crate::args::Carry;
 use crate::commands::road;
 use crate::error::Exit;
@@ -45,7 +45,15 @@ impl Revert {
         let Looked {
             drift,
             mut observed,
-        } = look(session, &target, &source, &self.against, &selection).await?;
+        } = look(
+            session,
+            &target,
+            &source,
+            &self.against,
+            &selection,
+            Terms::MeanSomething,
+        )
+        .await?;
         let (live, _) = observed.snapshot.to_bundle(catalogue, &observed.pins);
         let means = self.chosen.means(Resolution::Apply);
         let Wanted {

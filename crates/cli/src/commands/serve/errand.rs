@@ -11,7 +11,7 @@ use orgsmith_client::{Endpoint, post_json};
 use orgsmith_core::id::RunId;
 use orgsmith_core::secret::Secret;
 use orgsmith_engine::chain;
-use orgsmith_server::work::{BUNDLE, Calls, DRIFT, Done, Errand, Org, PLAN, RESULT, Work};
+use orgsmith_server::work::{BUNDLE, Calls, DRIFT, Done, EARLIER, Errand, Org, PLAN, RESULT, Work};
 use orgsmith_server::{Carry, Selected, Task};
 use orgsmith_store::state::{RunStatus, State};
 use serde_json::{Value, json};
@@ -65,6 +65,17 @@ impl Work for Office {
 
     fn against(&self, org: &str) -> Option<String> {
         self.config.project.drift.against.get(org).cloned()
+    }
+
+    fn connect(&self, org: &str) -> Result<orgsmith_engine::Org, String> {
+        let out = Out::of_job(Format::Json, Arc::new(|_| {}));
+        let parts = (self.config.clone(), self.keys.clone(), self.state.clone());
+        let session = Session::of_service(&out, parts, self.clients.clone());
+        let connected = session.and_then(|session| session.connect(org));
+        match connected {
+            Ok(connected) => Ok(connected.org),
+            Err(error) => Err(failed(&error).message.unwrap_or_default()),
+        }
     }
 
     fn calls(&self, org: &str) -> Calls {
@@ -371,6 +382,10 @@ fn arguments(task: &Task, folder: &Path) -> Vec<String> {
                     .map(|against| format!("--against={against}")),
             );
             options.push("--who".to_owned());
+            let earlier = folder.join(EARLIER);
+            if earlier.exists() {
+                options.push(format!("--earlier={}", earlier.display()));
+            }
             ("drift", options, vec![org.clone()])
         }
         Task::Revert {

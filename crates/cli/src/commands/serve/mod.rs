@@ -94,7 +94,7 @@ impl Serve {
             }
         };
         let keeping = async {
-            service.reconcile(stop.clone()).await;
+            tokio::join!(service.reconcile(stop.clone()), service.watch(stop.clone()));
             Ok(())
         };
         until_stopped(session, &stop, async {
@@ -213,6 +213,7 @@ async fn service(session: &Session<'_>) -> anyhow::Result<Service> {
             approvals: settings.approvals,
             secure_cookies: settings.tls,
             keep: settings.keep()?,
+            watch: settings.watch()?,
             hooks: hooks(session).await?,
         },
     }))

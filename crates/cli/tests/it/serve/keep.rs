@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use orgsmith_core::changes::sign;
 use orgsmith_core::secret::Secret;
+use orgsmith_sim::{Bridge, Config};
 use serde_json::{Value, json};
 
 use super::{Serving, alike, json_of};
@@ -12,23 +13,46 @@ use crate::stopping::wait_a_little;
 
 const KEY: &str = "hook-key";
 
-/// Two orgs that are alike, of which the tenant is kept in step with gold.
-fn kept(mode: &str) -> (Lab, Serving) {
-    let lab = Lab::new();
-    for org in ["gold", "tenant"] {
+/// The bundle that both orgs are made of: some queues.
+fn image(lab: &Lab, folder: &str, queues: &[&str], text: &str) {
+    for queue in queues {
         lab.write(
-            "image/routing_queue/Support.yaml",
-            "name: Support\ndescription: As it should be\n",
+            &format!("{folder}/routing_queue/{queue}.yaml"),
+            format!("name: {queue}\ndescription: {text}\n"),
         );
+    }
+}
+
+/// Two orgs that are alike, of which the tenant is kept in step with gold, as `keep` says.
+fn prepared(lab: &Lab, queues: &[&str], keep: &str, service: &str) {
+    image(lab, "image", queues, "As it should be");
+    for org in ["gold", "tenant"] {
         lab.run(&["apply", "image", "--to", org, "--yes"]).ends(0);
     }
     lab.configure(&format!(
         "drift: {{against: {{tenant: gold}}, policy: source-wins, created: ignore}}\n\
-         service:\n  keep: {{tenant: {{mode: {mode}}}}}\n  hooks: {{bus: {{signed_by: bus, org: tenant}}}}\n",
+         service:\n  keep: {{tenant: {{{keep}}}}}\n  hooks: {{bus: {{signed_by: bus, org: tenant}}}}\n{service}",
     ));
-    let mut command = lab.command(&["serve", "--listen", "127.0.0.1:0", "-o", "json"]);
+}
+
+fn serve(lab: &Lab, listen: &str) -> Serving {
+    let mut command = lab.command(&["serve", "--listen", listen, "-o", "json"]);
     command.env("ORGSMITH_SECRET_BUS", KEY);
-    (lab, Serving::of(command))
+    Serving::of(command)
+}
+
+/// Starts a service that nobody tells of changes but by a hook.
+fn kept(queues: &[&str], keep: &str) -> (Lab, Serving) {
+    let lab = Lab::new();
+    prepared(&lab, queues, keep, "  watch: off\n");
+    let service = serve(&lab, "127.0.0.1:0");
+    until(&service, is_quiet);
+    (lab, service)
+}
+
+/// Tells whether everything was looked at, and nothing is under way.
+fn is_quiet(shown: &Value) -> bool {
+    shown["job"].is_null() && shown["scanned"].is_string()
 }
 
 fn schedule(service: &Serving) -> Value {
@@ -48,23 +72,45 @@ fn until(service: &Serving, what: impl Fn(&Value) -> bool) -> Value {
     }
 }
 
-/// Changes the queue of the tenant behind our back.
+/// Changes a queue of the tenant behind our back.
 fn meddle(lab: &Lab, text: &str) {
-    lab.write(
-        "other/routing_queue/Support.yaml",
-        format!("name: Support\ndescription: {text}\n"),
+    meddle_with(lab, &["Support"], text);
+}
+
+fn meddle_with(lab: &Lab, queues: &[&str], text: &str) {
+    image(lab, "other", queues, text);
+    behind_our_back(lab, &["apply", "other", "--to", "tenant"]);
+}
+
+fn behind_our_back(lab: &Lab, what: &[&str]) {
+    let rest = ["--yes", "--force", "--state", "elsewhere.db"];
+    lab.run(&[what, &rest].concat()).ends(0);
+}
+
+/// Waits until the tenant is as gold is.
+fn until_healed(lab: &Lab, service: &Serving) {
+    let started = Instant::now();
+    while !is_as_it_should_be(lab) {
+        assert!(
+            started.elapsed() < Duration::from_secs(120),
+            "{:#}",
+            schedule(service)
+        );
+        std::iter::repeat_n((), 10).for_each(|()| wait_a_little());
+    }
+}
+
+/// Lists the looks for drift that the service took, the last first, by what they looked at.
+fn looks(service: &Serving) -> Vec<Value> {
+    let jobs = json_of(
+        service
+            .get("/api/v2/jobs?kind=drift")
+            .send()
+            .expect("an answer"),
     );
-    let elsewhere = [
-        "apply",
-        "other",
-        "--to",
-        "tenant",
-        "--yes",
-        "--force",
-        "--state",
-        "elsewhere.db",
-    ];
-    lab.run(&elsewhere).ends(0);
+    let jobs = jobs.as_array().expect("jobs").iter();
+    jobs.map(|job| job["task"]["selected"]["select"].clone())
+        .collect()
 }
 
 fn is_as_it_should_be(lab: &Lab) -> bool {
@@ -88,10 +134,8 @@ fn tell(service: &Serving, event: &str, key: &str) -> (u16, Value) {
 
 #[test]
 fn what_drifts_is_healed_when_somebody_tells_of_it_and_not_before() {
-    let (lab, service) = kept("enforce");
-    let quiet = |shown: &Value| shown["job"].is_null() && shown["scanned"].is_string();
-    let first = until(&service, quiet);
-    assert_eq!(first["open"], 0, "{first:#}");
+    let (lab, service) = kept(&["Support"], "mode: enforce");
+    assert_eq!(schedule(&service)["open"], 0);
     meddle(&lab, "Somebody else's");
 
     let (status, _) = tell(&service, "e1", "another-key");
@@ -102,18 +146,19 @@ fn what_drifts_is_healed_when_somebody_tells_of_it_and_not_before() {
     let (_, taken) = tell(&service, "e1", KEY);
     assert_eq!(taken["again"], 1, "the same again is no news");
 
-    let started = Instant::now();
-    while !is_as_it_should_be(&lab) {
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "{:#}",
-            schedule(&service)
-        );
-        std::iter::repeat_n((), 10).for_each(|()| wait_a_little());
-    }
+    until_healed(&lab, &service);
     until(&service, |shown| {
-        quiet(shown) && shown["reason"] == "there is no drift"
+        is_quiet(shown) && shown["reason"] == "there is no drift"
     });
+
+    // Healed a moment ago, it is left alone for a while.
+    meddle(&lab, "Once more");
+    tell(&service, "e2", KEY);
+    until(&service, |shown| {
+        let left = "what drifted was healed before, and is left alone for now";
+        is_quiet(shown) && shown["reason"] == left
+    });
+    assert!(!is_as_it_should_be(&lab));
 
     // Paused, it looks at nothing.
     let pause = "/api/v2/schedules/tenant/pause";
@@ -122,22 +167,17 @@ fn what_drifts_is_healed_when_somebody_tells_of_it_and_not_before() {
         .send()
         .expect("an answer");
     assert_eq!(paused.status(), 200);
-    tell(&service, "e2", KEY);
+    tell(&service, "e3", KEY);
     until(&service, |shown| shown["reason"] == "paused: a release");
     service.stop();
 }
 
 #[test]
 fn what_is_only_observed_stays_and_is_reverted_when_a_person_says_so() {
-    let (lab, service) = kept("observe");
-    until(&service, |shown| {
-        shown["job"].is_null() && shown["scanned"].is_string()
-    });
+    let (lab, service) = kept(&["Support"], "mode: observe");
     meddle(&lab, "Somebody else's");
     tell(&service, "e1", KEY);
-    let shown = until(&service, |shown| {
-        shown["open"] == 1 && shown["job"].is_null()
-    });
+    let shown = until(&service, |shown| shown["open"] == 1 && is_quiet(shown));
     assert!(
         shown["reason"]
             .as_str()
@@ -159,5 +199,135 @@ fn what_is_only_observed_stays_and_is_reverted_when_a_person_says_so() {
     let job = service.end(&place);
     assert_eq!(job["state"], "Completed", "{job:#}");
     assert!(is_as_it_should_be(&lab));
+    service.stop();
+}
+
+#[test]
+fn outside_its_windows_an_org_is_only_looked_at() {
+    // Never: the day does not exist.
+    let (lab, service) = kept(
+        &["Support"],
+        "mode: enforce, windows: ['0 0 30 2 * for 1h']",
+    );
+    meddle(&lab, "Somebody else's");
+    tell(&service, "e1", KEY);
+    until(&service, |shown| {
+        is_quiet(shown) && shown["reason"] == "1 objects drifted; no window is open"
+    });
+    assert!(!is_as_it_should_be(&lab));
+    service.stop();
+}
+
+#[test]
+fn a_source_that_lost_much_changes_nothing() {
+    let names: Vec<String> = (0..12).map(|index| format!("Queue {index:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (lab, service) = kept(&names, "mode: enforce");
+    image(&lab, "less", &names[..3], "As it should be");
+    behind_our_back(&lab, &["sync", "less", "--to", "gold", "--prune"]);
+    tell(&service, "e1", KEY);
+    let lost = |reason: &str| reason.starts_with("the source lost 9 of ");
+    until(&service, |shown| {
+        is_quiet(shown) && shown["reason"].as_str().is_some_and(lost)
+    });
+    assert_eq!(lab.sim.objects("tenant", "queue").len(), 12);
+    service.stop();
+}
+
+#[test]
+fn what_the_audits_tell_of_is_read_again_and_nothing_else() {
+    let lab = Lab::new();
+    prepared(
+        &lab,
+        &["Sales", "Support"],
+        "mode: enforce",
+        "  watch: 1s\n",
+    );
+    let service = serve(&lab, "127.0.0.1:0");
+    until(&service, is_quiet);
+    assert_eq!(looks(&service), [json!([])], "everything, once");
+    let before = lab.sim.ledger().len();
+
+    meddle(&lab, "Somebody else's");
+    until_healed(&lab, &service);
+    until(&service, |shown| {
+        is_quiet(shown) && shown["reason"] == "there is no drift"
+    });
+    // What is new in the source comes over as well.
+    image(&lab, "more", &["Service"], "New");
+    behind_our_back(&lab, &["apply", "more", "--to", "gold"]);
+    until_healed(&lab, &service);
+    assert_eq!(lab.sim.objects("tenant", "queue").len(), 3);
+
+    let mut looked = looks(&service);
+    assert_eq!(looked.pop(), Some(json!([])));
+    for look in &looked {
+        let terms = look.as_array().expect("terms");
+        let about = |term: &Value| term.as_str().expect("a term").to_owned();
+        assert!(!terms.is_empty());
+        for term in terms.iter().map(about) {
+            assert!(
+                term == "kind=routing_queue,name=Support"
+                    || term == "kind=routing_queue,name=Service",
+                "{term}"
+            );
+        }
+    }
+    // Nobody read a kind of which nothing was told.
+    let read = |path: &str| {
+        let entries = lab.sim.ledger().into_iter().skip(before);
+        let mut entries = entries.filter(|entry| entry.method == "GET");
+        entries.any(|entry| entry.path.starts_with(path))
+    };
+    assert!(read("/api/v2/routing/queues"));
+    for path in [
+        "/api/v2/outbound",
+        "/api/v2/authorization/roles",
+        "/api/v2/recording",
+    ] {
+        assert!(!read(path), "{path}");
+    }
+    service.stop();
+}
+
+#[test]
+fn events_that_are_lost_are_made_up_for_by_the_scan() {
+    // Before the service is there, it must be known where it will be.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listen = free.local_addr().expect("its address").to_string();
+    drop(free);
+    let mut config = Config::with_orgs(["gold", "tenant"]);
+    config.bridge = Some(Bridge {
+        url: format!("http://{listen}/hooks/bus"),
+        secret: Some(KEY.to_owned()),
+        drop_percent: 30,
+        duplicate_percent: 20,
+        reorder: true,
+        ..Bridge::default()
+    });
+    let lab = Lab::of(config);
+    let names: Vec<String> = (0..70).map(|index| format!("Queue {index:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    prepared(
+        &lab,
+        &names,
+        "mode: enforce, full_scan: ['* * * * *']",
+        "  watch: off\n",
+    );
+    let service = serve(&lab, &listen);
+    until(&service, is_quiet);
+    let before = lab.sim.bridge_report();
+
+    // No more than the change brake lets pass.
+    meddle_with(&lab, &names[..20], "Somebody else's");
+    until_healed(&lab, &service);
+    let report = lab.sim.bridge_report();
+    assert!(report.dropped > before.dropped, "{report:?}");
+    assert!(report.posted > before.posted, "{report:?}");
+    let looked = looks(&service);
+    let (all, told): (Vec<&Value>, Vec<&Value>) =
+        looked.iter().partition(|look| **look == json!([]));
+    assert!(!told.is_empty(), "{looked:?}");
+    assert!(all.len() > 1, "{looked:?}");
     service.stop();
 }
