@@ -8,6 +8,7 @@
 mod api;
 mod auth;
 pub mod dispatch;
+mod ear;
 mod file;
 mod limits;
 mod metrics;

@@ -56,6 +56,8 @@ pub struct Settings {
     pub keep: Keep,
     /// How often the audits of these orgs and of their sources are asked what changed; nothing for never.
     pub watch: Option<SignedDuration>,
+    /// Whether they are listened to as well.
+    pub notifications: bool,
     /// Systems that may tell of changes, by their names.
     pub hooks: BTreeMap<String, Hook>,
 }

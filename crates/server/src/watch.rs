@@ -80,7 +80,7 @@ impl Service {
         }
     }
 
-    fn to_be_watched(&self) -> BTreeSet<String> {
+    pub(crate) fn to_be_watched(&self) -> BTreeSet<String> {
         let kept = self.settings().keep.keys();
         let mut orgs: BTreeSet<String> = kept
             .clone()

@@ -27,6 +27,9 @@ pub(crate) struct Service {
     /// How often the audits of these orgs, and of their sources, are asked what changed: `1m` unless it is
     /// said otherwise, `off` for never.
     watch: Option<String>,
+    /// Whether they are listened to as well: changes of objects whose ids are known come within seconds, over
+    /// at most ten of the twenty channels that a client of an org may have.
+    pub(crate) notifications: bool,
     /// Systems that may tell of changes at /hooks/NAME.
     pub(crate) hooks: BTreeMap<String, HookOf>,
 }

@@ -94,7 +94,11 @@ impl Serve {
             }
         };
         let keeping = async {
-            tokio::join!(service.reconcile(stop.clone()), service.watch(stop.clone()));
+            tokio::join!(
+                service.reconcile(stop.clone()),
+                service.watch(stop.clone()),
+                service.listen(stop.clone()),
+            );
             Ok(())
         };
         until_stopped(session, &stop, async {
@@ -214,6 +218,7 @@ async fn service(session: &Session<'_>) -> anyhow::Result<Service> {
             secure_cookies: settings.tls,
             keep: settings.keep()?,
             watch: settings.watch()?,
+            notifications: settings.notifications,
             hooks: hooks(session).await?,
         },
     }))

@@ -291,6 +291,41 @@ fn what_the_audits_tell_of_is_read_again_and_nothing_else() {
 }
 
 #[test]
+fn what_is_notified_is_read_again() {
+    let lab = Lab::new();
+    prepared(
+        &lab,
+        &["Sales", "Support"],
+        "mode: enforce",
+        "  watch: off\n  notifications: true\n",
+    );
+    let service = serve(&lab, "127.0.0.1:0");
+    until(&service, is_quiet);
+    let subscribed = |lab: &Lab| {
+        let entries = lab.sim.ledger().into_iter();
+        let mut entries = entries.filter(|entry| entry.org.as_deref() == Some("tenant"));
+        entries.any(|entry| entry.path.ends_with("/subscriptions") && entry.status == 200)
+    };
+    let started = Instant::now();
+    while !subscribed(&lab) {
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "no subscription"
+        );
+        wait_a_little();
+    }
+    meddle(&lab, "Somebody else's");
+    until_healed(&lab, &service);
+    let mut looked = looks(&service);
+    assert_eq!(looked.pop(), Some(json!([])));
+    assert!(
+        looked.contains(&json!(["kind=routing_queue,name=Support"])),
+        "{looked:?}"
+    );
+    service.stop();
+}
+
+#[test]
 fn events_that_are_lost_are_made_up_for_by_the_scan() {
     // Before the service is there, it must be known where it will be.
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
