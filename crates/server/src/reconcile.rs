@@ -149,6 +149,7 @@ impl Service {
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
+                () = self.told().notified() => {}
                 () = stop.asked() => return,
             }
         }
@@ -194,6 +195,7 @@ impl Service {
                 self.change_kept(target, |kept| kept.tell(told, at)).await?;
             }
         }
+        self.told().notify_one();
         Ok(())
     }
 

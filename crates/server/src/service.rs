@@ -9,6 +9,7 @@ use orgsmith_core::id::OrgName;
 use orgsmith_engine::now_ms;
 use orgsmith_store::desk::{Desk, Ending, File, Filter, Job, JobState};
 use orgsmith_store::state::{Error, State};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::api::{Hook, Hooks};
@@ -26,6 +27,7 @@ pub struct Service {
     parts: Arc<Parts>,
     limits: Arc<Limits>,
     hooks: Arc<Hooks>,
+    told: Arc<Notify>,
 }
 
 /// What a service is made of.
@@ -69,11 +71,17 @@ impl Service {
             parts: Arc::new(parts),
             limits: Arc::default(),
             hooks: Arc::default(),
+            told: Arc::default(),
         }
     }
 
     pub(crate) fn hooks(&self) -> &Hooks {
         &self.hooks
+    }
+
+    /// Wakes whoever keeps orgs in step: something was told of.
+    pub(crate) fn told(&self) -> &Notify {
+        &self.told
     }
 
     pub(crate) fn limits(&self) -> &Limits {
