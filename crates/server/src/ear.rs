@@ -52,7 +52,7 @@ impl Service {
             loop {
                 let heard = tokio::select! {
                     heard = self.hear(org) => heard,
-                    () = stop.asked() => return,
+                    () = stop.asked() => break,
                 };
                 if let Err(problem) = heard {
                     warn!(
@@ -63,8 +63,16 @@ impl Service {
                 }
                 tokio::select! {
                     () = tokio::time::sleep(BEAT) => {}
-                    () = stop.asked() => return,
+                    () = stop.asked() => break,
                 }
+            }
+            // Others need not wait for it to run out.
+            if let Err(problem) = self.claim_ear(org, SignedDuration::ZERO).await {
+                warn!(
+                    org,
+                    problem = problem.detail,
+                    "nobody else is let listen yet"
+                );
             }
         });
         join_all(all).await;
@@ -85,7 +93,7 @@ impl Service {
             };
             tokio::select! {
                 _ = beat.tick() => {
-                    if !self.claim_ear(org).await? {
+                    if !self.claim_ear(org, PATIENCE).await? {
                         return Ok(());
                     }
                     if beats.is_multiple_of(LOOK) {
@@ -139,8 +147,8 @@ impl Service {
         )))
     }
 
-    /// Takes the right to listen to an org, or keeps it.
-    async fn claim_ear(&self, org: &str) -> Result<bool, Problem> {
+    /// Takes the right to listen to an org for a while, or keeps it.
+    async fn claim_ear(&self, org: &str, long: SignedDuration) -> Result<bool, Problem> {
         let name = format!("ear/{org}");
         let text = self.desk().setting(&name, "{}").await?;
         let ear: Ear = serde_json::from_str(&text).map_err(Problem::internal)?;
@@ -150,7 +158,7 @@ impl Service {
         }
         let ear = Ear {
             by: self.owner().to_owned(),
-            until: now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX),
+            until: now.checked_add(long).unwrap_or(Timestamp::MAX),
         };
         let ours = serde_json::to_string(&ear).map_err(Problem::internal)?;
         Ok(self.desk().swap(&name, &text, &ours).await?)

@@ -44,6 +44,9 @@ pub(crate) struct Kept {
     told: BTreeSet<Told>,
     /// What was told of and is looked at by the job that is waited for.
     looking: BTreeSet<Told>,
+    /// When it was looked before the job that is waited for: at anything, at all of which nobody tells, and
+    /// at everything.
+    looked: Option<[Option<Timestamp>; 3]>,
     /// The job that is waited for.
     pub(crate) job: Option<String>,
     /// So many jobs failed, one after another.
@@ -79,7 +82,9 @@ impl Kept {
         self.history.busy = true;
         match act {
             Act::Scan(extent) => {
-                self.history.scan(*extent, now);
+                let history = &mut self.history;
+                self.looked = Some([history.scanned, history.scanned_untold, history.scanned_all]);
+                history.scan(*extent, now);
                 self.told.retain(|one| !told.contains(one));
                 self.looking.clone_from(told);
             }
@@ -93,9 +98,13 @@ impl Kept {
         let history = &mut self.history;
         self.job = None;
         history.busy = false;
-        let looking = std::mem::take(&mut self.looking);
+        let (looking, looked) = (std::mem::take(&mut self.looking), self.looked.take());
         if let Ended::Failed(why) = ended {
+            // It is as if it had not been looked.
             self.told.extend(looking);
+            if let Some(looked) = looked {
+                [history.scanned, history.scanned_untold, history.scanned_all] = looked;
+            }
             history.proposed.clear();
             let doubled = 2_i32.checked_pow(self.failed);
             let wait = doubled.and_then(|by| FAILED.checked_mul(by));
@@ -422,6 +431,7 @@ mod tests {
         assert_eq!(kept.told, told("Support"));
         kept.end(&Ended::Failed("drift failed".to_owned()), at(3));
         assert_eq!(kept.told.len(), 2);
+        assert_eq!(kept.history.scanned, None, "it is due again");
         let look = kept.told.clone();
         kept.begin(&Act::Scan(Extent::Told), "job", &look, at(4));
         kept.end(&Ended::Looked(Found::default()), at(5));

@@ -108,7 +108,7 @@ impl Service {
         }
         let connected = match self.worker().connect(org) {
             Ok(connected) => connected,
-            Err(problem) => return self.refused(&name, &claimed, watched, problem).await,
+            Err(problem) => return self.refused(org, &claimed, watched, problem).await,
         };
         let catalogue = Catalogue::builtin();
         let kinds = catalogue.iter().map(|kind| kind.kind.clone()).collect();
@@ -135,7 +135,7 @@ impl Service {
                 1 => first.to_string(),
                 more => format!("{first} (and {} more)", more - 1),
             };
-            return self.refused(&name, &claimed, watched, problem).await;
+            return self.refused(org, &claimed, watched, problem).await;
         }
         if watched.problem.take().is_some() {
             info!(org, "the audits answer again");
@@ -149,15 +149,15 @@ impl Service {
     /// Notes that an org could not be asked, and does not ask it again for a while.
     async fn refused(
         &self,
-        name: &str,
+        org: &str,
         claimed: &str,
         watched: Watched,
         problem: String,
     ) -> Result<Timestamp, Problem> {
         if watched.problem.as_ref() != Some(&problem) {
             warn!(
-                problem,
-                "the org cannot be watched; schedules look at all of it"
+                org,
+                problem, "the org cannot be watched; schedules look at all of it"
             );
         }
         let next = later(Timestamp::now(), REFUSED).max(watched.next.unwrap_or_default());
@@ -167,7 +167,7 @@ impl Service {
             ..watched
         };
         let text = serde_json::to_string(&watched).map_err(Problem::internal)?;
-        self.desk().swap(name, claimed, &text).await?;
+        self.desk().swap(&name_of(org), claimed, &text).await?;
         Ok(next)
     }
 
