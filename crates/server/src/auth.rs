@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::file::hex;
 use crate::problem::Problem;
+use crate::refusals::Asker;
 use crate::service::Service;
 use crate::task::Task;
 
@@ -102,13 +103,16 @@ impl Caller {
         role: Role,
         orgs: impl IntoIterator<Item = &'o str>,
     ) -> Result<(), Problem> {
-        self.must_be(role)?;
-        match orgs.into_iter().find(|org| !self.sees(org)) {
+        let mut orgs = orgs.into_iter().peekable();
+        let first = orgs.peek().copied().unwrap_or_default();
+        self.must_be(role).map_err(|refused| refused.about(first))?;
+        match orgs.find(|org| !self.sees(org)) {
             None => Ok(()),
             Some(org) => Err(Problem::forbidden(format!(
                 "the token {:?} is not for the org {org:?}",
                 self.name
-            ))),
+            ))
+            .about(org)),
         }
     }
 
@@ -207,10 +211,14 @@ impl Service {
     /// Finds out who has a token, who may not ask too often, nor guess.
     pub(crate) async fn let_in(&self, secret: &str, from: &Extensions) -> Result<Caller, Problem> {
         match self.who(secret).await {
-            Ok(caller) => self.limits().asked(&caller.name).map(|()| caller),
+            Ok(caller) => {
+                Asker::is(from, &caller.name);
+                self.limits().asked(&caller.name).map(|()| caller)
+            }
             Err(problem) if problem.status == 401 => {
-                self.limits().guessed(from)?;
-                Err(problem)
+                let guessed = self.limits().guessed(from);
+                guessed.map_err(Problem::refusing)?;
+                Err(problem.refusing())
             }
             Err(problem) => Err(problem),
         }

@@ -15,8 +15,10 @@ mod metrics;
 mod problem;
 mod progress;
 mod reconcile;
+mod refusals;
 mod service;
 mod task;
+mod tend;
 mod told;
 mod watch;
 mod web;
@@ -35,6 +37,7 @@ pub use task::{Carry, Selected, Task};
 use std::io;
 use std::net::SocketAddr;
 
+use axum::middleware;
 use orgsmith_engine::Stop;
 use tokio::net::TcpListener;
 
@@ -45,7 +48,8 @@ impl Service {
     /// The socket fails.
     pub async fn serve(&self, listener: TcpListener, stop: Stop) -> io::Result<()> {
         let router = api::router().merge(web::router());
-        let router = web::guarded(router.with_state(self.clone()));
+        let noting = middleware::from_fn_with_state(self.clone(), refusals::note);
+        let router = web::guarded(router.with_state(self.clone()).layer(noting));
         metrics::begin();
         let router = router.into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, router)

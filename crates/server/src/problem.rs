@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::refusals;
+
 /// Why a request was not done.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
@@ -18,6 +20,12 @@ pub struct Problem {
     /// After how many seconds it may be asked again.
     #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+    /// Somebody was not let in, or may not do it: that is kept in the audit.
+    #[serde(skip)]
+    pub(crate) refused: bool,
+    /// The org that it is about, for the audit.
+    #[serde(skip)]
+    pub(crate) org: Option<String>,
 }
 
 impl Problem {
@@ -27,6 +35,8 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("error").to_owned(),
             detail: detail.into(),
             retry_after: None,
+            refused: false,
+            org: None,
         }
     }
 
@@ -39,7 +49,19 @@ impl Problem {
     }
 
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, detail)
+        Self::new(StatusCode::FORBIDDEN, detail).refusing()
+    }
+
+    /// Has it kept in the audit.
+    pub(crate) fn refusing(mut self) -> Self {
+        self.refused = true;
+        self
+    }
+
+    /// Says which org it is about.
+    pub(crate) fn about(mut self, org: &str) -> Self {
+        self.org = Some(org.to_owned());
+        self
     }
 
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
@@ -67,6 +89,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status(), Json(&self)).into_response();
+        refusals::mark(&mut response, &self);
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,

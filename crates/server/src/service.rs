@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::metrics;
 use crate::problem::Problem;
 use crate::reconcile::Keep;
+use crate::refusals::Refusals;
 use crate::task::Task;
 use crate::work::{Org, Work};
 
@@ -26,6 +27,7 @@ use crate::work::{Org, Work};
 pub struct Service {
     parts: Arc<Parts>,
     limits: Arc<Limits>,
+    refusals: Arc<Refusals>,
     hooks: Arc<Hooks>,
     told: Arc<Notify>,
 }
@@ -70,6 +72,7 @@ impl Service {
         Self {
             parts: Arc::new(parts),
             limits: Arc::default(),
+            refusals: Arc::default(),
             hooks: Arc::default(),
             told: Arc::default(),
         }
@@ -86,6 +89,10 @@ impl Service {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     pub(crate) fn desk(&self) -> &Desk {
@@ -140,7 +147,8 @@ impl Service {
         {
             return Err(Problem::forbidden(format!(
                 "{org} is protected; repeat its name as `confirm` of `carry`"
-            )));
+            ))
+            .about(org.as_str()));
         }
         let text = serde_json::to_string(task).map_err(Problem::internal)?;
         let job = Job {

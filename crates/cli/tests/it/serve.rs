@@ -2,6 +2,7 @@
 
 mod keep;
 mod postgres;
+mod refusals;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};

@@ -59,7 +59,8 @@ pub(crate) async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Taken>), Problem> {
-    let unknown = || Problem::unauthorized("no such hook, or it does not show what it must");
+    let unknown =
+        || Problem::unauthorized("no such hook, or it does not show what it must").refusing();
     let hook = service.settings().hooks.get(&source).ok_or_else(unknown)?;
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let shown = Shown {

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use orgsmith_engine::now_ms;
-use orgsmith_store::desk::{Act, Token};
+use orgsmith_store::desk::{Act, Acts, Token};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -12,6 +12,10 @@ use super::{Body, Query, time};
 use crate::auth::{Caller, Minted, Role};
 use crate::problem::Problem;
 use crate::service::Service;
+
+/// Acts that are read at once, and how often for one list.
+const PAGE: u32 = 1_000;
+const LOOKS: u32 = 20;
 
 /// Something that somebody did, or was not allowed to do.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,6 +34,13 @@ pub(crate) struct ActView {
     pub(crate) subject: Option<String>,
     /// What came of it.
     pub(crate) outcome: String,
+}
+
+impl ActView {
+    /// Tells whether somebody was refused.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.outcome.starts_with("refused")
+    }
 }
 
 impl From<Act> for ActView {
@@ -52,11 +63,14 @@ impl From<Act> for ActView {
 pub(crate) struct Which {
     /// About one org.
     org: Option<String>,
+    /// Only what was refused.
+    refused: bool,
     /// At most so many: 1 to 1000 [default: 100].
     limit: Option<u32>,
 }
 
-/// Lists who did what, the last first. What is about no org is for admins.
+/// Lists who did what, and who was refused what, the last first. What is about no org is for admins
+/// of all orgs.
 #[utoipa::path(get, path = "/api/v2/audit", tag = "access", params(Which),
     responses((status = 200, body = Vec<ActView>), (status = "4XX", body = Problem)))]
 pub(crate) async fn acts(
@@ -69,7 +83,7 @@ pub(crate) async fn acts(
         return Err(Problem::bad(format!("limit is 1 to 1000, not {limit}")));
     }
     let acts = service
-        .seen_acts(&caller, which.org.as_deref(), limit)
+        .seen_acts(&caller, which.org.as_deref(), which.refused, limit)
         .await?;
     Ok(Json(acts))
 }
@@ -80,14 +94,36 @@ impl Service {
         &self,
         caller: &Caller,
         org: Option<&str>,
+        refused: bool,
         limit: u32,
     ) -> Result<Vec<ActView>, Problem> {
-        let acts = self.desk().acts(org, u64::MAX, limit).await?;
-        let seen = acts.into_iter().filter(|act| match &act.org {
-            Some(org) => caller.sees(org),
-            None => caller.role == Role::Admin,
-        });
-        Ok(seen.map(ActView::from).collect())
+        let wanted = limit as usize;
+        let all = caller.may_everywhere(Role::Admin).is_ok();
+        let mut seen = Vec::new();
+        let mut last: Option<Act> = None;
+        // What somebody may not see takes no place from what they may.
+        for _ in 0..LOOKS {
+            let which = Acts {
+                org,
+                of_orgs: !all,
+                refused,
+                before: last.as_ref(),
+                limit: PAGE,
+            };
+            let acts = self.desk().acts(&which).await?;
+            let more = acts.len() == PAGE as usize;
+            last = acts.last().cloned();
+            let mine = acts.into_iter().filter(|act| match &act.org {
+                Some(org) => caller.sees(org),
+                None => all,
+            });
+            seen.extend(mine.map(ActView::from));
+            if !more || seen.len() >= wanted {
+                break;
+            }
+        }
+        seen.truncate(wanted);
+        Ok(seen)
     }
 
     /// Makes a token for somebody who may.

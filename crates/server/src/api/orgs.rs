@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::time;
-use crate::auth::Caller;
+use crate::auth::{Caller, Role};
 use crate::problem::Problem;
 use crate::service::Service;
 use crate::work::{Calls, Org};
@@ -85,11 +85,7 @@ pub(crate) async fn show(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<OrgView>, Problem> {
-    if !caller.sees(&name) {
-        return Err(Problem::forbidden(format!(
-            "the token is not for the org {name:?}"
-        )));
-    }
+    caller.may(Role::Viewer, [name.as_str()])?;
     let org = service.org(&name)?;
     service.view_org(org).await.map(Json)
 }

@@ -295,7 +295,8 @@ pub(super) async fn login(
             with_cookie(see(within(&to)), &cookie)
         }
         Err(problem) if problem.status == 401 => {
-            let mut response = ask(&to, Some(problem.detail));
+            let mut response = ask(&to, Some(problem.detail.clone()));
+            crate::refusals::mark(&mut response, &problem);
             *response.status_mut() = axum::http::StatusCode::UNAUTHORIZED;
             response
         }

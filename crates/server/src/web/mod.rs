@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use crate::auth::{Caller, Role};
 use crate::file::hex;
 use crate::problem::Problem;
+use crate::refusals;
 use crate::service::Service;
 
 const STYLE: &str = include_str!("assets/style.css");
@@ -135,7 +136,9 @@ impl FromRequestParts<Service> for Visitor {
             Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => {
                 let to = parts.uri.path_and_query().map_or("/", |path| path.as_str());
                 let to: String = url::form_urlencoded::byte_serialize(to.as_bytes()).collect();
-                Err(Redirect::to(&format!("/login?to={to}")).into_response())
+                let mut response = Redirect::to(&format!("/login?to={to}")).into_response();
+                refusals::mark(&mut response, &problem);
+                Err(response)
             }
             Err(problem) => Err(problem.into_response()),
         }
@@ -197,12 +200,14 @@ struct ProblemPage {
 
 impl IntoResponse for Sorry {
     fn into_response(self) -> Response {
-        let status = self.problem.status();
+        let (status, problem) = (self.problem.status(), self.problem.clone());
         let page = ProblemPage {
             frame: self.frame,
             problem: self.problem,
         };
-        (status, shown(&page)).into_response()
+        let mut response = (status, shown(&page)).into_response();
+        refusals::mark(&mut response, &problem);
+        response
     }
 }
 

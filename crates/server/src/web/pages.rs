@@ -461,14 +461,27 @@ pub(super) async fn numbers(State(service): State<Service>, Visitor(caller): Vis
 struct AuditPage {
     frame: Frame,
     acts: Vec<ActView>,
+    refused: bool,
 }
 
-pub(super) async fn audit(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
-    let acts = service.seen_acts(&caller, None, 500).await;
+/// Whether only what was refused is shown.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Refused {
+    refused: bool,
+}
+
+pub(super) async fn audit(
+    State(service): State<Service>,
+    Visitor(caller): Visitor,
+    Query(Refused { refused }): Query<Refused>,
+) -> Page {
+    let acts = service.seen_acts(&caller, None, refused, 500).await;
     let acts = acts.map_err(sorry(&caller))?;
     Ok(shown(&AuditPage {
         frame: Frame::new("/audit", &caller),
         acts,
+        refused,
     }))
 }
 

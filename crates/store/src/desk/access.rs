@@ -45,6 +45,21 @@ pub struct Act {
     pub outcome: String,
 }
 
+/// Which acts are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Acts<'a> {
+    /// About one org.
+    pub org: Option<&'a str>,
+    /// About some org or other.
+    pub of_orgs: bool,
+    /// What was refused.
+    pub refused: bool,
+    /// Done before this one.
+    pub before: Option<&'a Act>,
+    /// At most so many.
+    pub limit: u32,
+}
+
 const ADD_TOKEN: &str = "INSERT INTO desk_token (id, name, hash, role, orgs, created_ms, expires_ms) \
      VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const TOKENS: &str = "SELECT id, name, hash, role, orgs, created_ms, expires_ms, used_ms, revoked_ms \
@@ -60,7 +75,8 @@ const APPROVALS: &str =
 const ADD_ACT: &str = "INSERT INTO desk_act (id, at_ms, actor, action, org, subject, outcome) \
      VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const ACTS: &str = "SELECT id, at_ms, actor, action, org, subject, outcome FROM desk_act \
-     WHERE ($1 = '' OR org = $1) AND at_ms < $2 ORDER BY at_ms DESC, id DESC LIMIT $3";
+     WHERE ($1 = '' OR org = $1) AND ($2 = 0 OR org IS NOT NULL) AND ($3 = 0 OR outcome LIKE 'refused%') \
+     AND (at_ms < $4 OR (at_ms = $4 AND id < $5)) ORDER BY at_ms DESC, id DESC LIMIT $6";
 
 type TokenRow = (
     String,
@@ -208,20 +224,19 @@ impl Desk {
         Ok(())
     }
 
-    /// Lists what was done before a time, of one org or of all, the last first.
+    /// Lists what was done, the last first.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn acts(
-        &self,
-        org: Option<&str>,
-        before_ms: u64,
-        limit: u32,
-    ) -> Result<Vec<Act>, Error> {
+    pub async fn acts(&self, which: &Acts<'_>) -> Result<Vec<Act>, Error> {
+        let before = which.before;
         let rows: Vec<ActRow> = sqlx::query_as(ACTS)
-            .bind(org.unwrap_or_default().to_owned())
-            .bind(number(before_ms))
-            .bind(i64::from(limit))
+            .bind(which.org.unwrap_or_default().to_owned())
+            .bind(i64::from(which.of_orgs))
+            .bind(i64::from(which.refused))
+            .bind(before.map_or(i64::MAX, |act| number(act.at_ms)))
+            .bind(before.map_or("", |act| &act.id).to_owned())
+            .bind(i64::from(which.limit))
             .fetch_all(&self.pool)
             .await
             .map_err(self.fail())?;

@@ -13,7 +13,7 @@ use crate::state::Error;
 use crate::state::sql::fail::Fail;
 use crate::state::sql::migrate::{Schema, migrate};
 
-pub use access::{Act, Token};
+pub use access::{Act, Acts, Token};
 pub use jobs::{Ending, File, FileHead, Filter, Job, JobState, Told};
 
 const SCHEMA: Schema = Schema {

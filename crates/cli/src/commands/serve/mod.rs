@@ -102,7 +102,7 @@ impl Serve {
             Ok(())
         };
         until_stopped(session, &stop, async {
-            tokio::try_join!(serving, working, keeping).map(|_| ())
+            tokio::try_join!(serving, working, keeping, tend(&service, &stop)).map(|_| ())
         })
         .await
     }
@@ -113,12 +113,21 @@ impl Worker {
         let service = service(session).await?;
         session.out.say("Working until Ctrl-C.");
         let stop = Stop::default();
-        until_stopped(session, &stop, work(&service, self.workers, &stop)).await
+        let working = work(&service, self.workers, &stop);
+        until_stopped(session, &stop, async {
+            tokio::try_join!(working, tend(&service, &stop)).map(|_| ())
+        })
+        .await
     }
 }
 
 async fn work(service: &Service, at_once: u16, stop: &Stop) -> anyhow::Result<()> {
     Ok(service.work(at_once.into(), stop.clone()).await?)
+}
+
+async fn tend(service: &Service, stop: &Stop) -> anyhow::Result<()> {
+    service.tend(stop.clone()).await;
+    Ok(())
 }
 
 /// How long what is under way may take to end.
