@@ -175,7 +175,7 @@ pub struct File {
     pub content: Vec<u8>,
 }
 
-const COLUMNS: &str = "id, caller, kind, org, task, actor, state, created_ms, started_ms, ended_ms, \
+pub(super) const COLUMNS: &str = "id, caller, kind, org, task, actor, state, created_ms, started_ms, ended_ms, \
      attempt, worker, exit_code, message, result, progress, cancelled, taken_over";
 const ADD: &str = "INSERT INTO desk_job (id, caller, kind, org, task, actor, state, created_ms, attempt, \
      taken_over, cancelled) VALUES ($1, $2, $3, $4, $5, $6, 'Queued', $7, 0, 0, 0) \
@@ -282,6 +282,19 @@ impl Desk {
             .map_err(self.fail())?;
         let rows: Result<_, _> = rows.iter().map(read).collect();
         rows.map_err(self.fail())
+    }
+
+    /// Returns how many jobs nobody has begun with, and when the first of them was asked for.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn waiting(&self) -> Result<(u64, Option<u64>), Error> {
+        let (count, first): (i64, Option<i64>) =
+            sqlx::query_as("SELECT COUNT(*), MIN(created_ms) FROM desk_job WHERE state = 'Queued'")
+                .fetch_one(&self.pool)
+                .await
+                .map_err(self.fail())?;
+        Ok((unsigned(count), first.map(unsigned)))
     }
 
     /// Counts jobs by state.
@@ -536,7 +549,7 @@ async fn save(
     Ok(())
 }
 
-fn read(row: &AnyRow) -> Result<Job, sqlx::Error> {
+pub(super) fn read(row: &AnyRow) -> Result<Job, sqlx::Error> {
     let time =
         |index: usize| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(index)?.map(unsigned));
     let state: String = row.try_get(6)?;

@@ -6,6 +6,7 @@
 
 mod access;
 mod jobs;
+mod old;
 
 use sqlx::AnyPool;
 
@@ -85,6 +86,32 @@ impl Desk {
             .await
             .map_err(self.fail())?;
         Ok(done.rows_affected() > 0)
+    }
+
+    /// Sets a setting that is not there. False where it is.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn raise(&self, name: &str, value: &str) -> Result<bool, Error> {
+        let raised = sqlx::query(
+            "INSERT INTO desk_setting (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        )
+        .bind(name)
+        .bind(value)
+        .execute(&self.pool)
+        .await
+        .map_err(self.fail())?;
+        Ok(raised.rows_affected() == 1)
+    }
+
+    /// Takes a setting away. False where there is none.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn lower(&self, name: &str) -> Result<bool, Error> {
+        let lowered = sqlx::query("DELETE FROM desk_setting WHERE name = $1").bind(name);
+        let lowered = lowered.execute(&self.pool).await.map_err(self.fail())?;
+        Ok(lowered.rows_affected() == 1)
     }
 
     fn fail(&self) -> impl Fn(sqlx::Error) -> Error {

@@ -2,6 +2,7 @@
 
 mod backup;
 mod bundle;
+mod desk;
 mod fuzz;
 #[cfg(feature = "object-store")]
 mod gcs;
