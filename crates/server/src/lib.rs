@@ -5,6 +5,7 @@
 //! look at a job; the desk (`orgsmith_store::desk`) says what it is and how it stands; the right to write
 //! is the lease of the org, and what was written is the journal of the run, as everywhere.
 
+mod alerts;
 mod api;
 mod auth;
 pub mod dispatch;
@@ -16,6 +17,7 @@ mod problem;
 mod progress;
 mod reconcile;
 mod refusals;
+mod retention;
 mod service;
 mod task;
 mod tend;
@@ -25,12 +27,14 @@ mod web;
 pub mod work;
 mod worker;
 
+pub use alerts::Thresholds;
 pub use api::Hook;
 pub use api::openapi;
 pub use auth::{Minted, Role};
 pub use problem::Problem;
 pub use progress::{Progress, Reading, Writing};
 pub use reconcile::Keep;
+pub use retention::Retention;
 pub use service::{Parts, Service, Settings};
 pub use task::{Carry, Selected, Task};
 

@@ -11,6 +11,7 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use orgsmith_engine::now_ms;
 use orgsmith_store::desk::{Ending, Job, JobState};
+use orgsmith_store::state::Run;
 
 use crate::auth::{Caller, Role};
 use crate::problem::Problem;
@@ -25,6 +26,18 @@ static COUNTED: LazyLock<Option<PrometheusHandle>> = LazyLock::new(|| {
     let builder = PrometheusBuilder::new().set_buckets(&BOUNDS).ok()?;
     let handle = builder.install_recorder().ok()?;
     describe_gauge!("orgsmith_jobs", "Jobs by state.");
+    describe_gauge!(
+        "orgsmith_queue_depth",
+        "Jobs that wait for a worker or for their org."
+    );
+    describe_gauge!(
+        "orgsmith_queue_oldest_seconds",
+        "How long the first of them has waited."
+    );
+    describe_counter!(
+        "orgsmith_runs_ended_total",
+        "Runs of jobs that this process ended, by org and by how they ended."
+    );
     describe_counter!(
         "orgsmith_jobs_ended_total",
         "Jobs that this process ended, by kind and state."
@@ -54,6 +67,10 @@ static COUNTED: LazyLock<Option<PrometheusHandle>> = LazyLock::new(|| {
         "API calls a minute that the project allows an org."
     );
     describe_gauge!(
+        "orgsmith_org_quota_used_percent",
+        "Of these calls, the part of a hundred that this process sent in the last five minutes."
+    );
+    describe_gauge!(
         "orgsmith_org_drift",
         "Objects that had drifted when it was last looked."
     );
@@ -77,6 +94,17 @@ pub(crate) fn job_ended(job: &Job, ending: &Ending) {
         let took = now_ms().saturating_sub(started);
         histogram!("orgsmith_job_seconds", "kind" => kind).record(took as f64 / 1000.0);
     }
+}
+
+/// Counts a run that has ended, or that somebody has to resume.
+pub(crate) fn run_ended(run: &Run) {
+    let (org, status) = (run.org.to_string(), run.status.as_str());
+    counter!("orgsmith_runs_ended_total", "org" => org, "status" => status).increment(1);
+}
+
+/// Takes note of how much of its quota an org was sent.
+pub(crate) fn quota_used(org: &str, percent: f64) {
+    gauge!("orgsmith_org_quota_used_percent", "org" => org.to_owned()).set(percent);
 }
 
 /// Counts a request by the route that it took, not by what stands in its place.
@@ -110,6 +138,10 @@ pub(crate) async fn show(
     for (state, count) in service.desk().counts().await? {
         gauge!("orgsmith_jobs", "state" => state).set(count as f64);
     }
+    let (depth, first) = service.desk().waiting().await?;
+    let waited = first.map_or(0, |first| now_ms().saturating_sub(first));
+    gauge!("orgsmith_queue_depth").set(depth as f64);
+    gauge!("orgsmith_queue_oldest_seconds").set(waited as f64 / 1000.0);
     for org in service.worker().orgs() {
         let calls = service.worker().calls(&org.name);
         for (name, value) in [

@@ -10,8 +10,10 @@ use orgsmith_engine::now_ms;
 use orgsmith_store::desk::{Desk, Ending, File, Filter, Job, JobState};
 use orgsmith_store::state::{Error, State};
 use tokio::sync::Notify;
+use tracing::warn;
 use uuid::Uuid;
 
+use crate::alerts::{Lookout, Thresholds};
 use crate::api::{Hook, Hooks};
 use crate::dispatch::Dispatcher;
 use crate::limits::Limits;
@@ -19,8 +21,10 @@ use crate::metrics;
 use crate::problem::Problem;
 use crate::reconcile::Keep;
 use crate::refusals::Refusals;
+use crate::retention::Retention;
 use crate::task::Task;
 use crate::work::{Org, Work};
+use crate::worker::run_of;
 
 /// The service: the desk, the state, the queue, and who does the work.
 #[derive(Clone)]
@@ -28,6 +32,7 @@ pub struct Service {
     parts: Arc<Parts>,
     limits: Arc<Limits>,
     refusals: Arc<Refusals>,
+    lookout: Arc<Lookout>,
     hooks: Arc<Hooks>,
     told: Arc<Notify>,
 }
@@ -64,6 +69,10 @@ pub struct Settings {
     pub notifications: bool,
     /// Systems that may tell of changes, by their names.
     pub hooks: BTreeMap<String, Hook>,
+    /// How long what is over is kept.
+    pub retention: Retention,
+    /// When somebody is alerted.
+    pub alert_on: Thresholds,
 }
 
 impl Service {
@@ -73,6 +82,7 @@ impl Service {
             parts: Arc::new(parts),
             limits: Arc::default(),
             refusals: Arc::default(),
+            lookout: Arc::default(),
             hooks: Arc::default(),
             told: Arc::default(),
         }
@@ -89,6 +99,10 @@ impl Service {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    pub(crate) fn lookout(&self) -> &Lookout {
+        &self.lookout
     }
 
     pub(crate) fn refusals(&self) -> &Refusals {
@@ -205,16 +219,22 @@ impl Service {
         }))
     }
 
-    /// Takes note that a job has ended, and tells whoever wants to know of one that failed.
+    /// Takes note that a job has ended, and of the run that it made, and tells whoever wants to know.
     pub(crate) async fn job_ended(&self, job: &Job, ending: &Ending) {
         metrics::job_ended(job, ending);
-        if ending.state == JobState::Failed {
-            let why = ending.message.as_deref().unwrap_or("it does not say why");
-            let text = format!(
-                "orgsmith: {} of {} failed: {why} (job {})",
-                job.kind, job.org, job.id
-            );
-            self.worker().alert(text).await;
+        for attempt in (1..=job.attempt).rev() {
+            match self.state().run(&run_of(&job.id, attempt)).await {
+                Ok(None) => {}
+                Ok(Some(run)) => {
+                    metrics::run_ended(&run);
+                    break;
+                }
+                Err(error) => {
+                    warn!(job = job.id, %error, "the run of a job could not be counted");
+                    break;
+                }
+            }
         }
+        self.alert_of(job, ending).await;
     }
 }

@@ -97,8 +97,8 @@ pub trait Work: Send + Sync {
     /// Tells how many calls an org was sent.
     fn calls(&self, org: &str) -> Calls;
 
-    /// Tells whoever is to be alerted, where the project says whom. That it fails is no failure of ours.
-    fn alert(&self, text: String) -> BoxFuture<'_, ()>;
+    /// Tells whoever is to be alerted, where the project says whom, and returns whether they heard.
+    fn alert(&self, text: String) -> BoxFuture<'_, bool>;
 
     /// Does something.
     fn perform(&self, errand: Errand) -> BoxFuture<'static, Done>;

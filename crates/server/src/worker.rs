@@ -283,7 +283,7 @@ impl Service {
 
 /// Returns the id of the run that an attempt at a job makes: known before there is one, so that
 /// whoever takes the job over finds it.
-fn run_of(job: &str, attempt: u32) -> RunId {
+pub(crate) fn run_of(job: &str, attempt: u32) -> RunId {
     let name = format!("{job}/{attempt}");
     RunId::new(&Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string())
 }

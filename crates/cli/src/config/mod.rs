@@ -14,6 +14,7 @@ mod rewrite;
 mod secrets;
 mod service;
 mod state;
+mod term;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 mod keep;
 mod postgres;
 mod refusals;
+mod watched;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};

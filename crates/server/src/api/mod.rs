@@ -31,6 +31,7 @@ pub(crate) use keep::{ActView, TokenView};
 pub(crate) use kept::KeptView;
 pub(crate) use org_jobs::Mapped;
 pub(crate) use orgs::OrgView;
+pub(crate) use plans::digest;
 pub(crate) use runs::{RunView, StepView};
 
 /// The largest body that is taken: a bundle with its prompts.

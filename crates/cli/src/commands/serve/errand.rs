@@ -92,13 +92,15 @@ impl Work for Office {
         }
     }
 
-    fn alert(&self, text: String) -> BoxFuture<'_, ()> {
+    fn alert(&self, text: String) -> BoxFuture<'_, bool> {
         Box::pin(async move {
-            let Some(url) = &self.alerts else { return };
+            let Some(url) = &self.alerts else { return true };
             let body = json!({ "text": text });
-            if let Err(error) = post_json(url.expose(), &body, PATIENCE).await {
-                tracing::warn!(error = chain(&error), "nobody could be alerted");
+            let told = post_json(url.expose(), &body, PATIENCE).await;
+            if let Err(error) = &told {
+                tracing::warn!(error = chain(error), "nobody could be alerted");
             }
+            told.is_ok()
         })
     }
 

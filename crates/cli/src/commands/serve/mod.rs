@@ -229,6 +229,8 @@ async fn service(session: &Session<'_>) -> anyhow::Result<Service> {
             watch: settings.watch()?,
             notifications: settings.notifications,
             hooks: hooks(session).await?,
+            retention: settings.retention(),
+            alert_on: settings.thresholds()?,
         },
     }))
 }
