@@ -95,6 +95,27 @@ pub(crate) struct Global {
         hide_env = true
     )]
     pub(crate) log: Option<String>,
+    /// The form of the log, and of all else on standard error: `json` is one object a line.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORM",
+        env = "ORGSMITH_LOG_FORMAT",
+        hide_env = true,
+        default_value = "text",
+        hide_default_value = true
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// The form of a result.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::error::count;
 
+use super::log::is_for_people;
 use super::{DIM, RED, YELLOW, lock, prefixed, styled, talk};
 
 /// Shows what happens while it happens.
@@ -40,7 +41,7 @@ impl Progress {
         Self {
             records: json.map_or(Records::Nowhere, Records::File),
             verbose,
-            bars: std::io::stderr().is_terminal().then(MultiProgress::new),
+            bars: is_for_people().then(MultiProgress::new),
             running: Mutex::default(),
         }
     }

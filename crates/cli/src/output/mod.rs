@@ -1,6 +1,7 @@
 //! Everything that is printed: results on standard output, talk on standard error.
 
 mod events;
+mod log;
 mod table;
 pub(crate) mod text;
 
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use crate::args::{Format, Global};
 use crate::error::Exit;
 
+use self::log::talk;
 pub(crate) use events::Progress;
 pub(crate) use table::{Align, Table};
 
@@ -61,7 +63,7 @@ impl Out {
             Some(path) => Some(Mutex::new(create(path)?)),
             None => None,
         };
-        log(global.log.as_deref())?;
+        log::begin(global)?;
         let verbose = global.verbose;
         Ok(Self {
             format: global.output,
@@ -286,19 +288,6 @@ fn create(path: &std::path::Path) -> anyhow::Result<File> {
     file.with_context(|| format!("could not write {}", path.display()))
 }
 
-fn log(filter: Option<&str>) -> anyhow::Result<()> {
-    let Some(filter) = filter else { return Ok(()) };
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .map_err(|error| crate::error::Failure::Usage(format!("--log {filter:?}: {error}")))?;
-    // A second call in one process, as in tests, keeps the first log.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .try_init();
-    Ok(())
-}
-
 /// Puts a prefix in front of every line.
 fn prefixed<'t>(prefix: &str, text: &'t str) -> Cow<'t, str> {
     if prefix.is_empty() {
@@ -309,13 +298,11 @@ fn prefixed<'t>(prefix: &str, text: &'t str) -> Cow<'t, str> {
     Cow::Owned(lines.join("\n"))
 }
 
-/// Writes a line of talk. That nobody reads it is no reason to stop.
-fn talk(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{text}");
-}
-
 /// Says an error and what to do about it.
 pub(crate) fn error(text: &str, hint: Option<&str>) {
+    if log::is_json() {
+        return log::line("ERROR", text, hint);
+    }
     talk(&format!("{}: {text}", styled(RED.bold(), "error")));
     if let Some(hint) = hint {
         talk(&format!("{}: {hint}", styled(CYAN.bold(), "hint")));

@@ -21,6 +21,7 @@ mod http;
 mod kinds_page;
 mod lab;
 mod lint;
+mod log;
 mod numbers;
 mod onboard;
 mod orgs;
