@@ -373,6 +373,7 @@ impl Service {
         };
         Ok(Found {
             source: drift.same + in_source.count(),
+            kinds: drift.kinds,
             open: drift
                 .objects
                 .iter()

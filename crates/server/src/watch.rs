@@ -111,7 +111,7 @@ impl Service {
             Err(problem) => return self.refused(org, &claimed, watched, problem).await,
         };
         let catalogue = Catalogue::builtin();
-        let kinds = catalogue.iter().map(|kind| kind.kind.clone()).collect();
+        let kinds = self.kinds_of(org).await?;
         let mut cursor = match watched.cursor.take() {
             Some(cursor) => cursor,
             // What was before the first look is seen by it.
@@ -144,6 +144,28 @@ impl Service {
         let text = serde_json::to_string(&watched).map_err(Problem::internal)?;
         self.desk().swap(&name, &claimed, &text).await?;
         Ok(next)
+    }
+
+    /// Returns the kinds of whose changes somebody wants to know: those of the bundles that an org is held
+    /// against, and all where the other side is an org, which may have some of a kind tomorrow.
+    async fn kinds_of(&self, org: &str) -> Result<BTreeSet<Kind>, Problem> {
+        let mut kinds = BTreeSet::new();
+        for target in self.settings().keep.keys() {
+            let source = self.worker().against(target);
+            let of_orgs = source
+                .as_deref()
+                .is_some_and(|source| self.org(source).is_ok());
+            if target != org && source.as_deref() != Some(org) {
+                continue;
+            }
+            let of_bundle = self.kept(target).await?.history.found.kinds;
+            if of_orgs || of_bundle.is_empty() {
+                let all = Catalogue::builtin().iter();
+                return Ok(all.map(|kind| kind.kind.clone()).collect());
+            }
+            kinds.extend(of_bundle);
+        }
+        Ok(kinds)
     }
 
     /// Notes that an org could not be asked, and does not ask it again for a while.

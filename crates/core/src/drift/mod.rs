@@ -43,6 +43,9 @@ pub struct Drift {
     pub source: Origin,
     /// The org.
     pub target: Origin,
+    /// The kinds that the source speaks of: only of these it is asked what the target has.
+    #[serde(default)]
+    pub kinds: BTreeSet<Kind>,
     /// Objects that are not as they were, sorted.
     pub objects: Vec<Drifted>,
     /// How many objects are the same on both sides.
@@ -264,6 +267,7 @@ impl Look {
             drift: Drift {
                 source: source.source.clone(),
                 target: snapshot.org.clone(),
+                kinds: kinds_of(source).cloned().collect(),
                 same: agreed.len(),
                 objects,
                 unclear: conflicts,
@@ -326,6 +330,7 @@ impl Drift {
             !drifted.contains(&before.object) && source.documents.contains_key(&before.object)
         });
         self.same = (earlier.same + now_same.count()).saturating_sub(gone_apart);
+        self.kinds.extend(earlier.kinds);
         self.objects.extend(others);
         self.objects.sort_by(|a, b| a.object.cmp(&b.object));
         let unclear = earlier.unclear.into_iter();
@@ -393,7 +398,7 @@ impl Drifted {
 /// Returns the base with what only the source has: an object of the base may refer to it. Of kinds that
 /// the source does not speak of, nobody asks.
 fn completed(base: &Bundle, source: &Bundle) -> Bundle {
-    let kinds: BTreeSet<&Kind> = source.documents.keys().map(|object| &object.kind).collect();
+    let kinds: BTreeSet<&Kind> = kinds_of(source).collect();
     let known = base.documents.iter();
     let known = known.filter(|(object, _)| kinds.contains(&object.kind));
     let mut documents = source.documents.clone();
@@ -403,6 +408,10 @@ fn completed(base: &Bundle, source: &Bundle) -> Bundle {
         documents,
         ..Bundle::default()
     }
+}
+
+fn kinds_of(bundle: &Bundle) -> impl Iterator<Item = &Kind> {
+    bundle.documents.keys().map(|object| &object.kind)
 }
 
 fn by_object(plan: &Plan) -> BTreeMap<&ObjectRef, Vec<&Step>> {

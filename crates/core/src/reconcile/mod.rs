@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use time::{BadTime, Schedule, Windows};
 
-use crate::id::ObjectRef;
+use crate::id::{Kind, ObjectRef};
 
 /// How much is done without a person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +147,8 @@ pub struct Found {
     pub open: BTreeSet<ObjectRef>,
     /// How many objects the source has.
     pub source: usize,
+    /// The kinds that the source speaks of.
+    pub kinds: BTreeSet<Kind>,
 }
 
 /// What is to be done.

@@ -50,6 +50,7 @@ fn history() -> History {
         found: Found {
             open: objects(&["A", "B"]),
             source: 100,
+            ..Found::default()
         },
         source_was: Some(100),
         ..History::default()
