@@ -3,8 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName};
-use reqwest::{Certificate, Method};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -79,7 +81,8 @@ impl Plain {
         local: bool,
         pem: &[u8],
     ) -> Result<Self, PlainError> {
-        let roots = Certificate::from_pem_bundle(pem)
+        let roots: Vec<_> = CertificateDer::pem_slice_iter(pem)
+            .collect::<Result<_, _>>()
             .map_err(|_| PlainError::Invalid("the certificates are not PEM".to_owned()))?;
         if roots.is_empty() && !pem.is_empty() {
             return Err(PlainError::Invalid("there is no certificate".to_owned()));

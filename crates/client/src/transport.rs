@@ -1,12 +1,17 @@
 //! The only file that touches sockets: one request out, one answer in.
 
 use std::error::Error as _;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder};
+use rustls::ClientConfig;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::CertificateDer;
+use rustls_platform_verifier::Verifier;
 use url::Url;
 
 /// Bounds what one exchange may cost.
@@ -50,7 +55,7 @@ pub(crate) struct Transport {
     open: reqwest::Client,
     bounds: Bounds,
     local: bool,
-    roots: Vec<Certificate>,
+    tls: ClientConfig,
 }
 
 impl Transport {
@@ -64,9 +69,10 @@ impl Transport {
         bounds: Bounds,
         local: bool,
         secure: bool,
-        roots: Vec<Certificate>,
+        roots: Vec<CertificateDer<'static>>,
     ) -> Result<Self, String> {
-        let builder = || builder(bounds, local, &roots);
+        let tls = tls(roots)?;
+        let builder = || builder(bounds, local, tls.clone());
         // The API does not redirect. Were it to, following would carry the token away.
         let api = builder()
             .redirect(Policy::none())
@@ -89,7 +95,7 @@ impl Transport {
             open,
             bounds,
             local,
-            roots,
+            tls,
         })
     }
 
@@ -101,7 +107,9 @@ impl Transport {
         headers: HeaderMap,
     ) -> Result<reqwest::Response, Fault> {
         // Connections that last for days are few: each may have a client of its own.
-        let client = builder(self.bounds, self.local, &self.roots)
+        let mut tls = self.tls.clone();
+        tls.alpn_protocols = vec![HTTP1.into()];
+        let client = builder(self.bounds, self.local, tls)
             .redirect(Policy::none())
             .http1_only()
             .build()
@@ -186,12 +194,46 @@ impl Transport {
     }
 }
 
-fn builder(bounds: Bounds, local: bool, roots: &[Certificate]) -> reqwest::ClientBuilder {
+fn builder(bounds: Bounds, local: bool, tls: ClientConfig) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("orgsmith/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(bounds.connect_timeout)
-        .tls_certs_merge(roots.to_vec());
+        .tls_backend_preconfigured(tls);
     if local { builder.no_proxy() } else { builder }
+}
+
+const HTTP1: &str = "http/1.1";
+
+/// Says how TLS is spoken, with certificates that are trusted besides those of the system.
+///
+/// It is what reqwest would do by itself, but for the certificates of the system, which it would read anew
+/// for every client: two per org, a tenth of a second each in a build without optimisation.
+fn tls(roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, String> {
+    static SYSTEM: OnceLock<Arc<Verifier>> = OnceLock::new();
+    let provider = match CryptoProvider::get_default() {
+        Some(provider) => provider.clone(),
+        None => Arc::new(aws_lc_rs::default_provider()),
+    };
+    let text = |error: rustls::Error| error.to_string();
+    let verifier = match SYSTEM.get() {
+        Some(known) if roots.is_empty() => known.clone(),
+        _ if roots.is_empty() => {
+            let read = Arc::new(Verifier::new(provider.clone()).map_err(text)?);
+            SYSTEM.get_or_init(|| read).clone()
+        }
+        _ => {
+            let verifier = Verifier::new_with_extra_roots(roots, provider.clone());
+            Arc::new(verifier.map_err(text)?)
+        }
+    };
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(text)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.alpn_protocols = vec!["h2".into(), HTTP1.into()];
+    Ok(config)
 }
 
 /// Makes a header value, without repeating a value that is not one.

@@ -211,6 +211,12 @@ impl Lab {
 
     /// Checks that no object was created twice: every successful creation has a body of its own.
     pub fn expect_no_double(&self, org: &str) {
+        assert_eq!(self.doubles(org), Vec::<String>::new());
+    }
+
+    /// Lists the requests that made something that another had made before.
+    pub fn doubles(&self, org: &str) -> Vec<String> {
+        let mut doubles = Vec::new();
         let mut seen = BTreeMap::new();
         // Files go up again, and adding a member again adds nobody.
         let harmless = ["/jobs", "/uploads", "/bulk", "/members"];
@@ -222,12 +228,13 @@ impl Lab {
             if creates
                 && let Some(first) = seen.insert((entry.path.clone(), entry.body_sha256), entry.seq)
             {
-                panic!(
+                doubles.push(format!(
                     "{} was sent twice: requests {first} and {}",
                     entry.path, entry.seq
-                );
+                ));
             }
         }
+        doubles
     }
 
     /// Returns the id of the object of a kind, by the simulator's names, whose field has a value.

@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::lab::{Lab, told};
 
 /// What must come of a run.
-enum Must {
+pub enum Must {
     /// Every step is done.
     Converge,
     /// Some are not, and the reason says this.
@@ -26,7 +26,7 @@ enum Must {
 }
 
 /// A name, what happens, to which calls, how often, and what must come of it.
-type Row = (
+pub type Row = (
     &'static str,
     FaultAction,
     (&'static str, &'static str),
@@ -138,15 +138,18 @@ async fn planned(lab: &Lab, bundle: &Bundle) -> Plan {
 
 /// Goes on with a run until it is complete; a fault that is over leaves nothing undone.
 async fn mend(lab: &Lab, bundle: &Bundle, finished: &Finished, what: &str) {
+    assert_eq!(mended(lab, bundle, finished).await, (0, 0), "{what}");
+}
+
+/// Goes on with a run, and tells how many steps are left and how many requests made something twice.
+async fn mended(lab: &Lab, bundle: &Bundle, finished: &Finished) -> (usize, usize) {
     lab.sim.clear_faults();
     if !finished.outcome.is_complete() {
         let org = hasty(lab.sim.base_url());
-        let again = lab.resume_by(&finished.run, &org).await;
-        assert!(again.outcome.is_complete(), "{what}: {:?}", again.outcome);
+        lab.resume_by(&finished.run, &org).await;
     }
-    lab.expect_no_double("gold");
     let left = planned(lab, bundle).await;
-    assert!(left.is_empty(), "{what}: {:#?}", left.steps);
+    (left.steps.len(), lab.doubles("gold").len())
 }
 
 fn status(status: u16) -> FaultAction {
@@ -163,14 +166,14 @@ fn wait(retry_after_s: u64) -> FaultAction {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_happens_to_writes_the_run_converges_or_says_why_not() {
+/// Everything that can happen to writes.
+pub fn table() -> Vec<Row> {
     use FaultAction as F;
     use Must::{Converge, Say};
     let always = 1_000_000;
     let queues = "/api/v2/routing/queues";
     let any = "/api/v2/*";
-    let table: Vec<Row> = vec![
+    vec![
         ("reset before", F::ResetBefore, ("POST", any), 3, Converge),
         ("reset after", F::ResetAfter, ("POST", any), 3, Converge),
         (
@@ -299,26 +302,71 @@ async fn whatever_happens_to_writes_the_run_converges_or_says_why_not() {
             Converge,
         ),
         ("504 on an update", status(504), ("P*", any), 3, Converge),
-    ];
-    for (what, action, (method, path), times, must) in table {
-        let lab = lab().await;
-        let bundle = few();
-        let plan = planned(&lab, &bundle).await;
-        let rule = FaultRule::new(action).on(method, path).times(times);
-        lab.sim.add_fault(rule);
-        let org = hasty(lab.sim.base_url());
-        let finished = lab.run_by(&plan, &org, lab.state.clone()).await;
-        let finished = finished.unwrap_or_else(|error| panic!("{what}: {error}"));
-        let said = told(&plan, &finished);
-        match must {
-            // What was in doubt may need a second look, once the fault is over.
-            Must::Converge => assert!(finished.outcome.is_complete(), "{what}: {said}"),
-            Must::Say(reason) => {
-                assert!(!finished.outcome.is_complete(), "{what} was overlooked");
-                assert!(said.contains(reason), "{what}: {said}");
-            }
-        }
-        mend(&lab, &bundle, &finished, what).await;
+    ]
+}
+
+/// What came of a run that met faults.
+#[derive(Debug)]
+pub struct Fared {
+    /// It did not converge, nor did it say what was expected.
+    pub wrong: Option<String>,
+    /// Steps that are not done when the faults are over and the run has been resumed.
+    pub lost: usize,
+    /// Requests that made something twice.
+    pub doubled: usize,
+}
+
+/// Runs a plan through a row of the table.
+pub async fn fare((what, action, (method, path), times, must): Row) -> Fared {
+    let lab = lab().await;
+    let bundle = few();
+    let plan = planned(&lab, &bundle).await;
+    let rule = FaultRule::new(action).on(method, path).times(times);
+    lab.sim.add_fault(rule);
+    let org = hasty(lab.sim.base_url());
+    let finished = lab.run_by(&plan, &org, lab.state.clone()).await;
+    let finished = finished.unwrap_or_else(|error| panic!("{what}: {error}"));
+    let said = told(&plan, &finished);
+    let complete = finished.outcome.is_complete();
+    let as_expected = match must {
+        // What was in doubt may need a second look, once the fault is over.
+        Must::Converge => complete,
+        Must::Say(reason) => !complete && said.contains(reason),
+    };
+    let (lost, doubled) = mended(&lab, &bundle, &finished).await;
+    Fared {
+        wrong: (!as_expected).then_some(said),
+        lost,
+        doubled,
+    }
+}
+
+/// Runs a plan through faults, whatever they do to it.
+pub async fn fare_through(schedule: &[FaultRule], with_flow: bool) -> Fared {
+    let lab = lab().await;
+    let bundle = some(with_flow);
+    let plan = planned(&lab, &bundle).await;
+    for rule in schedule {
+        lab.sim.add_fault(rule.clone());
+    }
+    let org = hasty(lab.sim.base_url());
+    let finished = lab.run_by(&plan, &org, lab.state.clone()).await;
+    let finished = finished.expect("a run");
+    let (lost, doubled) = mended(&lab, &bundle, &finished).await;
+    Fared {
+        wrong: None,
+        lost,
+        doubled,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_happens_to_writes_the_run_converges_or_says_why_not() {
+    for row in table() {
+        let what = row.0;
+        let fared = fare(row).await;
+        assert_eq!(fared.wrong, None, "{what}");
+        assert_eq!((fared.lost, fared.doubled), (0, 0), "{what}");
     }
 }
 
@@ -477,40 +525,44 @@ fn fault() -> impl Strategy<Value = FaultRule> {
     })
 }
 
+/// A few faults at once, and whether there is a flow among the objects.
+pub fn schedules() -> impl Strategy<Value = (Vec<FaultRule>, bool)> {
+    (
+        proptest::collection::vec(fault(), 1..5),
+        proptest::bool::weighted(0.1),
+    )
+}
+
+/// How many schedules run at a time: most of one is waiting for the next try.
+const AT_ONCE: u32 = 8;
+
 /// Runs schedules of faults at random: as many as `ORGSMITH_FAULT_SCHEDULES` says.
 ///
 /// A failure is shrunk to the fewest faults, and its seed kept beside this file for ever.
 #[test]
 fn any_schedule_of_faults_ends_with_everything_done_once() {
     let asked = std::env::var("ORGSMITH_FAULT_SCHEDULES").ok();
-    let cases = asked.and_then(|cases| cases.parse().ok()).unwrap_or(40);
+    let cases: u32 = asked.and_then(|cases| cases.parse().ok()).unwrap_or(40);
     let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/matrix.seeds");
-    let mut runner = TestRunner::new(Cases {
-        cases,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(seeds))),
-        max_shrink_iters: 200,
-        ..Cases::default()
-    });
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let schedules = (
-        proptest::collection::vec(fault(), 1..5),
-        proptest::bool::weighted(0.1),
-    );
-    let result = runner.run(&schedules, |(schedule, with_flow)| {
-        runtime.block_on(async {
-            let lab = lab().await;
-            let bundle = some(with_flow);
-            let plan = planned(&lab, &bundle).await;
-            for rule in &schedule {
-                lab.sim.add_fault(rule.clone());
-            }
-            let org = hasty(lab.sim.base_url());
-            let finished = lab.run_by(&plan, &org, lab.state.clone()).await;
-            mend(&lab, &bundle, &finished.expect("a run"), "at random").await;
+    let some = || {
+        let mut runner = TestRunner::new(Cases {
+            cases: cases.div_ceil(AT_ONCE),
+            failure_persistence: Some(Box::new(FileFailurePersistence::Direct(seeds))),
+            max_shrink_iters: 200,
+            ..Cases::default()
         });
-        Ok(())
+        let result = runner.run(&schedules(), |(schedule, with_flow)| {
+            let fared = runtime.block_on(fare_through(&schedule, with_flow));
+            assert_eq!((fared.lost, fared.doubled), (0, 0), "{schedule:?}");
+            Ok(())
+        });
+        result.map_err(|failure| failure.to_string())
+    };
+    let failed = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(some)).collect();
+        let ended = all.into_iter().map(|some| some.join().expect("no panic"));
+        ended.filter_map(Result::err).collect::<Vec<_>>()
     });
-    if let Err(failure) = result {
-        panic!("{failure}");
-    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
