@@ -71,7 +71,10 @@ impl Fold {
 }
 
 /// Reads the version first: what is newer need not look like this.
-fn read<'c, T: Deserialize<'c>>(content: &'c [u8], what: &'static str) -> Result<T, Error> {
+pub(super) fn read<'c, T: Deserialize<'c>>(
+    content: &'c [u8],
+    what: &'static str,
+) -> Result<T, Error> {
     let unreadable = |error: serde_json::Error| Error::unreadable(what, error);
     let Format { format } = serde_json::from_slice(content).map_err(unreadable)?;
     if format > FORMAT {

@@ -6,7 +6,8 @@
 //!   None is ever taken away or written again: a writer who was asleep would make it a second time.
 //! - `blob/<SHA-256>`: plans and snapshots, written before the entry that names them.
 //! - `fold/<20 digits>`: everything up to an entry, so that opening does not read all of the log. What
-//!   is lost of them is only time.
+//!   is lost of them is only time;
+//! - `quota/<SHA-256>/<20 digits>`: who holds what of a quota, see [`quota`].
 //!
 //! Each is gzip-packed JSON (a blob is what it is), and says its format. There is one log for the
 //! whole state: what several orgs write at the same time goes into one object, and there is one order
@@ -19,6 +20,7 @@
 mod bucket;
 mod entry;
 mod log;
+mod quota;
 #[cfg(test)]
 mod tests;
 
@@ -36,10 +38,12 @@ use super::error::Error;
 use super::rows::{Bytes, Row};
 use super::tables::{BlobId, Change, Effect, Kept, Tables};
 use super::values::{
-    About, Acquired, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, SnapshotHead, SnapshotId,
+    About, Acquired, Claim, Claimed, Lease, Mapping, MappingFilter, Owner, Run, RunStatus,
+    SnapshotHead, SnapshotId,
 };
 use bucket::Bucket;
 use log::{Log, Request};
+use quota::Quotas;
 
 /// Keeps the state in an object store.
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub struct Objects {
     bucket: Bucket,
     requests: mpsc::Sender<Request>,
     server: JoinHandle<()>,
+    quotas: Quotas,
 }
 
 impl Objects {
@@ -76,6 +81,7 @@ impl Objects {
             bucket,
             requests,
             server: tokio::spawn(log.serve(served)),
+            quotas: Quotas::default(),
         })
     }
 
@@ -85,6 +91,7 @@ impl Objects {
             bucket: _,
             requests,
             server,
+            quotas: _,
         } = self;
         drop(requests);
         // It can only have panicked, and then it has said so.
@@ -411,6 +418,17 @@ impl State for Objects {
             name: name.to_owned(),
             value: value.map(str::to_owned),
         }))
+    }
+
+    fn claim<'a>(&'a self, claim: &'a Claim, now_ms: u64) -> Reply<'a, Option<Claimed>> {
+        Box::pin(async move {
+            let claimed = self.quotas.claim(&self.bucket, claim, now_ms).await;
+            claimed.map(Some)
+        })
+    }
+
+    fn unclaim<'a>(&'a self, owner: &'a Owner) -> Reply<'a, ()> {
+        Box::pin(self.quotas.give_back(&self.bucket, owner))
     }
 
     fn dump<'a>(&'a self, sink: &'a mut Sink<'_>) -> Reply<'a, ()> {
