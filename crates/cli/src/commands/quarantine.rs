@@ -37,6 +37,12 @@ pub(super) async fn put(
     Ok(())
 }
 
+/// Takes a run and what it brought out of quarantine, as its rollback did not begin.
+pub(super) async fn take_back(state: &dyn State, run: &Run, digest: &str) -> anyhow::Result<()> {
+    lift(state, &run.org, digest).await?;
+    Ok(state.put_setting(&of_run(&run.id), None).await?)
+}
+
 /// Tells why a state is not to be applied to an org, if it is not.
 pub(crate) async fn find(
     state: &dyn State,

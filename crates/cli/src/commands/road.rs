@@ -518,11 +518,25 @@ pub(crate) async fn carry_out(
     carry: &Carry,
     saved: bool,
 ) -> anyhow::Result<(Plan, Option<Finished>)> {
-    let out = session.out;
-    show_before_asking(out, &planned.plan, target);
     if planned.plan.is_empty() {
+        show_before_asking(session.out, &planned.plan, target);
         return Ok((planned.plan, None));
     }
+    let (checked, source_ids) = approved(session, planned, target, carry, saved).await?;
+    let finished = start(session, &checked, &source_ids, target, carry).await?;
+    Ok((checked.into_plan(), Some(finished)))
+}
+
+/// Shows a plan with something to do, checks it, and asks.
+pub(crate) async fn approved(
+    session: &Session<'_>,
+    planned: Planned,
+    target: &Connected,
+    carry: &Carry,
+    saved: bool,
+) -> anyhow::Result<(CheckedPlan, BTreeMap<ObjectRef, SourceId>)> {
+    let out = session.out;
+    show_before_asking(out, &planned.plan, target);
     let (checked, source_ids) = planned.into_checked(out, carry.force)?;
     // A saved plan was seen when it was saved; a protected org is asked for all the same.
     if !carry.yes && (!saved || target.settings.protected) {
@@ -530,8 +544,7 @@ pub(crate) async fn carry_out(
         resolve(session, &checked, carry).await?;
         ask(out, checked.plan(), target).await?;
     }
-    let finished = start(session, &checked, &source_ids, target, carry).await?;
-    Ok((checked.into_plan(), Some(finished)))
+    Ok((checked, source_ids))
 }
 
 /// Carries out a plan that is checked and approved, and tells which ids its objects had.

@@ -1,11 +1,11 @@
 //! `orgsmith rollback`
 
 use clap::Args;
-use orgsmith_core::plan::{Options, Plan};
+use orgsmith_core::plan::Options;
 use orgsmith_core::rollback::Undo;
 use orgsmith_core::select::Selection;
 use orgsmith_engine::{collect, load_plan, now_ms};
-use orgsmith_store::state::{Run, RunStatus, replay};
+use orgsmith_store::state::replay;
 
 use super::{quarantine, road, runs};
 use crate::args::Carry;
@@ -59,15 +59,35 @@ impl Rollback {
             force: true,
             ..self.carry.clone()
         };
-        let (plan, finished) = road::carry_out(session, planned, &target, &carry, false).await?;
-        let exit = road::conclude(session.out, &plan, finished.as_ref())?;
-        let all = finished
-            .as_ref()
-            .is_none_or(|finished| finished.status == RunStatus::Done);
-        if all && exit == Exit::Ok && !undo.is_empty() {
-            self.note(session, &run, &done).await?;
+        // Of a part of a run that is undone, the rest may well go on.
+        let whole = self.select.is_empty() && self.exclude.is_empty() && !undo.is_empty();
+        if planned.plan.is_empty() {
+            if whole && planned.plan.conflicts.is_empty() {
+                quarantine::put(&*state, &run, &done.source.digest, now_ms()).await?;
+            }
+            let (plan, _) = road::carry_out(session, planned, &target, &carry, false).await?;
+            return road::conclude(session.out, &plan, None);
         }
-        Ok(exit)
+        let (checked, ids) = road::approved(session, planned, &target, &carry, false).await?;
+        let digest = &done.source.digest;
+        let runs = state.runs(Some(&run.org)).await?.len();
+        let before = quarantine::find(&*state, &run.org, digest).await?;
+        if whole {
+            // Before the first write: what is killed, or undone but for a few, is not to come back either.
+            quarantine::put(&*state, &run, digest, now_ms()).await?;
+        }
+        let finished = match road::start(session, &checked, &ids, &target, &carry).await {
+            Ok(finished) => finished,
+            Err(error) => {
+                let began = state.runs(Some(&run.org)).await?.len() > runs;
+                if whole && !began && before.is_none() {
+                    // Somebody else holds the org, or a secret has no value.
+                    quarantine::take_back(&*state, &run, digest).await?;
+                }
+                return Err(error);
+            }
+        };
+        road::conclude(session.out, checked.plan(), Some(&finished))
     }
 
     async fn plan(
@@ -90,15 +110,5 @@ impl Rollback {
         let plan = undo.plan(catalogue, &snapshot, &options, self.carry.force);
         let calls = target.org.client.stats().sent - before;
         Ok(road::Planned::from_file(plan, calls))
-    }
-
-    /// Writes down what was undone, so that nothing does it again by itself.
-    async fn note(&self, session: &Session<'_>, run: &Run, done: &Plan) -> anyhow::Result<()> {
-        // Of a part of a run that was undone, the rest may well go on.
-        if !self.select.is_empty() || !self.exclude.is_empty() {
-            return Ok(());
-        }
-        let state = session.state().await?;
-        quarantine::put(&*state, run, &done.source.digest, now_ms()).await
     }
 }

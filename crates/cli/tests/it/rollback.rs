@@ -159,6 +159,41 @@ fn a_state_that_was_rolled_back_is_not_applied_again_by_itself() {
 }
 
 #[test]
+fn a_rollback_that_was_stopped_or_left_something_alone_is_one_all_the_same() {
+    let lab = Lab::new();
+    lab.write("image/routing_skill/Billing.yaml", "name: Billing\n");
+    queue(&lab, "bad");
+    let apply = ["apply", "image", "--to", "tenant", "--yes"];
+    lab.run(&apply).ends(0);
+    let run = lab.last_run();
+    // It has no time to do anything, and is resumed.
+    rollback(&lab, &run, &["--yes", "--budget", "minutes=0"]).ends(9);
+    lab.run(&["resume", &run]).ends(64);
+    lab.run(&["resume", &lab.last_run()]).ends(0);
+    assert_eq!((skills(&lab), description(&lab, "Sales")), (0, None));
+    lab.run(&apply).ends(5);
+
+    lab.run(&[&apply[..], &["--force"]].concat()).ends(0);
+    let run = lab.last_run();
+    let queues = lab.sim.objects("tenant", "queue");
+    let path = format!(
+        "/api/v2/routing/queues/{}",
+        queues[0]["id"].as_str().expect("an id")
+    );
+    let body = json!({"name": "Sales", "description": "theirs"});
+    lab.sim
+        .seed("tenant", "PUT", &path, body)
+        .expect("a change");
+    rollback(&lab, &run, &["--yes"]).ends(3);
+    assert_eq!(skills(&lab), 0);
+    let shown = lab.run(&apply).ends(5);
+    assert!(
+        shown.stderr.contains("was rolled back with the run"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_run_that_failed_half_way_is_undone_as_far_as_it_went() {
     let lab = Lab::new();
     lab.write("image/routing_skill/Billing.yaml", "name: Billing\n");
