@@ -288,7 +288,7 @@ pub(crate) struct Spend {
 }
 
 /// Reads `calls=1000,minutes=30`, or one of them.
-fn spend(text: &str) -> Result<Spend, String> {
+pub(crate) fn spend(text: &str) -> Result<Spend, String> {
     let mut spend = Spend::default();
     for part in text.split(',') {
         let (name, number) = part

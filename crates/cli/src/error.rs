@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use orgsmith_client::{AuthFault, Error as ClientError};
@@ -142,6 +143,12 @@ pub(crate) enum Failure {
     /// More would change than is safe.
     #[error("{0}")]
     Brake(String),
+    /// As much was used as was allowed.
+    #[error("the budget is used up; nothing was written to --out")]
+    Spent {
+        /// Where what was read is kept.
+        kept: Option<PathBuf>,
+    },
     /// What would be written was rolled back before.
     #[error("this state of {state} was rolled back with the run {run}; nothing was changed")]
     Quarantined {
@@ -293,6 +300,17 @@ fn of_failure(failure: &Failure) -> Judged {
             says(Exit::Usage, format!("known orgs: {}", known.join(", ")))
         }
         Failure::BadBundle { .. } => says(Exit::Error, "nothing was sent to any org"),
+        Failure::Spent { kept: Some(kept) } => says(
+            Exit::Budget,
+            format!(
+                "the same command goes on with what is in {}",
+                kept.display()
+            ),
+        ),
+        Failure::Spent { kept: None } => says(
+            Exit::Budget,
+            "what is encrypted or without people keeps nothing on the way: give it more",
+        ),
         Failure::NotApproved => Some((Exit::Refused, None)),
         Failure::NobodyToAsk { flag } => says(
             Exit::Usage,

@@ -17,7 +17,7 @@ use orgsmith_store::state::{Sql, State};
 
 use tokio::sync::OnceCell;
 
-use crate::args::{Carry, Global};
+use crate::args::{Carry, Global, Spend};
 use crate::config::{self, Config, OrgSettings, StatePlace};
 use crate::error::{Exit, Failure};
 use crate::keys::{self, KeyRing};
@@ -65,14 +65,10 @@ pub(crate) struct Connected {
 impl Connected {
     /// Returns how much is written at once, and how much in all.
     pub(crate) fn limits(&self, session: &Session<'_>, carry: &Carry) -> Limits {
-        let spend = carry.budget.unwrap_or_default();
         Limits {
             parallelism: carry.parallelism.into(),
             visibility: self.settings.visibility_wait_s.map(Duration::from_secs),
-            budget: Budget {
-                calls: spend.calls,
-                until: spend.time.map(|time| session.began + time),
-            },
+            budget: session.budget(carry.budget.unwrap_or_default()),
         }
     }
 }
@@ -190,6 +186,14 @@ impl<'o> Session<'o> {
             biased;
             result = work(&session) => result,
             () = stopped => Err(Failure::Interrupted.into()),
+        }
+    }
+
+    /// Returns what may be used, counted from the start of the command.
+    pub(crate) fn budget(&self, spend: Spend) -> Budget {
+        Budget {
+            calls: spend.calls,
+            until: spend.time.map(|time| self.began + time),
         }
     }
 

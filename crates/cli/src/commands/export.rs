@@ -20,7 +20,7 @@ use orgsmith_store::bundle;
 use orgsmith_store::checkpoint::{Checkpoint, Found, Useless};
 use serde_json::json;
 
-use crate::args::{Format, Selected};
+use crate::args::{Format, Selected, Spend, spend};
 use crate::config::Pii;
 use crate::error::{Exit, Failure, count};
 use crate::keys::{For, Trust};
@@ -58,6 +58,10 @@ pub(crate) struct Export {
     /// Writes what the org says, whatever bundle is at --out already.
     #[arg(long, conflicts_with = "base")]
     no_base: bool,
+    /// Ends with exit code 9 once about so many calls were sent, or so many minutes are over since the
+    /// start; the same command goes on, as after a kill.
+    #[arg(long, value_name = "calls=N,minutes=M", value_parser = spend)]
+    budget: Option<Spend>,
     #[command(flatten)]
     selected: Selected,
 }
@@ -83,7 +87,15 @@ impl Export {
             Some(_) => None,
         };
         let kept = checkpoint.clone();
-        let read = read_on(session, &connected, &selection, Extent::Selected, kept).await?;
+        let reading = read_on(session, &connected, &selection, Extent::Selected, kept);
+        let budget = session.budget(self.budget.unwrap_or_default());
+        let spent = Failure::Spent {
+            kept: checkpoint.as_ref().map(|kept| kept.path().to_owned()),
+        };
+        let read = tokio::select! {
+            read = reading => read?,
+            () = budget.spent_by(&connected.org) => return Err(spent.into()),
+        };
         let mut told = Told::default();
         let mut writer = bundle::Writer::default();
         let mut about = Bundle::default();

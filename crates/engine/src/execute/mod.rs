@@ -52,6 +52,16 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// Waits until it is used up by the client of an org; for ever where there is no bound.
+    pub async fn spent_by(&self, org: &Org) {
+        if self.calls.is_none() && self.until.is_none() {
+            std::future::pending::<()>().await;
+        }
+        while !self.is_spent(org.client.stats().sent) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     fn is_spent(&self, calls: u64) -> bool {
         let Self { calls: most, until } = self;
         most.is_some_and(|most| calls >= most) || until.is_some_and(|until| Instant::now() >= until)

@@ -71,6 +71,37 @@ fn a_killed_export_reads_no_more_than_was_missing_and_writes_the_same_bytes() {
 }
 
 #[test]
+fn an_export_ends_with_its_budget_and_goes_on_later() {
+    let lab = lab();
+    export(&lab, "gold", "whole.zip");
+    let whole = calls(&lab);
+    let some = ["export", "gold", "--out", "x.zip", "--budget", "calls=60"];
+    let shown = lab.run(&some).ends(9);
+    for said in ["the budget is used up", "x.zip.checkpoint"] {
+        assert!(shown.stderr.contains(said), "{said}: {shown}");
+    }
+    assert!(!lab.path("x.zip").exists());
+    let first = calls(&lab) - whole;
+    assert!((60..whole).contains(&first), "{first} of {whole} calls");
+    lab.run(&["export", "gold", "--out", "x.zip", "--budget", "minutes=0"])
+        .ends(9);
+    export(&lab, "gold", "x.zip");
+    let read = calls(&lab) - whole;
+    assert!(
+        read <= whole + 2 * READ_AGAIN,
+        "{read} calls in three parts, {whole} in one"
+    );
+    let bytes = |name: &str| fs::read(lab.path(name)).expect("a bundle");
+    assert!(bytes("x.zip") == bytes("whole.zip"), "other bytes");
+
+    let hidden = ["--pii", "drop", "--budget", "calls=10"];
+    let shown = lab
+        .run(&[&["export", "gold", "--out", "y.zip"], &hidden[..]].concat())
+        .ends(9);
+    assert!(shown.stderr.contains("keeps nothing on the way"), "{shown}");
+}
+
+#[test]
 fn what_is_resumed_is_said_and_never_another_org_selection_or_day() {
     let lab = lab();
     lab.sketch("sketch");
