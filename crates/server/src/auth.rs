@@ -17,6 +17,7 @@ use crate::file::hex;
 use crate::problem::Problem;
 use crate::refusals::Asker;
 use crate::service::Service;
+use crate::sign_in::{SESSION, random};
 use crate::task::Task;
 
 /// The cookie that a browser has after signing in.
@@ -78,7 +79,7 @@ impl FromStr for Role {
 /// Who asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    /// The name of the token.
+    /// The name of the token, or of the person.
     pub(crate) name: String,
     pub(crate) role: Role,
     /// Patterns of the orgs it is for; nothing means all.
@@ -176,9 +177,7 @@ impl Service {
         orgs: Option<&[String]>,
         expires_ms: Option<u64>,
     ) -> Result<Minted, orgsmith_store::state::Error> {
-        // Two random numbers of 122 bits each.
-        let random = || Uuid::new_v4().simple().to_string();
-        let secret = format!("{PREFIX}{}{}", random(), random());
+        let secret = format!("{PREFIX}{}", random());
         let token = Token {
             id: Uuid::new_v4().to_string(),
             name: name.to_owned(),
@@ -229,6 +228,11 @@ impl Service {
         let now = now_ms();
         let unknown =
             || Problem::unauthorized("the token is not known, has expired or was taken back");
+        if secret.starts_with(SESSION) {
+            let session = self.desk().session(&hash(secret), now).await?;
+            let session = session.ok_or_else(|| Problem::unauthorized("sign in again"))?;
+            return caller(session.name, &session.role, session.orgs.as_deref());
+        }
         let token = self.desk().token(&hash(secret)).await?;
         let token = token.ok_or_else(unknown)?;
         let expired = token.expires_ms.is_some_and(|expires| expires <= now);
@@ -238,14 +242,7 @@ impl Service {
         if token.used_ms.is_none_or(|used| used + MINUTE_MS < now) {
             self.desk().token_used(&token.id, now).await?;
         }
-        Ok(Caller {
-            name: token.name,
-            role: token.role.parse().map_err(Problem::internal)?,
-            orgs: match token.orgs {
-                Some(orgs) => Some(serde_json::from_str(&orgs).map_err(Problem::internal)?),
-                None => None,
-            },
-        })
+        caller(token.name, &token.role, token.orgs.as_deref())
     }
 
     /// Writes down what somebody did, or was refused.
@@ -270,17 +267,27 @@ impl Service {
     }
 }
 
-fn hash(secret: &str) -> String {
+/// Reads who it is as the desk has it.
+fn caller(name: String, role: &str, orgs: Option<&str>) -> Result<Caller, Problem> {
+    let orgs = orgs.map(serde_json::from_str).transpose();
+    Ok(Caller {
+        name,
+        role: role.parse().map_err(Problem::internal)?,
+        orgs: orgs.map_err(Problem::internal)?,
+    })
+}
+
+pub(crate) fn hash(secret: &str) -> String {
     hex(&Sha256::digest(secret.as_bytes()))
 }
 
-/// Returns the value of our cookie.
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// Returns the value of a cookie.
+pub(crate) fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let all = headers.get_all(header::COOKIE).into_iter();
     all.filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == COOKIE).then_some(value))
+        .find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
 /// Tells whether a browser was sent here by a page of somebody else.
@@ -310,7 +317,7 @@ impl FromRequestParts<Service> for Caller {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim());
         let Some(token) = bearer else {
-            let Some(token) = cookie(&parts.headers) else {
+            let Some(token) = cookie(&parts.headers, COOKIE) else {
                 return Err(Problem::unauthorized(
                     "send a token: `Authorization: Bearer orgsmith_…`",
                 ));

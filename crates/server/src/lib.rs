@@ -19,6 +19,7 @@ mod reconcile;
 mod refusals;
 mod retention;
 mod service;
+mod sign_in;
 mod task;
 mod tend;
 mod told;
@@ -36,6 +37,7 @@ pub use progress::{Progress, Reading, Writing};
 pub use reconcile::Keep;
 pub use retention::Retention;
 pub use service::{Parts, Service, Settings};
+pub use sign_in::{Grant, SignIn};
 pub use task::{Carry, Selected, Task};
 
 use std::io;

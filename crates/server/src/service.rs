@@ -22,6 +22,7 @@ use crate::problem::Problem;
 use crate::reconcile::Keep;
 use crate::refusals::Refusals;
 use crate::retention::Retention;
+use crate::sign_in::{Issuer, SignIn};
 use crate::task::Task;
 use crate::work::{Org, Work};
 use crate::worker::run_of;
@@ -32,6 +33,7 @@ pub struct Service {
     parts: Arc<Parts>,
     limits: Arc<Limits>,
     refusals: Arc<Refusals>,
+    issuer: Arc<Issuer>,
     lookout: Arc<Lookout>,
     hooks: Arc<Hooks>,
     told: Arc<Notify>,
@@ -73,6 +75,8 @@ pub struct Settings {
     pub retention: Retention,
     /// When somebody is alerted.
     pub alert_on: Thresholds,
+    /// Where people sign in, besides by a token.
+    pub sign_in: Option<SignIn>,
 }
 
 impl Service {
@@ -82,6 +86,7 @@ impl Service {
             parts: Arc::new(parts),
             limits: Arc::default(),
             refusals: Arc::default(),
+            issuer: Arc::default(),
             lookout: Arc::default(),
             hooks: Arc::default(),
             told: Arc::default(),
@@ -103,6 +108,10 @@ impl Service {
 
     pub(crate) fn lookout(&self) -> &Lookout {
         &self.lookout
+    }
+
+    pub(crate) fn issuer(&self) -> &Issuer {
+        &self.issuer
     }
 
     pub(crate) fn refusals(&self) -> &Refusals {

@@ -22,6 +22,9 @@ impl Service {
             if let Err(problem) = self.look_out().await {
                 warn!(why = problem.detail, "nobody could be alerted");
             }
+            if let Err(error) = self.desk().forget_sessions(now_ms()).await {
+                warn!(%error, "sessions that ended could not be deleted");
+            }
             if forgot.is_none_or(|forgot| forgot.elapsed() >= FORGET) {
                 forgot = Some(Instant::now());
                 if let Err(error) = self.forget(Timestamp::now()).await {

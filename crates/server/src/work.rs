@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use orgsmith_core::id::RunId;
+use orgsmith_core::secret::Secret;
 use orgsmith_engine::Stop;
 use serde::Serialize;
 use serde_json::Value;
@@ -80,6 +81,27 @@ pub struct Calls {
     pub quota_per_minute: u64,
 }
 
+/// A request to another system.
+pub struct Asked {
+    /// Where.
+    pub url: String,
+    /// What is posted, as a form; without it, it is only read.
+    pub form: Option<Secret>,
+    /// The header of that name.
+    pub authorization: Option<Secret>,
+}
+
+impl Asked {
+    /// Reads what is at a place.
+    pub(crate) fn get(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            form: None,
+            authorization: None,
+        }
+    }
+}
+
 /// Does what jobs ask for.
 pub trait Work: Send + Sync {
     /// Lists the orgs that are known.
@@ -99,6 +121,9 @@ pub trait Work: Send + Sync {
 
     /// Tells whoever is to be alerted, where the project says whom, and returns whether they heard.
     fn alert(&self, text: String) -> BoxFuture<'_, bool>;
+
+    /// Asks another system for something that is no org, and returns its status and its answer.
+    fn ask(&self, asked: Asked) -> BoxFuture<'_, Result<(u16, Vec<u8>), String>>;
 
     /// Does something.
     fn perform(&self, errand: Errand) -> BoxFuture<'static, Done>;

@@ -7,6 +7,7 @@ mod integrations;
 mod leaks;
 mod lint;
 mod numbers;
+mod oidc;
 mod onboard;
 mod overlay;
 mod privacy;

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Error;
+use super::oidc::Oidc;
 use super::term::Term;
 
 /// What `orgsmith serve` allows.
@@ -24,6 +25,8 @@ pub(crate) struct Service {
     pub(crate) alerts: Option<String>,
     /// What it is told of.
     alert_on: AlertOn,
+    /// Where people sign in, besides by a token.
+    pub(crate) oidc: Option<Oidc>,
     /// How long jobs are kept after their end, with their files and events [default: 90d].
     keep_jobs: Option<Term>,
     /// How long it is kept who did what, and who was refused [default: 2y].

@@ -3,6 +3,7 @@
 mod keep;
 mod postgres;
 mod refusals;
+mod sign_in;
 mod watched;
 
 use std::io::{BufRead, BufReader, Write};

@@ -12,6 +12,7 @@ use crate::api::Query;
 use crate::auth::{COOKIE, Caller, Role};
 use crate::problem::Problem;
 use crate::service::Service;
+use crate::sign_in::SignIn;
 use crate::task::{Carry, Selected, Task};
 
 type Done = Result<Response, Sorry>;
@@ -136,7 +137,7 @@ impl Fields {
 }
 
 /// Sends a browser to a page, after a form.
-fn see(path: &str) -> Response {
+pub(super) fn see(path: &str) -> Response {
     Redirect::to(path).into_response()
 }
 
@@ -240,7 +241,7 @@ pub(super) async fn revoke(
 #[derive(Default, Deserialize)]
 pub(super) struct Whither {
     #[serde(default)]
-    to: String,
+    pub(super) to: String,
 }
 
 #[derive(Template)]
@@ -249,24 +250,30 @@ struct LoginPage {
     style: &'static str,
     to: String,
     why: Option<String>,
+    /// The host where people sign in without a token.
+    host: Option<String>,
 }
 
 /// Lets nobody be sent to another site.
-fn within(to: &str) -> &str {
+pub(super) fn within(to: &str) -> &str {
     let is_here = to.starts_with('/') && !to.starts_with("//") && !to.contains('\\');
     if is_here { to } else { "/" }
 }
 
-fn ask(to: &str, why: Option<String>) -> Response {
+pub(super) fn ask(service: &Service, to: &str, why: Option<String>) -> Response {
     shown(&LoginPage {
+        host: service.settings().sign_in.as_ref().map(SignIn::host),
         style: &STYLE_HREF,
         to: within(to).to_owned(),
         why,
     })
 }
 
-pub(super) async fn login_page(Query(Whither { to }): Query<Whither>) -> Response {
-    ask(&to, None)
+pub(super) async fn login_page(
+    State(service): State<Service>,
+    Query(Whither { to }): Query<Whither>,
+) -> Response {
+    ask(&service, &to, None)
 }
 
 pub(super) async fn login(
@@ -284,18 +291,11 @@ pub(super) async fn login(
     match service.let_in(&token, &extensions).await {
         Ok(Caller { name, .. }) => {
             tracing::info!(name, "signed in");
-            let secure = if service.settings().secure_cookies {
-                "; Secure"
-            } else {
-                ""
-            };
-            let cookie = format!(
-                "{COOKIE}={token}; HttpOnly; SameSite=Lax; Path=/; Max-Age=2592000{secure}"
-            );
+            let cookie = new_cookie(&service, COOKIE, &token, "/", 2_592_000);
             with_cookie(see(within(&to)), &cookie)
         }
         Err(problem) if problem.status == 401 => {
-            let mut response = ask(&to, Some(problem.detail.clone()));
+            let mut response = ask(&service, &to, Some(problem.detail.clone()));
             crate::refusals::mark(&mut response, &problem);
             *response.status_mut() = axum::http::StatusCode::UNAUTHORIZED;
             response
@@ -304,17 +304,40 @@ pub(super) async fn login(
     }
 }
 
-pub(super) async fn logout() -> Response {
-    with_cookie(
-        see("/login"),
-        &format!("{COOKIE}=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0"),
-    )
+pub(super) async fn logout(
+    State(service): State<Service>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if crate::auth::is_foreign(&headers) {
+        return Err(Problem::forbidden("the request comes from another site"));
+    }
+    if let Some(secret) = crate::auth::cookie(&headers, COOKIE) {
+        service
+            .desk()
+            .end_session(&crate::auth::hash(secret))
+            .await?;
+    }
+    let cookie = new_cookie(&service, COOKIE, "", "/", 0);
+    Ok(with_cookie(see("/login"), &cookie))
 }
 
-fn with_cookie(mut response: Response, cookie: &str) -> Response {
+/// Makes a cookie that no script reads.
+pub(super) fn new_cookie(
+    service: &Service,
+    name: &str,
+    value: &str,
+    path: &str,
+    seconds: u64,
+) -> String {
+    let is_secure = service.settings().secure_cookies;
+    let secure = if is_secure { "; Secure" } else { "" };
+    format!("{name}={value}; HttpOnly; SameSite=Lax; Path={path}; Max-Age={seconds}{secure}")
+}
+
+pub(super) fn with_cookie(mut response: Response, cookie: &str) -> Response {
     // A token that somebody typed may hold anything; what was accepted is letters and digits.
     if let Ok(value) = HeaderValue::from_str(cookie) {
-        response.headers_mut().insert(header::SET_COOKIE, value);
+        response.headers_mut().append(header::SET_COOKIE, value);
     }
     response
 }

@@ -5,6 +5,7 @@ mod filters;
 mod forms;
 mod pages;
 mod plan;
+mod sign_in;
 
 use std::sync::LazyLock;
 
@@ -59,6 +60,8 @@ pub(crate) fn router() -> Router<Service> {
         .route("/tokens", get(pages::tokens).post(forms::mint))
         .route("/tokens/{token}/revoke", post(forms::revoke))
         .route("/login", get(forms::login_page).post(forms::login))
+        .route("/login/oidc", get(sign_in::go))
+        .route("/login/oidc/done", get(sign_in::done))
         .route("/logout", post(forms::logout))
         .route("/live/fleet", get(pages::fleet_live))
         .route("/live/jobs", get(pages::jobs_live))

@@ -7,6 +7,7 @@
 mod access;
 mod jobs;
 mod old;
+mod sessions;
 
 use sqlx::AnyPool;
 
@@ -16,10 +17,14 @@ use crate::state::sql::migrate::{Schema, migrate};
 
 pub use access::{Act, Acts, Token};
 pub use jobs::{Ending, File, FileHead, Filter, Job, JobState, Told};
+pub use sessions::Session;
 
 const SCHEMA: Schema = Schema {
     table: "orgsmith_desk",
-    migrations: &[include_str!("migrations/0001.sql")],
+    migrations: &[
+        include_str!("migrations/0001.sql"),
+        include_str!("migrations/0002.sql"),
+    ],
 };
 
 /// Keeps what the service knows, in the database of the state.

@@ -1,7 +1,7 @@
 //! What the service keeps, on both databases.
 
 use orgsmith_core::id::OrgName;
-use orgsmith_store::desk::{Act, Acts, Desk, Ending, File, FileHead, Job, JobState};
+use orgsmith_store::desk::{Act, Acts, Desk, Ending, File, FileHead, Job, JobState, Session};
 use orgsmith_store::state::Sql;
 
 use crate::bundle::dir;
@@ -148,6 +148,28 @@ async fn forgets(state: &Sql) {
     assert_eq!(acts(Acts::default()).await, "dcb");
     let approved = desk.approvals("digest").await.expect("read");
     assert_eq!(approved, [("b".to_owned(), 2)]);
+
+    let session = Session {
+        hash: "h".to_owned(),
+        name: "a".to_owned(),
+        role: "viewer".to_owned(),
+        orgs: None,
+        expires_ms: 10,
+    };
+    desk.add_session(&session).await.expect("added");
+    let found = async |now| desk.session("h", now).await.expect("read");
+    assert_eq!(found(9).await, Some(session));
+    assert_eq!(found(10).await, None);
+    desk.end_session("h").await.expect("ended");
+    assert_eq!(found(9).await, None);
+    for state in ["s", "late"] {
+        desk.add_login(state, "{}", 10).await.expect("added");
+    }
+    let taken = async |state, now| desk.take_login(state, now).await.expect("answers");
+    assert_eq!(taken("s", 9).await.as_deref(), Some("{}"));
+    assert_eq!(taken("s", 9).await, None, "it is good once");
+    assert_eq!(taken("late", 10).await, None);
+    desk.forget_sessions(10).await.expect("forgotten");
 
     assert_eq!(desk.waiting().await.expect("counted"), (1, Some(5)));
     assert!(desk.raise("alert", "1").await.expect("answers"));

@@ -7,13 +7,16 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use futures::future::BoxFuture;
-use orgsmith_client::{Endpoint, post_json};
+use orgsmith_client::{Endpoint, Plain, PlainRequest, post_json};
 use orgsmith_core::id::RunId;
 use orgsmith_core::secret::Secret;
 use orgsmith_engine::chain;
-use orgsmith_server::work::{BUNDLE, Calls, DRIFT, Done, EARLIER, Errand, Org, PLAN, RESULT, Work};
+use orgsmith_server::work::{
+    Asked, BUNDLE, Calls, DRIFT, Done, EARLIER, Errand, Org, PLAN, RESULT, Work,
+};
 use orgsmith_server::{Carry, Selected, Task};
 use orgsmith_store::state::{RunStatus, State};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
@@ -38,7 +41,9 @@ pub(super) struct Office {
     pub(super) alerts: Option<Secret>,
 }
 
-/// How long whoever is alerted is waited for.
+/// The most of an answer of another system that is read.
+const MAX_ANSWER: u64 = 1024 * 1024;
+/// How long whoever is alerted, or asked, is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Work for Office {
@@ -101,6 +106,33 @@ impl Work for Office {
                 tracing::warn!(error = chain(error), "nobody could be alerted");
             }
             told.is_ok()
+        })
+    }
+
+    fn ask(&self, asked: Asked) -> BoxFuture<'_, Result<(u16, Vec<u8>), String>> {
+        Box::pin(async move {
+            let hidden = |secret: &Secret| SecretString::from(secret.expose().to_owned());
+            let mut headers = vec![("accept".to_owned(), "application/json".to_owned().into())];
+            if let Some(value) = &asked.authorization {
+                headers.push(("authorization".to_owned(), hidden(value)));
+            }
+            if asked.form.is_some() {
+                let form = "application/x-www-form-urlencoded".to_owned();
+                headers.push(("content-type".to_owned(), form.into()));
+            }
+            let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+            let local = local.iter().any(|local| asked.url.starts_with(local));
+            let request = PlainRequest {
+                method: if asked.form.is_some() { "POST" } else { "GET" }.to_owned(),
+                url: asked.url,
+                headers,
+                body: asked.form.as_ref().map(hidden),
+            };
+            let plain =
+                Plain::new(PATIENCE, MAX_ANSWER, local).map_err(|error| error.to_string())?;
+            let reply = plain.send(&request).await;
+            let reply = reply.map_err(|error| error.to_string())?;
+            Ok((reply.status, reply.body.to_vec()))
         })
     }
 

@@ -11,7 +11,7 @@ use clap::Args;
 use orgsmith_core::changes::Proof;
 use orgsmith_core::secret::Secret;
 use orgsmith_engine::Stop;
-use orgsmith_server::{Hook, Parts, Service, Settings, dispatch};
+use orgsmith_server::{Hook, Parts, Service, Settings, SignIn, dispatch};
 use orgsmith_store::state::postgres_address;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -188,6 +188,15 @@ async fn hooks(session: &Session<'_>) -> anyhow::Result<BTreeMap<String, Hook>> 
     Ok(hooks)
 }
 
+/// Finds where people sign in.
+async fn sign_in(session: &Session<'_>) -> anyhow::Result<Option<SignIn>> {
+    let Some(said) = &session.config.project.service.oidc else {
+        return Ok(None);
+    };
+    let secret = value(session, "oidc", &said.client_secret).await?;
+    Ok(Some(said.sign_in(secret)?))
+}
+
 async fn service(session: &Session<'_>) -> anyhow::Result<Service> {
     let database = open_database(session.state_place()).await?;
     let desk = database.desk().await?;
@@ -231,6 +240,7 @@ async fn service(session: &Session<'_>) -> anyhow::Result<Service> {
             hooks: hooks(session).await?,
             retention: settings.retention(),
             alert_on: settings.thresholds()?,
+            sign_in: sign_in(session).await?,
         },
     }))
 }
