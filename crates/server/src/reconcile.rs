@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use orgsmith_core::drift::{Drift, Drifted, Resolution, What};
-use orgsmith_core::id::{Key, Kind, ObjectRef};
+use orgsmith_core::drift::{Drifted, Resolution, What};
+use orgsmith_core::id::ObjectRef;
 use orgsmith_core::reconcile::{
     Act, Decision, Extent, Found, History, Mode, Pause, Settings, decide,
 };
@@ -16,14 +16,12 @@ use orgsmith_core::select::term_name;
 use orgsmith_engine::Stop;
 use orgsmith_store::desk::{Job, JobState};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tracing::{info, warn};
 
 use crate::problem::Problem;
 use crate::service::Service;
 use crate::task::{Carry, Selected, Task};
 use crate::told::Told;
-use crate::work::DRIFT;
 
 /// How often it is looked whether there is something to do.
 const LOOK: Duration = Duration::from_secs(2);
@@ -284,16 +282,14 @@ impl Service {
                 against: None,
                 org: org.to_owned(),
             },
-            Act::Propose(objects) => match self.worker().against(org) {
-                Some(source) if self.org(&source).is_ok() => Task::Plan {
-                    source,
-                    org: org.to_owned(),
-                    prune: false,
-                    selected: these(objects),
-                    force: false,
-                },
-                // Of a bundle the drift itself is what a person looks at.
-                _ => return Ok(None),
+            // Of what the last run was made of, the drift itself is what a person looks at.
+            Act::Propose(_) if self.worker().against(org).is_none() => return Ok(None),
+            Act::Propose(objects) => Task::Plan {
+                source: None,
+                org: org.to_owned(),
+                prune: false,
+                selected: these(objects),
+                force: false,
             },
             Act::Apply(objects) => Task::Revert {
                 against: None,
@@ -357,13 +353,11 @@ impl Service {
         })
     }
 
-    /// Reads what a look has found.
+    /// Sums up what a look has found.
     async fn found(&self, job: &Job) -> Result<Found, Problem> {
-        let file = self.desk().file(&job.id, DRIFT).await?;
-        let Some(file) = file else {
+        let Some(drift) = self.drift_of(job).await? else {
             return Ok(Found::default());
         };
-        let drift: Drift = serde_json::from_slice(&file.content).map_err(Problem::internal)?;
         let in_source = drift.objects.iter().filter(|drifted| {
             !matches!(drifted.what, What::CreatedInTarget | What::DeletedInSource)
         });
@@ -382,12 +376,6 @@ impl Service {
                 .collect(),
         })
     }
-}
-
-/// Reads an object of what a look has found.
-pub(crate) fn object(drifted: &Value) -> Option<ObjectRef> {
-    let (kind, key) = drifted["object"].as_str()?.split_once('/')?;
-    Some(ObjectRef::new(Kind::new(kind), Key::from_encoded(key)))
 }
 
 /// Returns the term that selects an object.

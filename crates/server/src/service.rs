@@ -164,6 +164,7 @@ impl Service {
             self.org(org)?;
         }
         let org = task.org();
+        self.has_source(task, org.as_str())?;
         if let Some(carry) = task.carry()
             && self.org(org.as_str())?.protected
             && carry.confirm.as_deref() != Some(org.as_str())
@@ -206,6 +207,24 @@ impl Service {
             )));
         }
         Ok(known)
+    }
+
+    /// Refuses what needs a source that the project file does not name.
+    fn has_source(&self, task: &Task, org: &str) -> Result<(), Problem> {
+        let against = self.worker().against(org);
+        let wanted = match (task, against) {
+            (Task::Plan { source: None, .. }, None) => "a bundle or an org",
+            (Task::Absorb { .. }, None) => "the directory of a bundle",
+            (Task::Absorb { .. }, Some(source)) if self.org(&source).is_ok() => {
+                "the directory of a bundle, not another org,"
+            }
+            _ => return Ok(()),
+        };
+        Err(Problem::bad(format!(
+            "{} of {org} needs {wanted} that the project file holds it against: \
+             `drift: {{against: {{{org}: …}}}}`",
+            task.kind()
+        )))
     }
 
     /// Returns the last job that looked for drift in an org, and how much it found.

@@ -50,8 +50,10 @@ pub enum Task {
     },
     /// Shows what it takes to make an org match another, to be approved: `orgsmith plan`.
     Plan {
-        /// The org that is read.
-        source: String,
+        /// The org that is read; without it, what the project file holds the org against, which may be a
+        /// bundle.
+        #[serde(default)]
+        source: Option<String>,
         /// The org that would be written to.
         org: String,
         /// Also deletes what only the target has, of the kinds in the source.
@@ -138,6 +140,18 @@ pub enum Task {
         #[serde(default)]
         carry: Carry,
     },
+    /// Writes what became of an org into the bundle that the project file holds it against: `orgsmith
+    /// drift absorb`.
+    Absorb {
+        /// The org.
+        org: String,
+        /// Which objects; none means what the policy gives to the org.
+        #[serde(default)]
+        selected: Selected,
+        /// Only these fields of them.
+        #[serde(default)]
+        fields: Vec<String>,
+    },
     /// Leaves drift out of account for a while: `orgsmith drift ignore`.
     Ignore {
         /// The org.
@@ -204,6 +218,7 @@ impl Task {
             Self::Verify { .. } => "verify",
             Self::Drift { .. } => "drift",
             Self::Revert { .. } => "revert",
+            Self::Absorb { .. } => "absorb",
             Self::Ignore { .. } => "ignore",
         }
     }
@@ -221,6 +236,7 @@ impl Task {
             | Self::Verify { org }
             | Self::Drift { org, .. }
             | Self::Revert { org, .. }
+            | Self::Absorb { org, .. }
             | Self::Ignore { org, .. } => org,
             Self::Compare { orgs, .. } => orgs.first().map_or("", String::as_str),
         })
@@ -229,7 +245,12 @@ impl Task {
     /// Returns every org that is read or written.
     pub fn orgs(&self) -> Vec<&str> {
         match self {
-            Self::Clone { source, org, .. } | Self::Plan { source, org, .. } => vec![source, org],
+            Self::Clone { source, org, .. }
+            | Self::Plan {
+                source: Some(source),
+                org,
+                ..
+            } => vec![source, org],
             Self::Compare { orgs, .. } => orgs.iter().map(String::as_str).collect(),
             Self::Drift {
                 org,
@@ -243,12 +264,14 @@ impl Task {
             } => vec![org, against],
             Self::Export { org, .. }
             | Self::Import { org, .. }
+            | Self::Plan { org, .. }
             | Self::Apply { org, .. }
             | Self::Resume { org, .. }
             | Self::Rollback { org, .. }
             | Self::Verify { org }
             | Self::Drift { org, .. }
             | Self::Revert { org, .. }
+            | Self::Absorb { org, .. }
             | Self::Ignore { org, .. } => vec![org],
         }
     }
@@ -280,7 +303,13 @@ impl Task {
             | Self::Compare { .. }
             | Self::Verify { .. }
             | Self::Drift { .. }
+            | Self::Absorb { .. }
             | Self::Ignore { .. } => false,
         }
+    }
+
+    /// Tells whether it has failed where it did not do all: it writes to its org, or to a bundle.
+    pub(crate) fn is_all_or_failed(&self) -> bool {
+        self.writes() || matches!(self, Self::Absorb { .. })
     }
 }

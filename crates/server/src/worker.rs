@@ -135,12 +135,13 @@ impl Service {
             info!(job = id, why, "job put back");
             return Ok(());
         }
-        let writes = serde_json::from_str::<Task>(&job.task).is_ok_and(|task| task.writes());
+        let task = serde_json::from_str::<Task>(&job.task);
+        let must_be_whole = task.is_ok_and(|task| task.is_all_or_failed());
         let state = match done.exit {
             _ if cancelled && done.exit != exit::OK => JobState::Cancelled,
             exit::OK | exit::DIFFERENCES => JobState::Completed,
             // What could not be read is listed; what could not be written is a failure.
-            exit::PARTIAL if !writes => JobState::Completed,
+            exit::PARTIAL if !must_be_whole => JobState::Completed,
             _ => JobState::Failed,
         };
         let ending = Ending {

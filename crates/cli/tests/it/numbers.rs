@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::lab::Lab;
 
 /// Two call routes with three numbers, and a user with an extension.
-fn lab() -> Lab {
+pub fn lab() -> Lab {
     let lab = Lab::new();
     let pool = |org: &str, from: &str, to: &str| {
         let path = "/api/v2/telephony/providers/edges/didpools";
@@ -52,7 +52,7 @@ fn dnis(lab: &Lab, name: &str) -> Vec<String> {
     numbers
 }
 
-fn ready(lab: &Lab) {
+pub fn ready(lab: &Lab) {
     lab.configure_org(
         "tenant",
         "    numbers:\n      support-line: {dids: '+15515550100-+15515550103'}\n      \
@@ -61,7 +61,7 @@ fn ready(lab: &Lab) {
 }
 
 /// The call routes lead to no flow, which a verification would object to.
-const CLONE: [&str; 5] = ["clone", "centre", "tenant", "--yes", "--no-verify"];
+pub const CLONE: [&str; 5] = ["clone", "centre", "tenant", "--yes", "--no-verify"];
 
 #[test]
 fn numbers_of_the_target_are_given_kept_and_told_of() {

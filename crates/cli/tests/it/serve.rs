@@ -3,6 +3,7 @@
 mod keep;
 mod postgres;
 mod refusals;
+mod resources;
 mod sign_in;
 mod watched;
 
@@ -315,9 +316,17 @@ fn every_route_is_closed_to_lesser_roles_and_to_other_orgs() {
     let clone = json!({"name": "tenant", "sourceOrgId": "gold"});
     // Each route that does something, with a body that is in order, and what it answers to a viewer and to
     // an admin of other orgs; a route that is not here fails the test.
-    let acts: [(&str, &str, Value, u16, u16); 10] = [
+    let acts: [(&str, &str, Value, u16, u16); 12] = [
         ("post", "/api/v2/orgs", clone, 403, 403),
         ("post", "/api/v2/orgs/{org}/export", json!({}), 403, 403),
+        ("post", "/api/v2/orgs/{org}/drift", json!({}), 403, 403),
+        (
+            "post",
+            "/api/v2/compare",
+            json!({"orgs": ["gold", "tenant"]}),
+            403,
+            403,
+        ),
         ("post", "/api/v2/orgs/{org}/import", Value::Null, 403, 403),
         (
             "post",
@@ -362,6 +371,7 @@ fn every_route_is_closed_to_lesser_roles_and_to_other_orgs() {
         for method in methods.as_object().expect("methods").keys() {
             let place = path.replace("{org}", "gold").replace("{job}", &job);
             let place = place
+                .replace("{snapshot}", &job)
                 .replace("{name}", "bundle.zip")
                 .replace("{run}", "x")
                 .replace("{token}", "x");
@@ -398,7 +408,10 @@ fn every_route_is_closed_to_lesser_roles_and_to_other_orgs() {
                 ("post", None) if path == "/hooks/{source}" => {
                     assert_eq!(ask(&viewer).status(), 401);
                 }
-                ("delete", _) => assert_eq!(ask(&viewer).status(), 403, "{path}"),
+                ("delete", _) => {
+                    assert_eq!(ask(&viewer).status(), 403, "{path}");
+                    assert_eq!(ask(&elsewhere).status(), 403, "{path}");
+                }
                 (_, Some((.., of_viewer, of_elsewhere))) => {
                     assert_eq!(ask(&viewer).status().as_u16(), *of_viewer, "{path}");
                     assert_eq!(ask(&elsewhere).status().as_u16(), *of_elsewhere, "{path}");

@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Body, Query, time};
+use super::{Body, Query, time, within};
 use crate::auth::{Caller, Role};
 use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::service::Service;
 use crate::task::Task;
+use crate::work::RESULT;
 
 /// A job.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -147,6 +148,18 @@ impl Service {
         Ok(views)
     }
 
+    /// Returns what came of a job, also where that is long; null where nothing did.
+    pub(crate) async fn result_of(&self, job: &Job) -> Result<Value, Problem> {
+        let text = match &job.result {
+            Some(result) => result.clone().into_bytes(),
+            None => match self.desk().file(&job.id, RESULT).await? {
+                Some(file) => file.content,
+                None => return Ok(Value::Null),
+            },
+        };
+        serde_json::from_slice(&text).map_err(Problem::internal)
+    }
+
     /// Returns a job as it is shown.
     pub(crate) async fn view_job(&self, job: Job) -> Result<JobView, Problem> {
         let files = self.desk().files(&job.id).await?;
@@ -268,10 +281,7 @@ pub(crate) async fn list(
         .map(|state| state.parse())
         .transpose()
         .map_err(Problem::bad)?;
-    let limit = which.limit.unwrap_or(50);
-    if !(1..=500).contains(&limit) {
-        return Err(Problem::bad(format!("limit is 1 to 500, not {limit}")));
-    }
+    let limit = within(which.limit, 50, 500)?;
     let filter = Filter {
         org: which.org.as_deref().map(OrgName::new),
         kind: which.kind,

@@ -8,7 +8,7 @@ use orgsmith_store::desk::{Act, Acts, Token};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Body, Query, time};
+use super::{Body, Query, time, within};
 use crate::auth::{Caller, Minted, Role};
 use crate::problem::Problem;
 use crate::service::Service;
@@ -78,10 +78,7 @@ pub(crate) async fn acts(
     caller: Caller,
     Query(which): Query<Which>,
 ) -> Result<Json<Vec<ActView>>, Problem> {
-    let limit = which.limit.unwrap_or(100);
-    if !(1..=1000).contains(&limit) {
-        return Err(Problem::bad(format!("limit is 1 to 1000, not {limit}")));
-    }
+    let limit = within(which.limit, 100, 1000)?;
     let acts = service
         .seen_acts(&caller, which.org.as_deref(), which.refused, limit)
         .await?;

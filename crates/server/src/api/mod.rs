@@ -1,14 +1,20 @@
 //! The API: what can be asked for over HTTP, described in OpenAPI from the same code.
 
+mod compare;
+mod drift;
 mod hooks;
 mod jobs;
 mod keep;
 mod kept;
+mod numbers;
 mod org_jobs;
 mod orgs;
 mod plans;
 mod runs;
+mod snapshots;
 mod stream;
+
+use std::fmt::Display;
 
 use axum::Json;
 use axum::Router;
@@ -16,8 +22,9 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::get;
-use utoipa::OpenApi;
+use serde::Deserialize;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{IntoParams, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -29,6 +36,7 @@ pub(crate) use hooks::Hooks;
 pub(crate) use jobs::JobView;
 pub(crate) use keep::{ActView, TokenView};
 pub(crate) use kept::KeptView;
+pub(crate) use numbers::NumberView;
 pub(crate) use org_jobs::Mapped;
 pub(crate) use orgs::OrgView;
 pub(crate) use plans::digest;
@@ -72,6 +80,13 @@ fn described() -> OpenApiRouter<Service> {
         .routes(routes!(org_jobs::import))
         .routes(routes!(org_jobs::imported))
         .routes(routes!(org_jobs::cloned))
+        .routes(routes!(drift::show, drift::look))
+        .routes(routes!(snapshots::list))
+        .routes(routes!(snapshots::show, snapshots::remove))
+        .routes(routes!(snapshots::download))
+        .routes(routes!(numbers::list))
+        .routes(routes!(compare::ask))
+        .routes(routes!(compare::show))
         .routes(routes!(jobs::list, jobs::submit))
         .routes(routes!(jobs::show))
         .routes(routes!(jobs::cancel))
@@ -164,6 +179,38 @@ where
             axum::extract::Query::<T>::from_request_parts(parts, state).await?;
         Ok(Self(query))
     }
+}
+
+/// Which part of a long list.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Part {
+    /// So many of the first are left out.
+    offset: usize,
+    /// At most so many: 1 to 1000 [default: 100].
+    limit: Option<usize>,
+}
+
+impl Part {
+    /// Returns that part of a list.
+    pub(crate) fn of<T>(self, all: Vec<T>) -> Result<Vec<T>, Problem> {
+        let limit = within(self.limit, 100, 1000)?;
+        Ok(all.into_iter().skip(self.offset).take(limit).collect())
+    }
+}
+
+/// Returns how many are asked for, where that is allowed.
+pub(crate) fn within<N: Copy + Ord + From<u8> + Display>(
+    limit: Option<N>,
+    otherwise: N,
+    most: N,
+) -> Result<N, Problem> {
+    let limit = limit.unwrap_or(otherwise);
+    if (N::from(1)..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::bad(format!("limit is 1 to {most}, not {limit}")))
 }
 
 /// Writes a time as RFC 3339.

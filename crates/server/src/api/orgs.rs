@@ -41,6 +41,12 @@ pub(crate) struct LastRun {
 }
 
 impl Service {
+    /// Finds an org that a caller may see.
+    pub(crate) fn seen_org(&self, caller: &Caller, name: &str) -> Result<Org, Problem> {
+        caller.may(Role::Viewer, [name])?;
+        self.org(name)
+    }
+
     /// Says how an org stands.
     pub(crate) async fn view_org(&self, org: Org) -> Result<OrgView, Problem> {
         let name = OrgName::new(&org.name);
@@ -85,7 +91,6 @@ pub(crate) async fn show(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<OrgView>, Problem> {
-    caller.may(Role::Viewer, [name.as_str()])?;
-    let org = service.org(&name)?;
+    let org = service.seen_org(&caller, &name)?;
     service.view_org(org).await.map(Json)
 }

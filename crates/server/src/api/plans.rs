@@ -18,8 +18,9 @@ use crate::task::{Carry, Selected, Task};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Plan {
-    /// The org that is read.
-    source: String,
+    /// The org that is read; without it, what the project file holds the org against, which may be a
+    /// bundle.
+    source: Option<String>,
     /// The org that would be written to.
     org: String,
     /// Also deletes what only the target has, of the kinds in the source.
@@ -152,7 +153,7 @@ impl Service {
     }
 }
 
-/// Begins to plan what it takes to make an org match another.
+/// Begins to plan what it takes to make an org match another, or a bundle.
 #[utoipa::path(post, path = "/api/v2/plans", tag = "plans", request_body = Plan,
     responses((status = 202, body = JobView), (status = "4XX", body = Problem)))]
 pub(crate) async fn submit(

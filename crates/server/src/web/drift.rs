@@ -3,15 +3,15 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use orgsmith_core::drift::{Drifted, Field, Side, What};
 use serde_json::Value;
 
 use super::{Frame, Sorry, Visitor, filters, shown, sorry};
 use crate::api::{KeptView, time};
 use crate::auth::{Caller, Role};
 use crate::problem::Problem;
-use crate::reconcile::{object, term};
+use crate::reconcile::term;
 use crate::service::Service;
-use crate::work::DRIFT;
 
 /// How much of a value is shown.
 const VALUE: usize = 300;
@@ -21,6 +21,8 @@ const ROWS: usize = 500;
 struct OrgDrift {
     org: String,
     protected: bool,
+    /// What it is held against is a bundle, which can absorb what moved.
+    is_of_bundle: bool,
     job: String,
     at: String,
     rows: Vec<Row>,
@@ -33,7 +35,7 @@ struct Row {
     object: String,
     term: String,
     path: String,
-    side: String,
+    side: &'static str,
     class: &'static str,
     source: String,
     target: String,
@@ -71,74 +73,66 @@ async fn found(service: &Service, caller: &Caller) -> Result<Vec<OrgDrift>, Prob
         if !caller.sees(&org.name) {
             continue;
         }
-        let Some((id, _)) = service.last_drift(&org.name).await? else {
+        let Some((job, drift)) = service.seen_drift(caller, &org.name).await? else {
             continue;
         };
-        let Some(job) = service.desk().job(&id).await? else {
-            continue;
-        };
-        let file = service.desk().file(&id, DRIFT).await?;
-        let drift: Value = match file {
-            Some(file) => serde_json::from_slice(&file.content).map_err(Problem::internal)?,
-            None => Value::Null,
-        };
-        let objects = drift["objects"].as_array().into_iter().flatten();
+        let against = service.worker().against(&org.name);
         orgs.push(OrgDrift {
+            is_of_bundle: against.is_some_and(|source| service.org(&source).is_err()),
             org: org.name,
             protected: org.protected,
-            job: id,
             at: job.ended_ms.map(time).unwrap_or_default(),
-            rows: objects.flat_map(rows).take(ROWS).collect(),
+            job: job.id,
+            rows: drift.objects.iter().flat_map(rows).take(ROWS).collect(),
         });
     }
     Ok(orgs)
 }
 
-fn rows(drifted: &Value) -> Vec<Row> {
-    let Some(object) = object(drifted) else {
-        return Vec::new();
-    };
-    let who = drifted["who"].as_array().into_iter().flatten().next();
-    let who = who.map_or_else(String::new, |who| {
-        let word = |name: &str| who[name].as_str().unwrap_or_default().to_owned();
-        format!("{} {}", word("by"), word("at")).trim().to_owned()
-    });
-    let fields = drifted["fields"].as_array().into_iter().flatten();
-    let open = fields.filter(|field| field["ignored"].is_null());
-    let row = |(number, field): (usize, &Value)| {
-        let side = field["side"].as_str().unwrap_or_default();
-        let (words, class) = match side {
-            "target" => ("in the org", "update"),
-            "source" => ("in the source", "create"),
-            "conflict" => ("in both", "failed"),
-            other => (other, "quiet"),
+fn rows(drifted: &Drifted) -> Vec<Row> {
+    let who = drifted.who.first();
+    let who = who.map_or_else(String::new, |doing| format!("{} {}", doing.who, doing.at));
+    let open = drifted.fields.iter().filter(|field| field.counts());
+    let row = |(number, field): (usize, &Field)| {
+        let (side, class) = match field.side {
+            Side::Target => ("in the org", "update"),
+            Side::Source => ("in the source", "create"),
+            Side::Conflict => ("in both", "failed"),
+            Side::Same => ("alike", "quiet"),
         };
         Row {
             first: number == 0,
-            object: object.to_string(),
-            term: term(&object),
-            path: match field["path"].as_str().unwrap_or_default() {
-                "" => drifted["what"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .replace('_', " "),
-                path => path.to_owned(),
+            object: drifted.object.to_string(),
+            term: term(&drifted.object),
+            path: match field.is_whole() {
+                true => what(drifted.what).to_owned(),
+                false => field.path.clone(),
             },
-            side: words.to_owned(),
+            side,
             class,
-            source: value(&field["source"]),
-            target: value(&field["target"]),
+            source: value(field.source.as_ref()),
+            target: value(field.target.as_ref()),
             who: who.clone(),
         }
     };
     open.enumerate().map(row).collect()
 }
 
-fn value(value: &Value) -> String {
+fn what(what: What) -> &'static str {
+    match what {
+        What::Changed => "changed",
+        What::CreatedInTarget => "created in the org",
+        What::CreatedInSource => "new in the source",
+        What::DeletedInTarget => "deleted in the org",
+        What::DeletedInSource => "gone from the source",
+    }
+}
+
+fn value(value: Option<&Value>) -> String {
     let text = match value {
-        Value::Null => "–".to_owned(),
-        Value::String(text) => text.clone(),
-        value => value.to_string(),
+        None | Some(Value::Null) => "–".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
     };
     match text.char_indices().nth(VALUE) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),

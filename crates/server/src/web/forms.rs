@@ -89,6 +89,11 @@ impl Fields {
                 fields: Vec::new(),
                 carry,
             },
+            "absorb" => Task::Absorb {
+                org: self.needed("org")?,
+                selected,
+                fields: Vec::new(),
+            },
             "ignore" => Task::Ignore {
                 org: self.needed("org")?,
                 selected,
@@ -97,7 +102,7 @@ impl Fields {
                 reason: self.needed("reason")?,
             },
             "plan" => Task::Plan {
-                source: self.needed("source")?,
+                source: Some(self.needed("source")?),
                 org: self.needed("org")?,
                 prune: false,
                 selected,

@@ -6,7 +6,6 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use orgsmith_core::id::OrgName;
-use orgsmith_core::plan::Plan;
 use orgsmith_store::desk::{Filter, JobState, Told};
 use orgsmith_store::state::MappingFilter;
 use serde::Deserialize;
@@ -14,7 +13,9 @@ use serde_json::Value;
 
 use super::plan::{matrix_part, plan_part};
 use super::{Frame, Sorry, Visitor, filters, shown, sorry};
-use crate::api::{ActView, JobView, Mapped, OrgView, Query, RunView, StepView, TokenView, time};
+use crate::api::{
+    ActView, JobView, Mapped, NumberView, OrgView, Query, RunView, StepView, TokenView, time,
+};
 use crate::auth::{Caller, Role};
 use crate::problem::Problem;
 use crate::service::Service;
@@ -406,50 +407,16 @@ pub(super) async fn map(
     }))
 }
 
-/// A decision about a number.
-struct NumberRow {
-    at: String,
-    run: String,
-    org: String,
-    alias: String,
-    number: String,
-    object: String,
-    place: String,
-    reason: String,
-}
-
 #[derive(Template)]
 #[template(path = "numbers.html")]
 struct NumbersPage {
     frame: Frame,
-    rows: Vec<NumberRow>,
+    rows: Vec<NumberView>,
 }
 
 pub(super) async fn numbers(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
-    let found = async {
-        let mut rows = Vec::new();
-        for run in service.seen_runs(&caller, None).await?.into_iter().take(50) {
-            let Some(text) = service.state().plan(&run.id).await? else {
-                continue;
-            };
-            // A plan of an older format tells nothing of numbers.
-            let Ok(plan) = serde_json::from_str::<Plan>(&text) else {
-                continue;
-            };
-            rows.extend(plan.decisions.into_iter().map(|decision| NumberRow {
-                at: time(run.created_ms),
-                run: run.id.as_str().to_owned(),
-                org: run.org.as_str().to_owned(),
-                alias: decision.alias,
-                number: decision.number.unwrap_or_else(|| "none".to_owned()),
-                object: decision.object.to_string(),
-                place: decision.place.to_string(),
-                reason: decision.reason,
-            }));
-        }
-        Ok(rows)
-    };
-    let rows = found.await.map_err(sorry(&caller))?;
+    let rows = service.seen_numbers(&caller, None).await;
+    let rows = rows.map_err(sorry(&caller))?;
     Ok(shown(&NumbersPage {
         frame: Frame::new("/numbers", &caller),
         rows,

@@ -15,7 +15,7 @@ use crate::auth::{Caller, Role};
 use crate::problem::Problem;
 use crate::reconcile::term;
 use crate::service::Service;
-use crate::work::{PLAN, RESULT};
+use crate::work::PLAN;
 
 /// How many steps are shown.
 const STEPS: usize = 300;
@@ -184,14 +184,7 @@ pub(super) async fn matrix_part(
     caller: &Caller,
     job: &Job,
 ) -> Result<Option<String>, Problem> {
-    let text = match &job.result {
-        Some(result) => result.clone().into_bytes(),
-        None => match service.desk().file(&job.id, RESULT).await? {
-            Some(file) => file.content,
-            None => return Ok(None),
-        },
-    };
-    let matrix: Value = serde_json::from_slice(&text).map_err(Problem::internal)?;
+    let matrix = service.result_of(job).await?;
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let columns: Vec<String> = list(&matrix["sources"])
         .iter()

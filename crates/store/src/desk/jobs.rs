@@ -177,6 +177,9 @@ pub struct File {
 
 pub(super) const COLUMNS: &str = "id, caller, kind, org, task, actor, state, created_ms, started_ms, ended_ms, \
      attempt, worker, exit_code, message, result, progress, cancelled, taken_over";
+const WHICH: &str = "($1 = '' OR org = $1) AND ($2 = '' OR kind = $2) AND ($3 = '' OR state = $3) \
+     AND ($4 = '' OR (created_ms, id) < (SELECT created_ms, id FROM desk_job WHERE id = $4))";
+const LAST_FIRST: &str = "ORDER BY created_ms DESC, id DESC LIMIT $5";
 const ADD: &str = "INSERT INTO desk_job (id, caller, kind, org, task, actor, state, created_ms, attempt, \
      taken_over, cancelled) VALUES ($1, $2, $3, $4, $5, $6, 'Queued', $7, 0, 0, 0) \
      ON CONFLICT DO NOTHING";
@@ -265,21 +268,37 @@ impl Desk {
     /// # Errors
     /// The database fails.
     pub async fn jobs(&self, filter: &Filter) -> Result<Vec<Job>, Error> {
+        let select = format!("SELECT {COLUMNS} FROM desk_job WHERE {WHICH} {LAST_FIRST}");
+        let rows = which(&select, filter).fetch_all(&self.pool);
+        let rows = rows.await.map_err(self.fail())?;
+        let rows: Result<_, _> = rows.iter().map(read).collect();
+        rows.map_err(self.fail())
+    }
+
+    /// Lists jobs that have a file of some name, with what is known of it, the last asked for first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn jobs_with(
+        &self,
+        file: &str,
+        filter: &Filter,
+    ) -> Result<Vec<(Job, FileHead)>, Error> {
         let select = format!(
-            "SELECT {COLUMNS} FROM desk_job WHERE ($1 = '' OR org = $1) AND ($2 = '' OR kind = $2) \
-             AND ($3 = '' OR state = $3) AND ($4 = '' OR (created_ms, id) < \
-             (SELECT created_ms, id FROM desk_job WHERE id = $4)) \
-             ORDER BY created_ms DESC, id DESC LIMIT $5"
+            "SELECT {COLUMNS}, name, media, sha256, size FROM desk_job \
+             JOIN desk_file ON job = id AND name = $6 WHERE {WHICH} {LAST_FIRST}"
         );
-        let rows = sqlx::query(AssertSqlSafe(select))
-            .bind(filter.org.as_ref().map_or("", OrgName::as_str).to_owned())
-            .bind(filter.kind.clone().unwrap_or_default())
-            .bind(filter.state.map_or("", JobState::as_str))
-            .bind(filter.before.clone().unwrap_or_default())
-            .bind(i64::from(filter.limit))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(self.fail())?;
+        let rows = which(&select, filter).bind(file.to_owned());
+        let rows = rows.fetch_all(&self.pool).await.map_err(self.fail())?;
+        let read = |row: &AnyRow| {
+            let head: HeadRow = (
+                row.try_get(18)?,
+                row.try_get(19)?,
+                row.try_get(20)?,
+                row.try_get(21)?,
+            );
+            Ok((read(row)?, head.into()))
+        };
         let rows: Result<_, _> = rows.iter().map(read).collect();
         rows.map_err(self.fail())
     }
@@ -489,6 +508,18 @@ impl Desk {
         Ok(rows.into_iter().map(FileHead::from).collect())
     }
 
+    /// Keeps a file of a job no longer. False where there is none.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn remove_file(&self, job: &str, name: &str) -> Result<bool, Error> {
+        let removed = sqlx::query("DELETE FROM desk_file WHERE job = $1 AND name = $2")
+            .bind(job)
+            .bind(name);
+        let removed = removed.execute(&self.pool).await.map_err(self.fail())?;
+        Ok(removed.rows_affected() == 1)
+    }
+
     /// Returns a file of a job.
     ///
     /// # Errors
@@ -505,6 +536,19 @@ impl Desk {
             content,
         }))
     }
+}
+
+/// Makes a query of a text and what [`WHICH`] and [`LAST_FIRST`] ask for.
+fn which(
+    select: &str,
+    filter: &Filter,
+) -> sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments> {
+    sqlx::query(AssertSqlSafe(select.to_owned()))
+        .bind(filter.org.as_ref().map_or("", OrgName::as_str).to_owned())
+        .bind(filter.kind.clone().unwrap_or_default())
+        .bind(filter.state.map_or("", JobState::as_str))
+        .bind(filter.before.clone().unwrap_or_default())
+        .bind(i64::from(filter.limit))
 }
 
 type ToldRow = (i64, i64, String);

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Parser;
 use futures::future::BoxFuture;
 use orgsmith_client::{Endpoint, Plain, PlainRequest, post_json};
+use orgsmith_core::drift::Drift;
 use orgsmith_core::id::RunId;
 use orgsmith_core::secret::Secret;
 use orgsmith_engine::chain;
@@ -187,7 +188,8 @@ impl Office {
             }
             break;
         }
-        let arguments = arguments(&errand.task, &errand.folder);
+        let source = self.source_of(errand.task.org().as_str());
+        let arguments = arguments(&errand.task, &errand.folder, source.as_deref());
         let mut done = self.command(errand, &arguments).await?;
         if let (true, Ok(text)) = (
             matches!(
@@ -207,6 +209,15 @@ impl Office {
             drifted(errand, &mut done)?;
         }
         Ok(done)
+    }
+
+    /// Tells what the project file holds an org against, a path as it is seen from here.
+    fn source_of(&self, org: &str) -> Option<String> {
+        let named = self.against(org)?;
+        Some(match self.config.has(&named) {
+            true => named,
+            false => self.config.folder().join(named).display().to_string(),
+        })
     }
 
     /// Does what a command line says.
@@ -265,13 +276,10 @@ fn drifted(errand: &Errand, done: &mut Done) -> anyhow::Result<()> {
         None if long.exists() => serde_json::from_slice(&std::fs::read(&long)?)?,
         None => return Ok(()),
     };
-    let objects = found["objects"].as_array().into_iter().flatten();
-    let open = objects.filter(|drifted| {
-        let mut fields = drifted["fields"].as_array().into_iter().flatten();
-        fields.any(|field| field["ignored"].is_null())
-    });
+    let drift: Drift = serde_json::from_value(found.clone()).context("what was found")?;
+    let open = drift.objects.iter().filter(|drifted| drifted.counts());
     done.result = Some(json!({
-        "drifted": open.count(), "same": found["same"], "unclear": found["unclear"], "gaps": found["gaps"],
+        "drifted": open.count(), "same": drift.same, "unclear": drift.unclear, "gaps": drift.gaps,
     }));
     std::fs::write(errand.folder.join(DRIFT), found.to_string())
         .context("keeping what was found")?;
@@ -333,8 +341,9 @@ fn resume(run: &RunId, carry: &Carry) -> Vec<String> {
 }
 
 /// Writes a task as a command line. What came from outside is behind `=` or `--`: none of it can be taken
-/// for an option.
-fn arguments(task: &Task, folder: &Path) -> Vec<String> {
+/// for an option. `source` is what the project file holds the org against.
+fn arguments(task: &Task, folder: &Path, source: Option<&str>) -> Vec<String> {
+    let of_project = source.map(str::to_owned);
     let path = |name: &str| folder.join(name).display().to_string();
     let (command, mut options, names): (&str, Vec<String>, Vec<String>) = match task {
         Task::Export { org, selected } => {
@@ -384,7 +393,8 @@ fn arguments(task: &Task, folder: &Path) -> Vec<String> {
             options.push(format!("--out={}", path(PLAN)));
             options.extend(prune.then(|| "--prune".to_owned()));
             options.extend(force.then(|| "--force".to_owned()));
-            ("plan", options, vec![source.clone()])
+            let source = source.clone().or(of_project);
+            ("plan", options, source.into_iter().collect())
         }
         Task::Apply { carry, .. } => {
             let mut options = carried(carry);
@@ -438,6 +448,17 @@ fn arguments(task: &Task, folder: &Path) -> Vec<String> {
             );
             options.extend(fields.iter().map(|field| format!("--field={field}")));
             options.extend(carried(carry));
+            ("drift", options, vec![org.clone()])
+        }
+        Task::Absorb {
+            org,
+            selected,
+            fields,
+        } => {
+            let mut options = vec!["absorb".to_owned()];
+            options.extend(chosen(selected));
+            options.extend(of_project.map(|bundle| format!("--into={bundle}")));
+            options.extend(fields.iter().map(|field| format!("--field={field}")));
             ("drift", options, vec![org.clone()])
         }
         Task::Ignore {
@@ -539,11 +560,18 @@ mod tests {
                 carry: carry(),
             },
             Task::Plan {
-                source: org(),
+                source: Some(org()),
                 org: org(),
                 prune: true,
                 selected: selected(),
                 force: true,
+            },
+            Task::Plan {
+                source: None,
+                org: org(),
+                prune: false,
+                selected: selected(),
+                force: false,
             },
             Task::Apply {
                 org: org(),
@@ -578,6 +606,11 @@ mod tests {
                 fields: vec![evil()],
                 carry: carry(),
             },
+            Task::Absorb {
+                org: org(),
+                selected: selected_run(),
+                fields: vec![evil()],
+            },
             Task::Ignore {
                 org: org(),
                 selected: selected_run(),
@@ -592,7 +625,7 @@ mod tests {
     fn every_task_is_a_command_and_nothing_from_outside_is_an_option() {
         for task in tasks() {
             let mut line = vec!["orgsmith".to_owned()];
-            line.extend(arguments(&task, Path::new("/folder")));
+            line.extend(arguments(&task, Path::new("/folder"), Some("bundle")));
             let cli =
                 Cli::try_parse_from(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
             assert!(cli.global.config.is_none(), "{line:?}");
