@@ -248,10 +248,10 @@ async fn looked_at() -> anyhow::Result<()> {
         jobs.push(job["id"].as_str().context("a job")?.to_owned());
     }
     let running = async || -> anyhow::Result<usize> {
-        let path = "/api/v2/jobs?kind=clone&state=running&limit=100";
+        let path = "/api/v2/jobs?kind=clone&state=Running&limit=100";
         let answer = service.get(path, &service.token).send().await?;
         let jobs: Vec<Value> = serde_json::from_str(&answer.text().await?)?;
-        let writes = |job: &&Value| job["progress"]["writing"]["steps"].as_u64() > Some(0);
+        let writes = |job: &&Value| job["progress"]["phase"] == "writing";
         Ok(jobs.iter().filter(writes).count())
     };
     let begin = Instant::now();
