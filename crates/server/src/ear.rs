@@ -20,6 +20,7 @@ use tracing::{debug, info, warn};
 use crate::problem::Problem;
 use crate::service::Service;
 use crate::told::Told;
+use crate::watch::later;
 
 /// How often a process says that it still listens.
 const BEAT: Duration = Duration::from_secs(15);
@@ -150,18 +151,16 @@ impl Service {
     /// Takes the right to listen to an org for a while, or keeps it.
     async fn claim_ear(&self, org: &str, long: SignedDuration) -> Result<bool, Problem> {
         let name = format!("ear/{org}");
-        let text = self.desk().setting(&name, "{}").await?;
-        let ear: Ear = serde_json::from_str(&text).map_err(Problem::internal)?;
+        let (ear, was): (Ear, String) = self.read_note(&name).await?;
         let now = Timestamp::now();
         if ear.by != self.owner() && now < ear.until {
             return Ok(false);
         }
         let ear = Ear {
             by: self.owner().to_owned(),
-            until: now.checked_add(long).unwrap_or(Timestamp::MAX),
+            until: later(now, long),
         };
-        let ours = serde_json::to_string(&ear).map_err(Problem::internal)?;
-        Ok(self.desk().swap(&name, &text, &ours).await?)
+        Ok(self.swap_note(&name, &was, &ear).await?.is_some())
     }
 
     /// Lists the objects of an org whose ids are known: it was written to, or its objects elsewhere.

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use orgsmith_core::drift::{Drifted, Resolution, What};
 use orgsmith_core::id::ObjectRef;
 use orgsmith_core::reconcile::{
-    Act, Decision, Extent, Found, History, Mode, Pause, Settings, decide,
+    Act, Decision, Extent, Found, History, Mode, Pause, Settings, decide, doubled,
 };
 use orgsmith_core::select::term_name;
 use orgsmith_engine::Stop;
@@ -22,6 +22,7 @@ use crate::problem::Problem;
 use crate::service::Service;
 use crate::task::{Carry, Selected, Task};
 use crate::told::Told;
+use crate::watch::later;
 
 /// How often it is looked whether there is something to do.
 const LOOK: Duration = Duration::from_secs(2);
@@ -104,11 +105,8 @@ impl Kept {
                 [history.scanned, history.scanned_untold, history.scanned_all] = looked;
             }
             history.proposed.clear();
-            let doubled = 2_i32.checked_pow(self.failed);
-            let wait = doubled.and_then(|by| FAILED.checked_mul(by));
-            let wait = wait.map_or(FAILED_LONG, |wait| wait.min(FAILED_LONG));
+            self.wait = Some(later(now, doubled(FAILED, FAILED_LONG, self.failed)));
             self.failed += 1;
-            self.wait = Some(now.checked_add(wait).unwrap_or(Timestamp::MAX));
             self.next = self.wait;
             self.reason = format!("{why}; it is tried again");
             return;
@@ -164,8 +162,7 @@ impl Service {
 
     /// Returns what is known of an org that is kept.
     pub(crate) async fn kept(&self, org: &str) -> Result<Kept, Problem> {
-        let text = self.desk().setting(&name_of(org), "{}").await?;
-        serde_json::from_str(&text).map_err(Problem::internal)
+        Ok(self.read_note(&name_of(org)).await?.0)
     }
 
     /// Changes what is known of an org that is kept, whoever else does so at the same time.
@@ -176,11 +173,9 @@ impl Service {
     ) -> Result<(), Problem> {
         let name = name_of(org);
         loop {
-            let text = self.desk().setting(&name, "{}").await?;
-            let mut kept: Kept = serde_json::from_str(&text).map_err(Problem::internal)?;
+            let (mut kept, was): (Kept, String) = self.read_note(&name).await?;
             change(&mut kept);
-            let changed = serde_json::to_string(&kept).map_err(Problem::internal)?;
-            if changed == text || self.desk().swap(&name, &text, &changed).await? {
+            if self.swap_note(&name, &was, &kept).await?.is_some() {
                 return Ok(());
             }
         }

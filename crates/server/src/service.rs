@@ -9,6 +9,8 @@ use orgsmith_core::id::OrgName;
 use orgsmith_engine::now_ms;
 use orgsmith_store::desk::{Desk, Ending, File, Filter, Job, JobState};
 use orgsmith_store::state::{Error, State};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tracing::warn;
 use uuid::Uuid;
@@ -142,10 +144,32 @@ impl Service {
         &self.parts.settings
     }
 
+    /// Reads what the service has noted in the desk, and the text by which it is noted anew.
+    pub(crate) async fn read_note<T: DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> Result<(T, String), Problem> {
+        let text = self.desk().setting(name, "{}").await?;
+        let noted = serde_json::from_str(&text).map_err(Problem::internal)?;
+        Ok((noted, text))
+    }
+
+    /// Notes something in the place of what was read, and returns its text; nothing where another process
+    /// did so before.
+    pub(crate) async fn swap_note<T: Serialize>(
+        &self,
+        name: &str,
+        read: &str,
+        value: &T,
+    ) -> Result<Option<String>, Problem> {
+        let text = serde_json::to_string(value).map_err(Problem::internal)?;
+        let noted = text == read || self.desk().swap(name, read, &text).await?;
+        Ok(noted.then_some(text))
+    }
+
     /// Finds an org that the project names.
     pub(crate) fn org(&self, name: &str) -> Result<Org, Problem> {
-        let mut orgs = self.worker().orgs().into_iter();
-        orgs.find(|org| org.name == name).ok_or_else(|| {
+        self.worker().org(name).ok_or_else(|| {
             Problem::not_found(format!(
                 "no org is called {name:?}; GET /api/v2/orgs lists those of the project file"
             ))

@@ -22,11 +22,12 @@ impl Service {
             if let Err(problem) = self.look_out().await {
                 warn!(why = problem.detail, "nobody could be alerted");
             }
-            if let Err(error) = self.desk().forget_sessions(now_ms()).await {
-                warn!(%error, "sessions that ended could not be deleted");
-            }
             if forgot.is_none_or(|forgot| forgot.elapsed() >= FORGET) {
                 forgot = Some(Instant::now());
+                // Nobody gets in by one that ended, whether or not it is still there.
+                if let Err(error) = self.desk().forget_sessions(now_ms()).await {
+                    warn!(%error, "sessions that ended could not be deleted");
+                }
                 if let Err(error) = self.forget(Timestamp::now()).await {
                     warn!(%error, "what is old could not be deleted");
                 }

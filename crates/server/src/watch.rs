@@ -94,18 +94,16 @@ impl Service {
     /// Asks an org what changed, if it is time and nobody else does; returns when to look again.
     async fn ask_audits(&self, org: &str, interval: SignedDuration) -> Result<Timestamp, Problem> {
         let name = name_of(org);
-        let text = self.desk().setting(&name, "{}").await?;
-        let mut watched: Watched = serde_json::from_str(&text).map_err(Problem::internal)?;
+        let (mut watched, was): (Watched, String) = self.read_note(&name).await?;
         let now = Timestamp::now();
         if let Some(next) = watched.next.filter(|next| now < *next) {
             return Ok(next);
         }
         let next = later(now, interval);
         watched.next = Some(next);
-        let claimed = serde_json::to_string(&watched).map_err(Problem::internal)?;
-        if !self.desk().swap(&name, &text, &claimed).await? {
+        let Some(claimed) = self.swap_note(&name, &was, &watched).await? else {
             return Ok(now);
-        }
+        };
         let connected = match self.worker().connect(org) {
             Ok(connected) => connected,
             Err(problem) => return self.refused(org, &claimed, watched, problem).await,
@@ -141,8 +139,7 @@ impl Service {
             info!(org, "the audits answer again");
         }
         watched.asked = Some(now);
-        let text = serde_json::to_string(&watched).map_err(Problem::internal)?;
-        self.desk().swap(&name, &claimed, &text).await?;
+        self.swap_note(&name, &claimed, &watched).await?;
         Ok(next)
     }
 
@@ -152,12 +149,10 @@ impl Service {
         let mut kinds = BTreeSet::new();
         for target in self.settings().keep.keys() {
             let source = self.worker().against(target);
-            let of_orgs = source
-                .as_deref()
-                .is_some_and(|source| self.org(source).is_ok());
             if target != org && source.as_deref() != Some(org) {
                 continue;
             }
+            let of_orgs = source.is_some_and(|source| self.org(&source).is_ok());
             let of_bundle = self.kept(target).await?.history.found.kinds;
             if of_orgs || of_bundle.is_empty() {
                 let all = Catalogue::builtin().iter();
@@ -188,15 +183,13 @@ impl Service {
             problem: Some(problem),
             ..watched
         };
-        let text = serde_json::to_string(&watched).map_err(Problem::internal)?;
-        self.desk().swap(&name_of(org), claimed, &text).await?;
+        self.swap_note(&name_of(org), claimed, &watched).await?;
         Ok(next)
     }
 
     /// Returns what is known of an org that is watched.
     pub(crate) async fn watched(&self, org: &str) -> Result<Watched, Problem> {
-        let text = self.desk().setting(&name_of(org), "{}").await?;
-        serde_json::from_str(&text).map_err(Problem::internal)
+        Ok(self.read_note(&name_of(org)).await?.0)
     }
 
     /// Returns the kinds of whose changes nobody tells, in an org and its source; nothing where nobody
@@ -225,6 +218,7 @@ impl Service {
     }
 }
 
-fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
+/// Returns a time so much later; what is beyond all times is the last of them.
+pub(crate) fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
     now.checked_add(by).unwrap_or(Timestamp::MAX)
 }

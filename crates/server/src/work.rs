@@ -107,6 +107,9 @@ pub trait Work: Send + Sync {
     /// Lists the orgs that are known.
     fn orgs(&self) -> Vec<Org>;
 
+    /// Returns one of them.
+    fn org(&self, name: &str) -> Option<Org>;
+
     /// Tells what an org is held against, as the project file says.
     fn against(&self, org: &str) -> Option<String>;
 

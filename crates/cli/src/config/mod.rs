@@ -304,6 +304,16 @@ impl Config {
         name == ENV_ORG || self.project.orgs.contains_key(name)
     }
 
+    /// Tells what the project file holds an org against: an org, or the path of a bundle as it is seen
+    /// from here.
+    pub(crate) fn source_of(&self, org: &str) -> Option<String> {
+        let named = self.project.drift.against.get(org)?;
+        Some(match self.has(named) {
+            true => named.clone(),
+            false => self.folder().join(named).display().to_string(),
+        })
+    }
+
     /// Returns the org that may have been meant.
     pub(crate) fn nearest(&self, name: &str) -> Option<String> {
         nearest(name, self.project.orgs.keys().map(String::as_str))

@@ -355,6 +355,13 @@ impl Guard {
     }
 }
 
+/// Returns a wait that was doubled so many times, and is no longer than the longest.
+pub fn doubled(first: SignedDuration, most: SignedDuration, times: u32) -> SignedDuration {
+    let by = 2_i32.checked_pow(times);
+    let wait = by.and_then(|by| first.checked_mul(by));
+    wait.map_or(most, |wait| wait.min(most))
+}
+
 impl Heal {
     /// Says why an object is left alone that was healed at some times, if so.
     pub fn leaves(&self, healed: &[Timestamp], now: Timestamp) -> Option<Left> {
@@ -374,9 +381,7 @@ impl Heal {
         if times >= self.times {
             return Some(Left::ToAPerson);
         }
-        let doubled = 2_i32.checked_pow(times - 1);
-        let wait = doubled.and_then(|by| self.first.checked_mul(by));
-        let wait = wait.map_or(self.most, |wait| wait.min(self.most));
+        let wait = doubled(self.first, self.most, times - 1);
         let until = last.checked_add(wait).unwrap_or(Timestamp::MAX);
         (now < until).then_some(Left::Until(until))
     }

@@ -254,11 +254,8 @@ async fn source_of(
     if let Some(named) = named {
         return Ok((named.to_owned(), Source::parse(named, session)?));
     }
-    if let Some(named) = config.project.drift.against.get(org.as_str()) {
-        let source = match config.has(named) {
-            true => named.clone(),
-            false => config.folder().join(named).display().to_string(),
-        };
+    let named = config.project.drift.against.get(org.as_str());
+    if let Some((named, source)) = named.zip(config.source_of(org.as_str())) {
         return Ok((named.clone(), Source::parse(&source, session)?));
     }
     let runs = match session.state_if_any().await? {

@@ -50,23 +50,28 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Work for Office {
     fn orgs(&self) -> Vec<Org> {
         let orgs = self.config.project.orgs.keys();
+        orgs.filter_map(|name| self.org(name)).collect()
+    }
+
+    fn org(&self, name: &str) -> Option<Org> {
+        // That of the environment is in no project file.
+        if !self.config.project.orgs.contains_key(name) {
+            return None;
+        }
         // An org that the project file describes badly is told of when it is asked for.
-        let known = orgs.filter_map(|name| self.config.org(name).ok());
-        known
-            .map(|settings| Org {
-                region: match settings.endpoint {
-                    Endpoint::Region(region) => region.name().to_owned(),
-                    Endpoint::BaseUrl(url) => url,
-                },
-                name: settings.name,
-                labels: settings
-                    .labels
-                    .into_iter()
-                    .map(|(name, value)| format!("{name}={value}"))
-                    .collect(),
-                protected: settings.protected,
-            })
-            .collect()
+        let settings = self.config.org(name).ok()?;
+        let labels = settings.labels.into_iter();
+        Some(Org {
+            region: match settings.endpoint {
+                Endpoint::Region(region) => region.name().to_owned(),
+                Endpoint::BaseUrl(url) => url,
+            },
+            name: settings.name,
+            labels: labels
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
+            protected: settings.protected,
+        })
     }
 
     fn against(&self, org: &str) -> Option<String> {
@@ -188,7 +193,7 @@ impl Office {
             }
             break;
         }
-        let source = self.source_of(errand.task.org().as_str());
+        let source = self.config.source_of(errand.task.org().as_str());
         let arguments = arguments(&errand.task, &errand.folder, source.as_deref());
         let mut done = self.command(errand, &arguments).await?;
         if let (true, Ok(text)) = (
@@ -209,15 +214,6 @@ impl Office {
             drifted(errand, &mut done)?;
         }
         Ok(done)
-    }
-
-    /// Tells what the project file holds an org against, a path as it is seen from here.
-    fn source_of(&self, org: &str) -> Option<String> {
-        let named = self.against(org)?;
-        Some(match self.config.has(&named) {
-            true => named,
-            false => self.config.folder().join(named).display().to_string(),
-        })
     }
 
     /// Does what a command line says.
