@@ -15,7 +15,7 @@ use orgsmith_engine::{Budget, Limits, Org, Probes, Secrets, Stop};
 use orgsmith_store::state::Objects;
 use orgsmith_store::state::{Sql, State};
 
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 use crate::args::{Carry, Global, Spend};
 use crate::config::{self, Config, OrgSettings, StatePlace};
@@ -338,10 +338,7 @@ impl<'o> Session<'o> {
     /// Waits for Ctrl-C, which then is how the command ends and no interruption.
     pub(crate) async fn until_stopped(&self) {
         self.interrupt.expected.store(true, Ordering::Relaxed);
-        match Signals::listen() {
-            Ok(mut signals) => signals.next().await,
-            Err(_) => std::future::pending().await,
-        }
+        self.interrupt.came.notified().await;
     }
 
     /// Runs something that writes: Ctrl-C then asks it to end instead of ending it.
@@ -403,7 +400,10 @@ struct Interrupt {
     stop: Stop,
     /// How many write.
     writing: Arc<AtomicUsize>,
+    /// The command waits for it.
     expected: Arc<AtomicBool>,
+    /// Then it came.
+    came: Arc<Notify>,
 }
 
 impl Interrupt {
@@ -411,7 +411,8 @@ impl Interrupt {
         loop {
             signals.next().await;
             if self.expected.load(Ordering::Relaxed) {
-                std::future::pending::<()>().await;
+                self.came.notify_one();
+                continue;
             }
             if self.writing.load(Ordering::Relaxed) == 0 {
                 return Failure::Interrupted.into();
