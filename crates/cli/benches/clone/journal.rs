@@ -1,12 +1,13 @@
 //! How fast intentions are written down: nothing is sent before that is done.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use orgsmith_core::id::{OrgName, RunId, StepId};
 use orgsmith_core::journal::{Entry, Record};
-use orgsmith_store::state::{Acquired, Lease, Owner, Run, RunStatus, Sql, State};
+use orgsmith_store::state::{Acquired, Lease, Objects, Owner, Run, RunStatus, Sql, State};
 use tempfile::TempDir;
 
 use crate::table::Table;
@@ -14,26 +15,68 @@ use crate::table::Table;
 /// The hour during which the lock is good.
 const HOUR_MS: u64 = 3_600_000;
 
+/// Names a PostgreSQL to measure as well: `postgres://user@host/database`, with `PGPASSWORD`.
+const POSTGRES: &str = "ORGSMITH_BENCH_POSTGRES";
+
 pub async fn measure() -> anyhow::Result<()> {
-    let mut table = Table::new(["writers", "entries", "seconds", "a second"]);
-    for (writers, each) in [(1, 2000), (64, 250)] {
-        let dir = TempDir::new()?;
-        let state: Arc<dyn State> = Arc::new(Sql::sqlite(&dir.path().join("state.db")).await?);
-        let time = append(&state, writers, each).await?;
-        let entries = writers * each;
+    let mut table = Table::new([
+        "state",
+        "writers",
+        "entries",
+        "seconds",
+        "µs an entry",
+        "a second",
+    ]);
+    let mut row = |place: &str, writers: usize, entries: usize, time: Duration| {
+        let seconds = time.as_secs_f64();
         table.row([
+            place.to_owned(),
             writers.to_string(),
             entries.to_string(),
-            format!("{:.2}", time.as_secs_f64()),
-            format!("{:.0}", entries as f64 / time.as_secs_f64()),
+            format!("{seconds:.2}"),
+            format!("{:.0}", seconds * 1e6 / entries as f64),
+            format!("{:.0}", entries as f64 / seconds),
         ]);
+    };
+    row("least: a line, synced", 1, 1000, synced(1000)?);
+    let database = std::env::var(POSTGRES).ok();
+    for (place, writers, each) in [
+        ("SQLite", 1, 2000),
+        ("SQLite", 64, 250),
+        ("PostgreSQL", 1, 2000),
+        ("PostgreSQL", 64, 250),
+        ("file log", 1, 500),
+        ("file log", 64, 50),
+    ] {
+        let dir = TempDir::new()?;
+        let state: Arc<dyn State> = match (place, &database) {
+            ("SQLite", _) => Arc::new(Sql::sqlite(&dir.path().join("state.db")).await?),
+            ("PostgreSQL", None) => continue,
+            ("PostgreSQL", Some(address)) => Arc::new(Sql::postgres(address).await?),
+            _ => Arc::new(Objects::open(&format!("file://{}/log", dir.path().display())).await?),
+        };
+        let time = append(&state, writers, each).await?;
+        row(place, writers, writers * each, time);
     }
-    table.print("Journal: entries synced to disk, SQLite");
+    table.print("Journal: entries synced to disk before their requests leave");
     Ok(())
 }
 
+/// Writes lines to a file, each of which is on the disk before the next.
+fn synced(lines: usize) -> anyhow::Result<Duration> {
+    let mut file = tempfile::tempfile()?;
+    let begin = Instant::now();
+    for _ in 0..lines {
+        file.write_all(&[b'.'; 100])?;
+        file.sync_data()?;
+    }
+    Ok(begin.elapsed())
+}
+
 async fn append(state: &Arc<dyn State>, writers: usize, each: usize) -> anyhow::Result<Duration> {
-    let org = OrgName::new("target");
+    // A database may have been measured before.
+    let name = format!("{}-{writers}", std::process::id());
+    let org = OrgName::new(&name);
     let lease = match state
         .acquire(&org, &Owner::new("bench"), HOUR_MS, 0)
         .await?
@@ -41,7 +84,7 @@ async fn append(state: &Arc<dyn State>, writers: usize, each: usize) -> anyhow::
         Acquired::Lease(lease) => lease,
         Acquired::Held { .. } => bail!("a new state has a lock"),
     };
-    let run = RunId::new("bench");
+    let run = RunId::new(&name);
     let head = Run {
         id: run.clone(),
         org,

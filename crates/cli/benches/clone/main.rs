@@ -1,7 +1,7 @@
 //! Calls, pace and start-up of the program, measured against what is possible.
 //!
 //! `cargo bench -p orgsmith-cli --bench clone` prints every table; words after `--` choose some of
-//! `start`, `calls`, `pace`, `journal`, `fan`, `people` and `service`; `-v` shows every operation; `--large` adds an org ten times
+//! `start`, `calls`, `pace`, `journal`, `resume`, `fan`, `people` and `service`; `-v` shows every operation; `--large` adds an org ten times
 //! as large, and `--huge` measures one of a hundred thousand objects alone. The figures and what they mean are in `docs/benchmarks.md`.
 //!
 //! Counts are exact and the same on every machine. Times are not: nothing fails because of them.
@@ -17,6 +17,7 @@ mod journal;
 mod lab;
 mod pace;
 mod people;
+mod resume;
 mod service;
 mod start;
 mod table;
@@ -27,7 +28,7 @@ fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let has = |word: &str| words.iter().any(|given| given == word);
     let parts = [
-        "start", "calls", "pace", "journal", "fan", "people", "service",
+        "start", "calls", "pace", "journal", "resume", "fan", "people", "service",
     ];
     let all = !parts.iter().any(|part| has(part));
     let sizes: &[lab::Size] = if has("--huge") {
@@ -55,6 +56,9 @@ fn main() -> anyhow::Result<()> {
     }
     if all || has("journal") {
         runtime.block_on(journal::measure())?;
+    }
+    if all || has("resume") {
+        runtime.block_on(resume::measure())?;
     }
     if all || has("fan") {
         runtime.block_on(fan::measure())?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::TryStreamExt;
 use futures::future::join_all;
 use futures::stream::BoxStream;
 use object_store::memory::InMemory;
@@ -18,7 +19,7 @@ use super::bucket::Bucket;
 use super::log::inspect;
 use super::{Error, Objects, State};
 use crate::state::conformance;
-use crate::state::values::{Acquired, Lease, Owner, Run, RunStatus};
+use crate::state::values::{Acquired, Claim, Lease, Owner, Run, RunStatus};
 
 /// What happens to the answers to writes of the log.
 #[derive(Debug, Default)]
@@ -432,4 +433,41 @@ async fn a_plan_that_is_gone_or_damaged_is_told() {
         .expect("made");
     let damaged = state.plan(&run).await.expect_err("it is another");
     assert!(damaged.to_string().contains("damaged"), "{damaged}");
+}
+
+#[tokio::test]
+async fn processes_share_a_quota_and_leave_few_objects_of_it_behind() {
+    let store = Store::default();
+    let (one, two) = (store.open().await, store.open().await);
+    let claim = async |state: &Objects, who: &str, wanted, now_ms| {
+        let claim = Claim {
+            pool: "acme/client".to_owned(),
+            owner: Owner::new(who),
+            total: 100,
+            window_ms: 60_000,
+            used: 0,
+            wanted,
+        };
+        let claimed = state.claim(&claim, now_ms).await.expect("answers");
+        claimed.expect("a share").held
+    };
+    assert_eq!(claim(&one, "a", 70, 0).await, 70);
+    assert_eq!(claim(&two, "b", 70, 1).await, 30);
+    // Nobody else wrote since: a write, and nothing to read.
+    store.reads();
+    assert_eq!(claim(&two, "b", 20, 2).await, 20);
+    assert_eq!(store.reads(), 0);
+    assert_eq!(claim(&one, "a", 100, 3).await, 50);
+    // The first sleeps while the second writes more than is kept of it.
+    for at_ms in 0..200 {
+        assert_eq!(
+            claim(&two, "b", 60 + at_ms % 2, 30_000 + u64::from(at_ms)).await,
+            50
+        );
+    }
+    let objects: Vec<_> = store.inner.list(None).try_collect().await.expect("listed");
+    assert!(objects.len() < 90, "{} objects", objects.len());
+    assert_eq!(claim(&one, "a", 100, 31_000).await, 50);
+    two.unclaim(&Owner::new("b")).await.expect("given back");
+    assert_eq!(claim(&one, "a", 100, 31_001).await, 100);
 }
