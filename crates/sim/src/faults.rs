@@ -109,6 +109,8 @@ pub enum FaultAction {
     ResetAfter,
     /// Waits this many milliseconds before the work.
     DelayMs(u64),
+    /// Does the work and answers a byte at a time, with so many milliseconds before each.
+    DribbleMs(u64),
     /// Does the work and answers, but breaks off in the middle of the body.
     TruncateBody,
     /// Does the work and answers with a body that is not JSON, called JSON.

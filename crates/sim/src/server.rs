@@ -116,7 +116,7 @@ async fn answer(shared: Shared, mut request: Request<Received>) -> Result<Respon
             ("upgrade", "websocket".to_owned()),
             ("sec-websocket-accept", accepted),
         ]);
-        return Ok(respond(outgoing, false));
+        return Ok(respond(outgoing, None));
     }
     let (parts, body) = request.into_parts();
     let header = |name: header::HeaderName| {
@@ -130,7 +130,7 @@ async fn answer(shared: Shared, mut request: Request<Received>) -> Result<Respon
                 status: 413,
                 ..Outgoing::default()
             };
-            return Ok(respond(outgoing, false));
+            return Ok(respond(outgoing, None));
         }
     };
     let incoming = Incoming {
@@ -148,7 +148,7 @@ async fn answer(shared: Shared, mut request: Request<Received>) -> Result<Respon
         body,
     };
     if incoming.path.starts_with("/sim/") {
-        return Ok(respond(admin::answer(&mut shared.lock(), &incoming), false));
+        return Ok(respond(admin::answer(&mut shared.lock(), &incoming), None));
     }
     let fault = shared.lock().strike(&incoming);
     if let Some(FaultAction::DelayMs(ms)) = fault {
@@ -157,12 +157,11 @@ async fn answer(shared: Shared, mut request: Request<Received>) -> Result<Respon
     let outgoing = shared.lock().answer(&incoming, fault.as_ref());
     match fault {
         Some(FaultAction::ResetBefore | FaultAction::ResetAfter) => Err(Reset),
-        Some(FaultAction::TruncateBody) => Ok(respond(outgoing, true)),
-        _ => Ok(respond(outgoing, false)),
+        fault => Ok(respond(outgoing, fault.as_ref())),
     }
 }
 
-fn respond(outgoing: Outgoing, truncate: bool) -> Response<Body> {
+fn respond(outgoing: Outgoing, fault: Option<&FaultAction>) -> Response<Body> {
     let Outgoing {
         status,
         content_type,
@@ -176,19 +175,30 @@ fn respond(outgoing: Outgoing, truncate: bool) -> Response<Body> {
     for (name, value) in headers {
         response = response.header(name, value);
     }
-    let body = if truncate {
-        let half = body.slice(..body.len() / 2);
-        // The pause lets the first half go out.
-        let broken = stream::once(async {
-            tokio::task::yield_now().await;
-            Err(Reset)
-        });
-        let frames = stream::iter([Ok(Frame::data(half))]).chain(broken);
-        BodyExt::boxed(StreamBody::new(frames))
-    } else {
-        Full::new(body)
+    let body = match fault {
+        Some(FaultAction::TruncateBody) => {
+            let half = body.slice(..body.len() / 2);
+            // The pause lets the first half go out.
+            let broken = stream::once(async {
+                tokio::task::yield_now().await;
+                Err(Reset)
+            });
+            let frames = stream::iter([Ok(Frame::data(half))]).chain(broken);
+            BodyExt::boxed(StreamBody::new(frames))
+        }
+        Some(&FaultAction::DribbleMs(ms)) => {
+            let bytes = stream::iter(0..body.len()).then(move |at| {
+                let byte = body.slice(at..=at);
+                async move {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    Ok(Frame::data(byte))
+                }
+            });
+            BodyExt::boxed(StreamBody::new(bytes))
+        }
+        _ => Full::new(body)
             .map_err(|never: Infallible| match never {})
-            .boxed()
+            .boxed(),
     };
     response
         .body(body)

@@ -183,7 +183,16 @@ pub fn table() -> Vec<Row> {
             always,
             Say("connection"),
         ),
-        ("slow body", F::DelayMs(2500), ("POST", queues), 1, Converge),
+        ("slow answer", F::DelayMs(2500), ("POST", queues), 1, Converge),
+        // No pause in it is long; together they are. What was made is found by its name.
+        ("slow body", F::DribbleMs(100), ("POST", any), 3, Converge),
+        (
+            "slow body for ever",
+            F::DribbleMs(100),
+            ("POST", queues),
+            always,
+            Converge,
+        ),
         (
             "truncated body",
             F::TruncateBody,
@@ -456,6 +465,8 @@ async fn whatever_happens_to_reads_ends_and_says_what_is_missing() {
         ("HTML page", F::Html { status: 200 }, always, false),
         ("HTML page once", F::Html { status: 502 }, 1, true),
         ("truncated page", F::TruncateBody, 1, true),
+        ("slow page", F::DribbleMs(100), always, false),
+        ("slow page once", F::DribbleMs(100), 1, true),
         ("403", status(403), always, false),
         ("500", status(500), always, false),
         ("reset", F::ResetBefore, 1, true),
