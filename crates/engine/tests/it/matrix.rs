@@ -183,7 +183,13 @@ pub fn table() -> Vec<Row> {
             always,
             Say("connection"),
         ),
-        ("slow answer", F::DelayMs(2500), ("POST", queues), 1, Converge),
+        (
+            "slow answer",
+            F::DelayMs(2500),
+            ("POST", queues),
+            1,
+            Converge,
+        ),
         // No pause in it is long; together they are. What was made is found by its name.
         ("slow body", F::DribbleMs(100), ("POST", any), 3, Converge),
         (
