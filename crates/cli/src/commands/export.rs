@@ -308,8 +308,11 @@ impl Export {
             return Ok(());
         };
         if entries.next().is_some() && !self.out.join("manifest.json").exists() {
-            let path = self.out.clone();
-            return Err(bundle::Error::NotABundle { path }.into());
+            let out = self.out.display();
+            return Err(usage(format!(
+                "{out} is not empty and no export wrote it (it has no manifest.json); choose another \
+                 directory, and --base {out} to keep what a bundle there says"
+            )));
         }
         Ok(())
     }

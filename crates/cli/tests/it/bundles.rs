@@ -129,6 +129,18 @@ fn an_encrypted_bundle_is_a_source_of_every_command_and_is_opened_in_memory_only
 }
 
 #[test]
+fn what_was_written_by_hand_is_not_exported_over_and_may_be_a_base() {
+    let lab = Lab::new();
+    lab.sketch("sketch");
+    let before = lab.sim.ledger().len();
+    let refused = lab.run(&["export", "gold", "--out", "sketch"]).ends(64);
+    assert!(refused.stderr.contains("--base sketch"), "{refused}");
+    assert_eq!(lab.sim.ledger().len(), before, "nothing was asked");
+    lab.run(&["export", "gold", "--out", "read", "--base", "sketch"])
+        .ends(0);
+}
+
+#[test]
 fn an_export_can_be_encrypted_and_is_a_base_as_any_other() {
     let lab = Lab::new();
     lab.sketch("sketch");
