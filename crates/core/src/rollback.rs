@@ -209,7 +209,11 @@ impl<'p> Undo<'p> {
             steps.entry(&step.object).or_default().push(step);
         }
         let names = crate::snapshot::Names::new(catalogue, snapshot, &options.pins);
-        let live: BTreeSet<&ObjectRef> = names.iter().map(|(_, object)| object).collect();
+        // Deleted objects have names, too, until they are gone for good.
+        let deleted = snapshot.deleted.values().flatten();
+        let deleted: BTreeSet<&str> = deleted.map(|stored| stored.id.as_str()).collect();
+        let live = names.iter().filter(|(id, _)| !deleted.contains(id));
+        let live: BTreeSet<&ObjectRef> = live.map(|(_, object)| object).collect();
         let mut since = BTreeMap::new();
         for (object, touched) in &self.touched {
             if touched.image.after.is_none() {

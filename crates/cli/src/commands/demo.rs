@@ -271,8 +271,13 @@ async fn approve_and_run(
         continue_on_error: true,
         secrets_file: Some(secrets),
     };
-    let finished = road::start(session, &checked, &source_ids, org, &carry).await?;
-    Ok((checked.into_plan(), finished))
+    let approved = road::Approved {
+        checked,
+        source_ids,
+        by_person: false,
+    };
+    let finished = road::start(session, &approved, org, &carry).await?;
+    Ok((approved.checked.into_plan(), finished))
 }
 
 /// Writes a file that only its owner may read.

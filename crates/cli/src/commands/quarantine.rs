@@ -1,6 +1,7 @@
 //! States that were rolled back: nothing applies them again by itself.
 
 use orgsmith_core::id::{OrgName, RunId};
+use orgsmith_core::plan::Plan;
 use orgsmith_store::state::{Run, State};
 use serde::{Deserialize, Serialize};
 
@@ -53,8 +54,28 @@ pub(crate) async fn find(
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-/// Takes a state out of quarantine, as somebody wants it all the same.
-pub(super) async fn lift(state: &dyn State, org: &OrgName, digest: &str) -> anyhow::Result<()> {
+/// Lets a plan pass unless what it brings was rolled back; where it is `wanted` all the same, that is over.
+pub(super) async fn pass(
+    state: &dyn State,
+    org: &OrgName,
+    plan: &Plan,
+    wanted: bool,
+) -> anyhow::Result<()> {
+    if plan.undoes.is_some() {
+        return Ok(());
+    }
+    let digest = &plan.source.digest;
+    match find(state, org, digest).await? {
+        None => Ok(()),
+        Some(_) if wanted => lift(state, org, digest).await,
+        Some(why) => {
+            let (state, run) = (why.source, why.run.to_string());
+            Err(Failure::Quarantined { state, run }.into())
+        }
+    }
+}
+
+async fn lift(state: &dyn State, org: &OrgName, digest: &str) -> anyhow::Result<()> {
     Ok(state.put_setting(&of_state(org, digest), None).await?)
 }
 

@@ -39,6 +39,8 @@ impl Resume {
         if self.carry.dry_run {
             return left(session, &target, &run.id, plan).await;
         }
+        // Another run may have brought the same, and been rolled back.
+        quarantine::pass(&*state, &run.org, &plan, self.carry.force).await?;
         // The brake and the ids of the source were checked when the run began.
         let checked = check(plan, [], Brake::Forced)
             .map_err(|rejected| Failure::Checks(rejected.to_string()))?;

@@ -522,9 +522,18 @@ pub(crate) async fn carry_out(
         show_before_asking(session.out, &planned.plan, target);
         return Ok((planned.plan, None));
     }
-    let (checked, source_ids) = approved(session, planned, target, carry, saved).await?;
-    let finished = start(session, &checked, &source_ids, target, carry).await?;
-    Ok((checked.into_plan(), Some(finished)))
+    let approved = approved(session, planned, target, carry, saved).await?;
+    let finished = start(session, &approved, target, carry).await?;
+    Ok((approved.checked.into_plan(), Some(finished)))
+}
+
+/// A plan that may be carried out.
+pub(crate) struct Approved {
+    pub(crate) checked: CheckedPlan,
+    /// Which ids its objects have in the source.
+    pub(crate) source_ids: BTreeMap<ObjectRef, SourceId>,
+    /// A person has just said yes to it.
+    pub(crate) by_person: bool,
 }
 
 /// Shows a plan with something to do, checks it, and asks.
@@ -534,42 +543,39 @@ pub(crate) async fn approved(
     target: &Connected,
     carry: &Carry,
     saved: bool,
-) -> anyhow::Result<(CheckedPlan, BTreeMap<ObjectRef, SourceId>)> {
+) -> anyhow::Result<Approved> {
     let out = session.out;
     show_before_asking(out, &planned.plan, target);
     let (checked, source_ids) = planned.into_checked(out, carry.force)?;
     // A saved plan was seen when it was saved; a protected org is asked for all the same.
-    if !carry.yes && (!saved || target.settings.protected) {
+    let by_person = !carry.yes && (!saved || target.settings.protected);
+    if by_person {
         // Nobody is asked in vain.
         resolve(session, &checked, carry).await?;
         ask(out, checked.plan(), target).await?;
     }
-    Ok((checked, source_ids))
+    Ok(Approved {
+        checked,
+        source_ids,
+        by_person,
+    })
 }
 
-/// Carries out a plan that is checked and approved, and tells which ids its objects had.
+/// Carries out a plan that is checked and approved.
 pub(crate) async fn start(
     session: &Session<'_>,
-    checked: &CheckedPlan,
-    source_ids: &BTreeMap<ObjectRef, SourceId>,
+    approved: &Approved,
     target: &Connected,
     carry: &Carry,
 ) -> anyhow::Result<Finished> {
-    let (org, digest) = (&target.org.name, &checked.plan().source.digest);
-    let held = match session.state_if_any().await? {
-        Some(state) if checked.plan().undoes.is_none() => {
-            quarantine::find(&*state, org, digest).await?
-        }
-        _ => None,
-    };
-    match &held {
-        Some(why) if carry.yes && !carry.force => {
-            let (state, run) = (why.source.clone(), why.run.to_string());
-            return Err(Failure::Quarantined { state, run }.into());
-        }
-        // A person wants it all the same.
-        Some(_) => quarantine::lift(&*session.state().await?, org, digest).await?,
-        None => {}
+    let Approved {
+        checked,
+        source_ids,
+        by_person,
+    } = approved;
+    if let Some(state) = session.state_if_any().await? {
+        let wanted = *by_person || carry.force;
+        quarantine::pass(&*state, &target.org.name, checked.plan(), wanted).await?;
     }
     let secrets = resolve(session, checked, carry).await?;
     let approval = Approval {

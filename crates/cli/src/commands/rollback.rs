@@ -68,7 +68,7 @@ impl Rollback {
             let (plan, _) = road::carry_out(session, planned, &target, &carry, false).await?;
             return road::conclude(session.out, &plan, None);
         }
-        let (checked, ids) = road::approved(session, planned, &target, &carry, false).await?;
+        let approved = road::approved(session, planned, &target, &carry, false).await?;
         let digest = &done.source.digest;
         let runs = state.runs(Some(&run.org)).await?.len();
         let before = quarantine::find(&*state, &run.org, digest).await?;
@@ -76,7 +76,7 @@ impl Rollback {
             // Before the first write: what is killed, or undone but for a few, is not to come back either.
             quarantine::put(&*state, &run, digest, now_ms()).await?;
         }
-        let finished = match road::start(session, &checked, &ids, &target, &carry).await {
+        let finished = match road::start(session, &approved, &target, &carry).await {
             Ok(finished) => finished,
             Err(error) => {
                 let began = state.runs(Some(&run.org)).await?.len() > runs;
@@ -87,7 +87,7 @@ impl Rollback {
                 return Err(error);
             }
         };
-        road::conclude(session.out, checked.plan(), Some(&finished))
+        road::conclude(session.out, approved.checked.plan(), Some(&finished))
     }
 
     async fn plan(

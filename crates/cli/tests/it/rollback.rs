@@ -102,6 +102,34 @@ fn an_update_and_a_deletion_are_undone() {
 }
 
 #[test]
+fn a_person_who_was_deleted_is_restored_with_roles_and_queues() {
+    let lab = Lab::new();
+    let ana = "name: Ana\nemail: ana@example.com\nstate: active\ndivision: {$ref: auth_division/~home}\ngrants:\n  \
+               - role: {$ref: auth_role/~employee}\n    division: {$ref: auth_division/~home}\n";
+    lab.write("image/user/ana@example.com.yaml", ana);
+    lab.write(
+        "image/user/bo@example.com.yaml",
+        &ana.replace("ana@", "bo@"),
+    );
+    let member = |who: &str| format!("  - user: {{$ref: \"user/{who}@example.com\"}}\n");
+    let sales = |who: &str| {
+        let text = format!("name: Sales\nmembers:\n{who}");
+        lab.write("image/routing_queue/Sales.yaml", &text);
+    };
+    sales(&(member("ana") + &member("bo")));
+    lab.run(&["clone", "image", "tenant", "--yes"]).ends(0);
+    let before = world(&lab, "tenant", "before");
+
+    std::fs::remove_file(lab.path("image/user/ana@example.com.yaml")).expect("a file");
+    sales(&member("bo"));
+    lab.run(&["sync", "image", "--to", "tenant", "--prune", "--yes"])
+        .ends(0);
+    let shown = rollback(&lab, &lab.last_run(), &["--yes"]);
+    assert_eq!(shown.exit, 0, "{shown}");
+    same(&lab, &before, "tenant");
+}
+
+#[test]
 fn what_somebody_changed_since_is_told_and_kept() {
     let lab = Lab::new();
     queue(&lab, "one");
@@ -145,6 +173,11 @@ fn a_state_that_was_rolled_back_is_not_applied_again_by_itself() {
         "{shown}"
     );
     assert_eq!(description(&lab, "Sales"), None);
+    // Nobody is asked of a plan that was saved.
+    lab.run(&["plan", "image", "--to", "tenant", "--out", "plan.json"])
+        .ends(0);
+    lab.run(&["apply", "--plan", "plan.json"]).ends(5);
+    assert_eq!(description(&lab, "Sales"), None);
     let shown = lab.run(&["resume", &run]).ends(64);
     assert!(shown.stderr.contains("was rolled back"), "{shown}");
     // Another state is another matter, and a person has the last word.
@@ -155,6 +188,23 @@ fn a_state_that_was_rolled_back_is_not_applied_again_by_itself() {
     queue(&lab, "bad");
     lab.run(&["apply", "image", "--to", "tenant", "--yes", "--force"])
         .ends(0);
+    assert_eq!(description(&lab, "Sales").as_deref(), Some("bad"));
+}
+
+#[test]
+fn another_run_that_would_bring_what_was_rolled_back_is_not_resumed() {
+    let lab = Lab::new();
+    queue(&lab, "bad");
+    let apply = ["apply", "image", "--to", "tenant", "--yes"];
+    lab.run(&[&apply[..], &["--budget", "minutes=0"]].concat())
+        .ends(9);
+    let stopped = lab.last_run();
+    lab.run(&apply).ends(0);
+    rollback(&lab, &lab.last_run(), &["--yes"]).ends(0);
+    let shown = lab.run(&["resume", &stopped]).ends(5);
+    assert!(shown.stderr.contains("was rolled back"), "{shown}");
+    assert_eq!(description(&lab, "Sales"), None);
+    lab.run(&["resume", &stopped, "--force"]).ends(0);
     assert_eq!(description(&lab, "Sales").as_deref(), Some("bad"));
 }
 

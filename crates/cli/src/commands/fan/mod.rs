@@ -7,12 +7,8 @@
 mod summary;
 mod waves;
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 use futures::stream::{self, StreamExt};
-use orgsmith_core::checks::CheckedPlan;
-use orgsmith_core::id::{ObjectRef, SourceId};
 use orgsmith_core::journal::StepState;
 use orgsmith_core::plan::{Action, Plan};
 use orgsmith_core::verify::Verdict;
@@ -22,6 +18,7 @@ use serde_json::json;
 use self::summary::Report;
 use self::waves::{Labels, Wave, labels};
 use super::preflight::{self, Room};
+use super::road::Approved;
 use super::{onboard, road, verify};
 use crate::args::{Carry, Format, Shape};
 use crate::error::{Exit, Failure, count, words};
@@ -93,8 +90,7 @@ impl Course {
 /// An org whose plan may be carried out.
 struct Ready {
     target: Connected,
-    checked: CheckedPlan,
-    source_ids: BTreeMap<ObjectRef, SourceId>,
+    approved: Approved,
 }
 
 /// One org of several, and how it is spoken of.
@@ -239,14 +235,17 @@ impl Trip<'_> {
             road::resolve(&session, &checked, self.carry).await?;
             Ok(Ready {
                 target,
-                checked,
-                source_ids,
+                approved: Approved {
+                    checked,
+                    source_ids,
+                    by_person: !self.carry.yes,
+                },
             })
         })
         .await;
         match ready {
             Ok(ready) => {
-                lane.report.planned = Some(ready.checked.plan().steps.len());
+                lane.report.planned = Some(ready.approved.checked.plan().steps.len());
                 (lane, Some(ready))
             }
             Err(error) => {
@@ -278,7 +277,7 @@ impl Trip<'_> {
                 table.row([org, styled(RED, lane.report.verdict)]);
                 continue;
             };
-            let plan = ready.checked.plan();
+            let plan = ready.approved.checked.plan();
             let of = |action| steps(plan, action).to_string();
             table.row([
                 org,
@@ -312,7 +311,7 @@ impl Trip<'_> {
         if self.carry.yes || stop.is_asked() {
             return Ok(!stop.is_asked());
         }
-        let writes = |ready: &Ready| !ready.checked.plan().is_empty();
+        let writes = |ready: &Ready| !ready.approved.checked.plan().is_empty();
         let asked = |protected: bool| {
             move |(_, ready): &&mut (Lane, Option<Ready>)| {
                 let ready = ready.as_ref();
@@ -373,24 +372,21 @@ impl Trip<'_> {
     async fn carry_out(&self, lane: Lane, ready: Ready, stop: &Stop) -> Report {
         let Lane { report, out } = lane;
         let session = self.session.speaking(&out);
-        let Ready {
-            target,
-            checked,
-            source_ids,
-        } = ready;
-        let finished = if checked.plan().is_empty() {
+        let Ready { target, approved } = ready;
+        let plan = approved.checked.plan();
+        let finished = if plan.is_empty() {
             None
         } else if stop.is_asked() {
             return report;
         } else {
             let carry = self.carry;
-            match road::start(&session, &checked, &source_ids, &target, carry).await {
+            match road::start(&session, &approved, &target, carry).await {
                 Ok(finished) => Some(finished),
                 Err(error) => return self.failed(report, &out, &error),
             }
         };
-        let report = finished_report(&out, report, checked.plan(), finished.as_ref());
-        drop((checked, source_ids));
+        let report = finished_report(&out, report, plan, finished.as_ref());
+        drop(approved);
         // An org that ended the run early says why better than a second failure would.
         let mut report = match finished {
             Some(_) if report.error.is_none() => self.prove(&session, report, &target, stop).await,

@@ -199,7 +199,13 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             Presence::Missing => self.create(item, index),
             Presence::Deleted(deleted) => {
                 let deleted = deleted.open();
-                let portable = self.portable(item, &deleted);
+                let mut portable = self.portable(item, &deleted);
+                // Nobody tells of the parts of a deleted object: all that is wanted is added to what it
+                // may have kept.
+                for part in item.descriptor.parts.iter().filter(|part| has_a_list(part)) {
+                    let items = portable.body.entry(part.field.clone());
+                    items.or_insert_with(|| Value::Array(Vec::new()));
+                }
                 self.adopt(item, &deleted);
                 self.update(item, &deleted, &portable, true);
             }
@@ -444,7 +450,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             return self.notes.conflict(&item.object, reason);
         }
         let unread = |part: &&Part| {
-            (part.list.is_some() || part.inverse.is_some())
+            has_a_list(part)
                 && item.body.contains_key(&part.field)
                 && !portable.body.contains_key(&part.field)
         };
@@ -826,4 +832,9 @@ fn plural(n: usize, one: &str, many: &str) -> String {
     } else {
         format!("{n} {many}")
     }
+}
+
+/// Tells whether a part is read by a list of its own, or from other objects.
+fn has_a_list(part: &Part) -> bool {
+    part.list.is_some() || part.inverse.is_some()
 }
