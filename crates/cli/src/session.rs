@@ -46,7 +46,43 @@ pub(crate) struct Session<'o> {
 }
 
 /// The clients of a service: whatever it does in an org shares the tokens and the quota.
-pub(crate) type Clients = Arc<Mutex<BTreeMap<String, Client>>>;
+#[derive(Clone, Default)]
+pub(crate) struct Clients {
+    made: Arc<Mutex<BTreeMap<String, Client>>>,
+    background: bool,
+}
+
+impl Clients {
+    /// Returns the same clients for work that nobody waits for: that of others goes first.
+    pub(crate) fn in_background(&self) -> Self {
+        Self {
+            background: true,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the client of an org, if there is one yet.
+    pub(crate) fn get(&self, org: &str) -> Option<Client> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.get(org).cloned()
+    }
+
+    fn get_or_make(
+        &self,
+        org: &str,
+        make: impl FnOnce() -> anyhow::Result<Client>,
+    ) -> anyhow::Result<Client> {
+        let mut clients = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = match clients.get(org) {
+            Some(client) => client,
+            None => clients.entry(org.to_owned()).or_insert(make()?),
+        };
+        Ok(match self.background {
+            true => client.in_background(),
+            false => client.clone(),
+        })
+    }
+}
 
 /// An org that can be talked to, and what the project says of it.
 pub(crate) struct Connected {
@@ -248,9 +284,10 @@ impl<'o> Session<'o> {
         let found = config::find(&settings, self.config.folder())?;
         let client_id = found.credentials.client_id.clone();
         let (requests, window) = (settings.quota_per_minute, Duration::from_secs(60));
+        // A client that is kept serves whoever comes later, too.
+        let tokens = tokens.filter(|_| self.clients.is_none());
         // A few calls by a token of their own are nobody's loss.
-        let shares = tokens.is_none() || self.clients.is_some();
-        let share = shares.then(|| {
+        let share = tokens.is_none().then(|| {
             let pool = format!("{client_id} {:?}", settings.endpoint);
             let most = u32::try_from(settings.tokens).unwrap_or(u32::MAX);
             let total = requests.saturating_mul(most);
@@ -269,13 +306,7 @@ impl<'o> Session<'o> {
         };
         let client = match &self.clients {
             None => build()?,
-            Some(clients) => {
-                let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
-                match clients.get(name) {
-                    Some(client) => client.clone(),
-                    None => clients.entry(name.to_owned()).or_insert(build()?).clone(),
-                }
-            }
+            Some(clients) => clients.get_or_make(name, build)?,
         };
         let overlay = match settings.overlay.is_plain() && self.config.project.variables.is_empty()
         {

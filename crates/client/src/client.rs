@@ -26,6 +26,7 @@ use crate::random::Random;
 use crate::retry::{Decision, Outcome, Policy, Stop, decide};
 use crate::stats::{Counters, Stats};
 use crate::transport::{Answer, Fault, Transport};
+use crate::turnstile::Lane;
 
 /// Deprecated by Genesys but still sent; only ever used to go slower.
 const ALLOWED: &str = "inin-ratelimit-allowed";
@@ -53,6 +54,7 @@ pub struct Identity {
 pub struct Client {
     pub(crate) inner: Arc<Inner>,
     gate: Option<Arc<dyn Gate>>,
+    lane: Lane,
 }
 
 pub(crate) struct Inner {
@@ -97,6 +99,7 @@ impl Client {
         Self {
             inner: Arc::new(inner),
             gate: None,
+            lane: Lane::default(),
         }
     }
 
@@ -104,8 +107,18 @@ impl Client {
     #[must_use]
     pub fn behind(&self, gate: Arc<dyn Gate>) -> Self {
         Self {
-            inner: self.inner.clone(),
             gate: Some(gate),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the same client for work that nobody waits for: its calls let those of others go first, for
+    /// half a minute each.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        Self {
+            lane: Lane::Background,
+            ..self.clone()
         }
     }
 
@@ -200,7 +213,7 @@ impl Client {
         loop {
             let queued = Instant::now();
             self.pause(&route).await;
-            let mut permit = self.inner.pool.acquire().await;
+            let mut permit = self.inner.pool.acquire(self.lane).await;
             let waited = queued.elapsed();
             self.inner.counters.waited(waited);
             // Waiting for one's turn is free, but not the part that a 429 has asked for.

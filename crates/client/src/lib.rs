@@ -26,6 +26,7 @@ mod socket;
 mod stats;
 mod transfer;
 mod transport;
+mod turnstile;
 
 pub use answer::Reply;
 pub use auth::Credentials;

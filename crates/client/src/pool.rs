@@ -12,14 +12,15 @@ use tokio::time::Instant;
 use crate::auth::Cell;
 use crate::limiter::{Limiter, Quota, Ready, Refused, Scope};
 use crate::share::{Share, Step, Whole};
+use crate::turnstile::{Lane, Turn, Turnstile, Waiting};
 
 /// How long no further token is opened after one could not be minted.
 const HESITATE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Pool {
     slots: Mutex<Slots>,
-    /// Callers pass one at a time, in the order they came; the first sleeps for all of them.
-    turnstile: tokio::sync::Mutex<()>,
+    /// Who is first in it sleeps for all of them.
+    turnstile: Turnstile,
     freed: Notify,
     quota: Quota,
     max: usize,
@@ -47,7 +48,7 @@ impl Pool {
                 opened: 0,
                 hesitate_until: None,
             }),
-            turnstile: tokio::sync::Mutex::new(()),
+            turnstile: Turnstile::new(),
             freed: Notify::new(),
             quota,
             max,
@@ -56,26 +57,39 @@ impl Pool {
     }
 
     /// Waits for a place in the quota of the token with most headroom.
-    pub(crate) async fn acquire(self: &Arc<Self>) -> Permit {
-        // Held across the waits below on purpose: it is a queue, not a guard of data.
-        let _turn = self.turnstile.lock().await;
+    pub(crate) async fn acquire(self: &Arc<Self>, lane: Lane) -> Permit {
+        let waiting = Waiting::new(lane);
+        loop {
+            let turn = self.turnstile.enter(&waiting).await;
+            if let Some(permit) = self.take(turn).await {
+                return permit;
+            }
+        }
+    }
+
+    /// Waits for a place as long as it is the caller's turn.
+    async fn take(self: &Arc<Self>, mut turn: Turn<'_>) -> Option<Permit> {
         loop {
             let freed = self.freed.notified();
             let wake = match self.own_part().await {
                 Some(at) => Some(at),
                 None => match self.pick(Instant::now()) {
-                    Pick::Slot(permit) => return permit,
+                    Pick::Slot(permit) => return Some(permit),
                     Pick::At(at) => Some(at),
                     Pick::OnAnswer => None,
                 },
             };
-            match wake {
-                Some(at) => tokio::select! {
-                    () = tokio::time::sleep_until(at) => {}
-                    () = freed => {}
-                },
-                // Every place is under way, and every request ends by its timeout.
-                None => freed.await,
+            let waken = async {
+                match wake {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    // Every place is under way, and every request ends by its timeout.
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = waken => {}
+                () = freed => {}
+                () = turn.over() => return None,
             }
         }
     }
@@ -253,7 +267,7 @@ mod tests {
     }
 
     async fn answered(pool: &Arc<Pool>) -> u64 {
-        let mut permit = pool.acquire().await;
+        let mut permit = pool.acquire(Lane::Foreground).await;
         permit.leaves();
         permit.slot
     }
@@ -295,7 +309,7 @@ mod tests {
             tokio::spawn(async move {
                 let mut sent = Vec::new();
                 loop {
-                    let mut permit = pool.acquire().await;
+                    let mut permit = pool.acquire(Lane::Foreground).await;
                     if start.elapsed() >= length {
                         return sent;
                     }
@@ -351,12 +365,44 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_a_person_waits_for_goes_before_who_came_earlier_and_those_get_their_turn_at_last()
+    {
+        let pool = pool(4, 1);
+        let start = Instant::now();
+        let ask = |lane, name: &'static str, after_s| {
+            let pool = pool.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep_until(start + Duration::from_secs(after_s)).await;
+                let mut permit = pool.acquire(lane).await;
+                permit.leaves();
+                (start.elapsed().as_secs(), name)
+            })
+        };
+        let (front, back) = (Lane::Foreground, Lane::Background);
+        let mut asked: Vec<_> = (0..4).map(|_| ask(front, "first", 0)).collect();
+        // The window of the first four ends after a minute: by then all others wait.
+        asked.extend((0..4).map(|_| ask(back, "scan", 40)));
+        asked.extend((0..5).map(|_| ask(front, "person", 50)));
+        asked.extend((0..3).map(|_| ask(front, "late", 119)));
+        let mut order = Vec::new();
+        for one in asked {
+            order.push(one.await.unwrap());
+        }
+        order.sort_by_key(|(at, _)| *at);
+        let names: Vec<&str> = order.iter().map(|(_, name)| *name).collect();
+        assert_eq!(names[4..8], ["person"; 4], "{order:?}");
+        // The scan has waited for half a minute, and has its place before who came later.
+        let of = |name| names[8..12].iter().filter(|of| **of == name).count();
+        assert_eq!((of("person"), of("scan")), (1, 3), "{order:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_place_given_back_wakes_the_caller_that_waits_for_it() {
         let pool = pool(1, 1);
-        let held = pool.acquire().await;
+        let held = pool.acquire(Lane::Foreground).await;
         let waiter = tokio::spawn({
             let pool = pool.clone();
-            async move { pool.acquire().await.slot }
+            async move { pool.acquire(Lane::Foreground).await.slot }
         });
         tokio::task::yield_now().await;
         drop(held);
@@ -366,10 +412,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_caller_that_goes_away_leaves_its_place_to_the_next() {
         let pool = pool(1, 1);
-        let held = pool.acquire().await;
+        let held = pool.acquire(Lane::Foreground).await;
         let gone = tokio::spawn({
             let pool = pool.clone();
-            async move { pool.acquire().await.slot }
+            async move { pool.acquire(Lane::Foreground).await.slot }
         });
         tokio::task::yield_now().await;
         gone.abort();
@@ -381,14 +427,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_token_that_cannot_be_minted_is_closed_unless_it_is_the_only_one() {
         let pool = pool(4, 2);
-        let first = pool.acquire().await;
+        let first = pool.acquire(Lane::Foreground).await;
         assert!(!pool.close(&first));
-        let held = [pool.acquire().await, pool.acquire().await];
-        let second = pool.acquire().await;
+        let held = [
+            pool.acquire(Lane::Foreground).await,
+            pool.acquire(Lane::Foreground).await,
+        ];
+        let second = pool.acquire(Lane::Foreground).await;
         assert_eq!((held[1].slot, second.slot), (1, 2));
         assert!(pool.close(&second));
         drop(second);
-        assert_eq!(pool.acquire().await.slot, 1);
+        assert_eq!(pool.acquire(Lane::Foreground).await.slot, 1);
         assert_eq!(pool.open(), 1);
     }
 }

@@ -7,6 +7,7 @@ mod resources;
 mod sign_in;
 mod watched;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -214,6 +215,23 @@ fn an_org_is_exported_imported_and_cloned_over_http() {
     let events = events.send().expect("a stream").text().expect("it ends");
     assert!(events.contains("event: told"), "{events}");
     assert!(events.contains("\"state\":\"Completed\""), "{events}");
+    service.stop();
+}
+
+#[test]
+fn a_clone_as_the_first_job_uses_every_token_of_its_source() {
+    let lab = Lab::new();
+    seed(&lab);
+    lab.configure_org("gold", "    tokens: 4\n    quota_per_minute: 40\n");
+    let service = Serving::start(&lab, &[]);
+    let before = lab.sim.ledger().len();
+    let asked = json!({"name": "tenant", "sourceOrgId": "gold"});
+    let job = service.end(&service.ask(service.post("/api/v2/orgs", &asked)));
+    assert_eq!(job["state"], "Completed", "{job:#}");
+    let ledger = lab.sim.ledger().into_iter().skip(before);
+    let of_gold = ledger.filter(|call| call.org.as_deref() == Some("gold"));
+    let tokens: BTreeSet<_> = of_gold.filter_map(|call| call.token).collect();
+    assert!(tokens.len() > 2, "{tokens:?}");
     service.stop();
 }
 

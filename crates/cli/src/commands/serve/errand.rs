@@ -81,7 +81,8 @@ impl Work for Office {
     fn connect(&self, org: &str) -> Result<orgsmith_engine::Org, String> {
         let out = Out::of_job(Format::Json, Arc::new(|_| {}));
         let parts = (self.config.clone(), self.keys.clone(), self.state.clone());
-        let session = Session::of_service(&out, parts, self.clients.clone());
+        // Who asks this way wants to know what has changed, and nobody waits for it.
+        let session = Session::of_service(&out, parts, self.clients.in_background());
         let connected = session.and_then(|session| session.connect(org));
         match connected {
             Ok(connected) => Ok(connected.org),
@@ -93,9 +94,7 @@ impl Work for Office {
         let quota = self.config.org(org).map_or(0, |settings| {
             u64::from(settings.quota_per_minute) * settings.tokens as u64
         });
-        let clients = self.clients.lock();
-        let clients = clients.unwrap_or_else(std::sync::PoisonError::into_inner);
-        let stats = clients.get(org).map(orgsmith_client::Client::stats);
+        let stats = self.clients.get(org).map(|client| client.stats());
         Calls {
             sent: stats.as_ref().map_or(0, |stats| stats.sent),
             throttled: stats.as_ref().map_or(0, |stats| stats.rate_limited),
@@ -235,7 +234,10 @@ impl Office {
             Command::Drift(command) => command.run(session).await,
             _ => Err(Failure::Usage(format!("{arguments:?} is no job")).into()),
         };
-        let clients = self.clients.clone();
+        let clients = match errand.task {
+            Task::Drift { .. } => self.clients.in_background(),
+            _ => self.clients.clone(),
+        };
         let ended = Session::serving(&out, parts, clients, run, &errand.stop, work).await;
         let mut done = match ended {
             Ok(exit) => Done {
