@@ -12,7 +12,7 @@ use orgsmith_core::checks::{
 };
 use orgsmith_core::document::Packed;
 use orgsmith_core::endpoints::{Answer, Answers, Place, Policy, holding, places, settle, targets};
-use orgsmith_core::id::{ObjectRef, RunId, SourceId};
+use orgsmith_core::id::{ObjectRef, RunId, SourceId, StepId};
 use orgsmith_core::journal::StepState;
 use orgsmith_core::numbers::Decision;
 use orgsmith_core::overlay::Moved;
@@ -756,10 +756,16 @@ pub(crate) fn conclude(
             ));
         }
         if done < total {
-            out.say(format!(
-                "To go on: {}",
-                styled(CYAN, format!("orgsmith resume {run}"))
-            ));
+            let resume = styled(CYAN, format!("orgsmith resume {run}"));
+            out.say(match (outcome.stale.len(), refusals(outcome)) {
+                (0, 0) => format!("To go on: {resume}"),
+                (0, _) => format!(
+                    "To go on, once what was refused can be done: {resume}. Otherwise make a new plan."
+                ),
+                _ => format!(
+                    "The org has moved: make a new plan. What does not depend on that goes on with {resume}"
+                ),
+            });
         }
     }
     tell_end(out, outcome);
@@ -798,12 +804,7 @@ fn finished_exit(outcome: &Outcome, total: usize) -> Exit {
     if done == total {
         return Exit::Ok;
     }
-    let refused = |state: &StepState| matches!(state, StepState::Refused { .. });
-    let refusals = outcome
-        .states
-        .values()
-        .filter(|state| refused(state))
-        .count();
+    let refusals = refusals(outcome);
     if outcome.stopped && refusals == 0 {
         Exit::Interrupted
     } else if outcome.spent && refusals == 0 {
@@ -815,6 +816,14 @@ fn finished_exit(outcome: &Outcome, total: usize) -> Exit {
     } else {
         Exit::Partial
     }
+}
+
+/// Counts what the org refused for another reason than that it has moved.
+fn refusals(outcome: &Outcome) -> usize {
+    let refused = |(step, state): &(&StepId, &StepState)| {
+        matches!(state, StepState::Refused { .. }) && !outcome.stale.contains(*step)
+    };
+    outcome.states.iter().filter(refused).count()
 }
 
 /// Returns how a step stands, in a word, and why.

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use orgsmith_engine::now_ms;
+use orgsmith_engine::{RunError, now_ms};
 use orgsmith_store::state::{
-    About, Backup, Examination, Finding, Holdings, State as Store, write_backup,
+    About, Backup, Examination, Finding, Holdings, Row, State as Store, write_backup,
 };
 use serde_json::json;
 
 use crate::args::Format;
 use crate::error::{Exit, count};
 use crate::output::{BOLD, DIM, RED, Table, styled};
+use crate::owner;
 use crate::session::Session;
 
 /// Looks after the state: where runs, journals, ids and locks are remembered.
@@ -83,6 +84,9 @@ async fn restore(session: &Session<'_>, file: &Path, replace: bool) -> anyhow::R
     let mut backup = Backup::open(file)?;
     let head = backup.head().clone();
     let state = session.state().await?;
+    if replace {
+        nobody_writes(&*state).await?;
+    }
     state.load(&mut backup, replace).await?;
     let rows = backup.rows();
     if out.format() == Format::Json {
@@ -100,6 +104,42 @@ async fn restore(session: &Session<'_>, file: &Path, replace: bool) -> anyhow::R
         ));
     }
     Ok(Exit::Ok)
+}
+
+/// Refuses while somebody holds a lock: what has just been written to an org would be forgotten.
+async fn nobody_writes(state: &dyn Store) -> anyhow::Result<()> {
+    let now = now_ms();
+    let mut held = None;
+    let mut sink = |row| {
+        if let Row::Lease {
+            org,
+            owner: Some(owner),
+            expires_ms,
+            ..
+        } = row
+            && expires_ms > now
+            && !owner::is_abandoned(&owner)
+        {
+            let seconds = (expires_ms - now).div_ceil(1000);
+            held = Some(RunError::Locked {
+                org,
+                owner,
+                seconds,
+            });
+        }
+        Ok(())
+    };
+    // One that is too damaged to tell may be replaced.
+    let told = state.dump(&mut sink).await;
+    match held {
+        Some(held) => Err(held.into()),
+        None => {
+            if let Err(error) = told {
+                tracing::warn!(%error, "whether somebody holds a lock is not known");
+            }
+            Ok(())
+        }
+    }
 }
 
 async fn migrate(session: &Session<'_>) -> anyhow::Result<Exit> {

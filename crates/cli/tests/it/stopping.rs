@@ -105,10 +105,41 @@ fn who_holds_the_lock_is_told_to_others() {
     let mut child = slow_apply(&lab);
     lab.write("one/routing_language/English.yaml", "name: English\n");
     let shown = lab.run(&["apply", "one", "--to", "gold", "--yes"]);
+    // Nor may its journal go from under it.
+    lab.run(&["state", "backup", "all.backup"]).ends(0);
+    let replaced = lab.run(&["state", "restore", "all.backup", "--replace"]);
     child.kill().expect("our own child");
     child.wait().expect("our own child");
     let shown = shown.ends(7);
     assert!(shown.stderr.contains("gold is locked by"), "{shown}");
+    let replaced = replaced.ends(7);
+    assert!(replaced.stderr.contains("gold is locked by"), "{replaced}");
+    // Its process is gone, and so is its lock.
+    lab.run(&["state", "restore", "all.backup", "--replace"])
+        .ends(0);
+}
+
+#[test]
+fn what_somebody_made_since_the_plan_ends_with_6_and_asks_for_another() {
+    let lab = Lab::new();
+    lab.write("one/routing_queue/Sales.yaml", "name: Sales\n");
+    lab.write("one/routing_queue/Support.yaml", "name: Support\n");
+    let apply = ["apply", "one", "--to", "gold", "--yes"];
+    lab.run(&[&apply[..], &["--budget", "minutes=0"]].concat())
+        .ends(9);
+    let run = lab.last_run();
+    let sales = serde_json::json!({"name": "Sales"});
+    lab.sim
+        .seed("gold", "POST", "/api/v2/routing/queues", sales)
+        .expect("a queue");
+    let shown = lab.run(&["resume", &run]).ends(6);
+    assert!(
+        shown.stderr.contains("somebody made it since the plan"),
+        "{shown}"
+    );
+    assert!(shown.stderr.contains("make a new plan"), "{shown}");
+    assert_eq!(lab.sim.objects("gold", "queue").len(), 2);
+    lab.run(&apply).ends(0);
 }
 
 #[test]

@@ -102,6 +102,12 @@ async fn look_up(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
     }
 }
 
+/// Tells whether what a step is to create is there, of somebody else.
+pub(super) async fn is_taken(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> bool {
+    let found = find(worker, step, descriptor).await;
+    found.is_ok_and(|found| !found.is_empty())
+}
+
 /// Returns the objects of the target that have the step's key.
 async fn find(
     worker: &Worker<'_>,

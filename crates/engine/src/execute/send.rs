@@ -56,6 +56,12 @@ impl Refusal {
     pub(super) fn status(&self) -> Option<u16> {
         self.status
     }
+
+    /// Tells whether it may be about another object of the same name.
+    pub(super) fn may_be_a_duplicate(&self) -> bool {
+        let says = |word: &str| self.text.to_ascii_lowercase().contains(word);
+        self.status == Some(409) || self.status == Some(400) && (says("duplicate") || says("exist"))
+    }
 }
 
 impl From<Refusal> for String {

@@ -13,7 +13,7 @@ use orgsmith_core::plan::{Action, Expected, Step, pre_image};
 use orgsmith_core::secret::Secret;
 
 use super::dispatcher::reopening;
-use super::recover::{Probe, probe};
+use super::recover::{Probe, is_taken, probe};
 use super::send::{Failure, Sent, send};
 use super::{ExecuteError, Execution};
 use crate::collect::details::read_one;
@@ -137,7 +137,10 @@ impl<'e> Worker<'e> {
             StepState::Refused { reason } => ("refused", Some(reason.clone())),
             StepState::Unknown { reason } => ("unknown", Some(reason.clone())),
             StepState::Skipped { reason } => ("skipped", Some(reason.clone())),
-            StepState::Planned | StepState::Intent { .. } => ("open", None),
+            StepState::Planned => ("open", Some("nothing was sent".to_owned())),
+            StepState::Intent { .. } => {
+                ("open", Some("whether it was done is not known".to_owned()))
+            }
         };
         self.execution.events.tell(Event::StepEnded {
             org: self.execution.org.name.clone(),
@@ -334,6 +337,18 @@ impl<'e> Worker<'e> {
                 Err(Failure::Unknown(reason)) => {
                     self.lock().versions.remove(&step.object);
                     write(state, Entry::Unknown { reason }).await?;
+                }
+                Err(Failure::Refused { reason, .. })
+                    if step.action == Action::Create
+                        && reason.may_be_a_duplicate()
+                        && is_taken(self, step, descriptor).await =>
+                {
+                    let reason = format!("somebody made it since the plan was made: {reason}");
+                    write(state, Entry::Refused { reason }).await?;
+                    return Ok(Ended {
+                        stale: true,
+                        ..Ended::at(state.clone())
+                    });
                 }
                 Err(Failure::Refused {
                     reason,
