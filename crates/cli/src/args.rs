@@ -296,7 +296,7 @@ pub(crate) fn spend(text: &str) -> Result<Spend, String> {
             .ok_or_else(|| format!("{part:?} is not of the form calls=N or minutes=M"))?;
         let number: u32 = number
             .parse()
-            .map_err(|_| format!("{number:?} is no whole number"))?;
+            .map_err(|_| format!("{number:?} is no whole number up to {}", u32::MAX))?;
         match name {
             "calls" => spend.calls = Some(number.into()),
             "minutes" => spend.time = Some(Duration::from_secs(u64::from(number) * 60)),

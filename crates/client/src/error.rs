@@ -330,7 +330,17 @@ impl fmt::Display for Refusal {
         for detail in &self.details {
             write!(f, "; {} {}", detail.error_code, detail.field_name)?;
         }
-        Ok(())
+        // A shorter wait is waited for.
+        match self.retry_after.map(|wait| wait.as_secs().div_ceil(60)) {
+            None | Some(0 | 1) => Ok(()),
+            Some(minutes @ 2..60) => write!(f, "; it asks to wait {minutes} min"),
+            Some(minutes) => write!(
+                f,
+                "; it asks to wait {} h {} min",
+                minutes / 60,
+                minutes % 60
+            ),
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! `orgsmith apply`
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use orgsmith_core::plan::{FORMAT, Plan};
 use orgsmith_engine::collect;
+use serde::Deserialize;
 
 use super::plan::{Look, apply_saved};
 use super::{onboard, road, stale};
@@ -12,6 +15,9 @@ use crate::args::{Carry, People, Selected, Shape};
 use crate::error::{Exit, Failure};
 use crate::session::{Connected, Session};
 use crate::source::Source;
+
+/// The largest file that may be a plan, in bytes.
+const MOST: u64 = 1 << 30;
 
 /// Makes an org match a source: plans, asks, and writes. Never deletes (see `sync`).
 #[derive(Debug, Args)]
@@ -139,19 +145,20 @@ async fn fresh(session: &Session<'_>, plan: &Plan, target: &Connected) -> anyhow
 fn load(path: &Path) -> anyhow::Result<Plan> {
     let shown = path.display();
     let bad = |message: String| anyhow::Error::new(Failure::BadPlan(message));
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| bad(format!("could not read the plan {shown}: {error}")))?;
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+    let text =
+        read(path).map_err(|error| bad(format!("could not read the plan {shown}: {error}")))?;
+    let head = serde_json::from_str::<Head>(&text);
+    if let Err(error) = &head
+        && !error.is_data()
+    {
         let text = error.to_string();
         let what = text.split(" at line ").next().unwrap_or_default();
-        bad(format!(
-            "{shown}:{}:{}: not JSON: {what}",
-            error.line(),
-            error.column()
-        ))
-    })?;
-    let format = value.get("format").and_then(serde_json::Value::as_u64);
-    match format {
+        let (line, column) = (error.line(), error.column());
+        return Err(bad(format!(
+            "{shown}:{line}:{column}: not JSON: {what}; save the plan again with `orgsmith plan … --out`"
+        )));
+    }
+    match head.ok().and_then(|head| head.format) {
         None => {
             return Err(bad(format!(
                 "{shown} is no plan; `orgsmith plan … --out` saves one"
@@ -164,5 +171,21 @@ fn load(path: &Path) -> anyhow::Result<Plan> {
         }
         Some(_) => {}
     }
-    serde_json::from_value(value).map_err(|error| bad(format!("{shown} is no plan: {error}")))
+    serde_json::from_str(&text).map_err(|error| bad(format!("{shown} is no plan: {error}")))
+}
+
+/// What is read of a plan first.
+#[derive(Deserialize)]
+struct Head {
+    format: Option<u64>,
+}
+
+/// Reads a file that may be a plan.
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MOST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MOST {
+        return Err(std::io::Error::other("it is larger than 1 GiB"));
+    }
+    Ok(text)
 }

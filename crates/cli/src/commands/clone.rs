@@ -2,6 +2,7 @@
 
 use clap::Args;
 use orgsmith_core::verify::Verdict;
+use orgsmith_engine::Finished;
 use serde_json::json;
 
 use super::fan::{Fan, Trip};
@@ -111,11 +112,15 @@ async fn into(
     preflight::pass(session, wanted, &planned.plan, target, room).await?;
     let (plan, finished) = road::carry_out(session, planned, target, carry, false).await?;
     let exit = road::conclude(out, &plan, finished.as_ref())?;
-    if finished.is_none() {
+    let Some(Finished { outcome, .. }) = finished else {
         onboard::after_run(session, target, carry).await;
         return Ok(exit);
+    };
+    if outcome.spent || outcome.stopped {
+        // It was cut short: `resume` goes on.
+        return Ok(exit);
     }
-    drop((plan, finished));
+    drop((plan, outcome));
     // What was asked to be sent again has been sent.
     let ask = Ask { write: &[], ..ask };
     let (again, checkup) = verify::prove(session, wanted, target, ask, verify).await?;

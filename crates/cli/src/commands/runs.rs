@@ -69,6 +69,10 @@ impl Runs {
 
 /// Finds a run by the beginning of its id.
 pub(crate) async fn find(session: &Session<'_>, name: &str) -> anyhow::Result<Run> {
+    if name.is_empty() {
+        let message = "which run? `orgsmith runs` lists them".to_owned();
+        return Err(crate::error::Failure::Usage(message).into());
+    }
     let missing = || RunError::NoSuchRun(RunId::new(name));
     let Some(state) = session.state_if_any().await? else {
         return Err(missing().into());

@@ -180,3 +180,22 @@ fn a_doctor_tells_what_cannot_be_and_what_to_do() {
     let ill = lab.run(&["state", "doctor", "--state", &address]).ends(1);
     assert!(ill.to_string().contains("entry 1 is gone"), "{ill}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_somebody_else_is_left_as_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+    let lab = Lab::new();
+    lab.write("notes.txt", "what I must not forget\n");
+    let path = lab.path("notes.txt");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("our file");
+    let shown = lab.run(&["runs", "--state", "notes.txt"]).ends(1);
+    assert!(shown.stderr.contains("no database"), "{shown}");
+    let mode = std::fs::metadata(&path)
+        .expect("a file")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o644);
+    let text = std::fs::read_to_string(&path).expect("a file");
+    assert_eq!(text, "what I must not forget\n");
+}

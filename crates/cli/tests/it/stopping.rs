@@ -78,6 +78,15 @@ fn run_of(lab: &Lab) -> (String, String) {
 fn ctrl_c_ends_gently_and_resume_goes_on() {
     let lab = Lab::new();
     let child = slow_apply(&lab);
+    #[cfg(target_os = "linux")]
+    {
+        // A core file would hold the secrets that are in memory.
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id()));
+        let limits = limits.expect("its limits");
+        let core = limits.lines().find(|line| line.starts_with("Max core"));
+        let core: Vec<&str> = core.expect("one").split_whitespace().collect();
+        assert_eq!(core[4..6], ["0", "0"], "{core:?}");
+    }
     interrupt(&child);
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(
@@ -306,6 +315,11 @@ fn a_run_ends_with_its_budget_and_goes_on_later() {
     assert_eq!(lab.writes("gold"), written);
     lab.run(&["resume", &run, "--budget", "minutes=60"]).ends(0);
     assert_eq!(lab.writes("gold"), 12);
+    // Nobody reads an org again to prove what was cut short.
+    let cut = lab
+        .run(&["clone", "image", "tenant", "--yes", "--budget", "minutes=0"])
+        .ends(9);
+    assert!(!cut.stdout.contains("Planned again"), "{cut}");
     lab.run(&[&apply[..], &["--budget", "hours=1"]].concat())
         .ends(64);
 }

@@ -1,6 +1,7 @@
 //! How a SQLite file is opened.
 
 use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -90,12 +91,23 @@ fn prepare(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        let about = file.metadata()?;
+        let ours = about.len() == 0 || is_database(path)?;
+        if ours && about.permissions().mode() & 0o077 != 0 {
             file.set_permissions(fs::Permissions::from_mode(0o600))?;
         }
     }
     drop(file);
     Ok(())
+}
+
+/// Tells whether a file begins as a database does: what is another's is left alone.
+#[cfg(unix)]
+fn is_database(path: &Path) -> io::Result<bool> {
+    const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+    let mut head = Vec::new();
+    fs::File::open(path)?.take(16).read_to_end(&mut head)?;
+    Ok(head == MAGIC)
 }
 
 /// Writes a path as an address: every byte that could mean something else is encoded.
