@@ -3,7 +3,7 @@
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use orgsmith_sim::Config;
+use orgsmith_sim::{Config, Entry, FaultAction, FaultRule};
 
 use crate::lab::Lab;
 
@@ -90,4 +90,52 @@ fn two_processes_at_once_send_no_more_than_one_may() {
         started.elapsed() < Duration::from_secs(40),
         "it waited for the dead"
     );
+}
+
+#[test]
+fn call_routes_are_written_one_after_the_other() {
+    const DELAY_MS: u64 = 100;
+    let lab = lab();
+    for number in 0..8 {
+        let name = format!("Line {number}");
+        lab.write(
+            &format!("lines/architect_ivr/{name}.yaml"),
+            format!("name: {name}\n"),
+        );
+        lab.write(
+            &format!("lines/routing_skill/{name}.yaml"),
+            format!("name: {name}\n"),
+        );
+    }
+    let path = ["/api/v2/architect/ivrs", "/api/v2/routing/skills"];
+    for path in path {
+        let delay = FaultAction::DelayMs(DELAY_MS);
+        lab.sim.add_fault(FaultRule::new(delay).on("POST", path));
+    }
+    lab.run(&[
+        "apply",
+        "lines",
+        "--to",
+        "tenant",
+        "--yes",
+        "--parallelism",
+        "10",
+    ])
+    .ends(0);
+    let ledger = lab.sim.ledger();
+    // The shortest time between two creates of a kind.
+    let apart = |path: &str| {
+        let made = |entry: &&Entry| entry.method == "POST" && entry.path == path;
+        let at = ledger.iter().filter(made);
+        let at: Vec<i64> = at
+            .map(|entry| entry.at.parse::<jiff::Timestamp>().expect("a time"))
+            .map(jiff::Timestamp::as_millisecond)
+            .collect();
+        assert_eq!(at.len(), 8, "{path}");
+        let apart = at.windows(2).map(|two| two[1] - two[0]).min();
+        apart.expect("several")
+    };
+    let [routes, skills] = path.map(apart);
+    assert!(routes >= DELAY_MS.cast_signed(), "{routes} ms");
+    assert!(skills < routes, "{skills} ms: others are not held up");
 }

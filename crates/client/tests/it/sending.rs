@@ -334,3 +334,26 @@ async fn no_window_of_the_server_sees_more_than_the_quota() {
     let tokens: BTreeMap<&str, usize> = calls.iter().map(|call| (call.token(), 1)).collect();
     assert_eq!(tokens.len(), 1);
 }
+
+#[tokio::test]
+async fn a_smaller_quota_that_the_server_names_is_kept_from_then_on() {
+    let window = Duration::from_millis(250);
+    let allowed = |_, _: &_| json(200, "{}").header("inin-ratelimit-allowed", 4);
+    let server = Server::new(allowed).await;
+    let client = server
+        .builder()
+        .tokens(1)
+        .quota(20, window)
+        .build()
+        .unwrap();
+    client.send(Call::get("/api/v2/x")).await.unwrap();
+    let calls = (0..15).map(|_| client.send(Call::get("/api/v2/x")));
+    for reply in futures::future::join_all(calls).await {
+        reply.unwrap();
+    }
+    let calls = server.calls();
+    for five in calls.windows(5) {
+        let apart = five[4].at - five[0].at;
+        assert!(apart >= window, "{apart:?}");
+    }
+}
