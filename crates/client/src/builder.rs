@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 use uuid::Uuid;
 
 use crate::auth::{Credentials, Minter};
 use crate::client::{Client, Inner};
 use crate::limiter::Quota;
+use crate::place::is_loopback;
 use crate::pool::Pool;
 use crate::random::Random;
 use crate::region::Region;
@@ -114,16 +115,6 @@ impl Bases {
                 })
             }
         }
-    }
-}
-
-/// Tells whether a URL leads to this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 

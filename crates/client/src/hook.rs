@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
+use crate::place::is_loopback;
 use crate::transport::{Bounds, Fault, Transport};
 
 /// The largest answer that is read; nobody looks at it.
@@ -54,9 +55,8 @@ pub async fn post_json(url: &str, body: &Value, timeout: Duration) -> Result<(),
         max_body: MAX_ANSWER,
         max_transfer: MAX_ANSWER,
     };
-    let is_local = host == "localhost" || host.starts_with("127.") || host == "[::1]";
     let secure = url.scheme() == "https";
-    let transport = Transport::new(bounds, is_local, secure).map_err(unanswered)?;
+    let transport = Transport::new(bounds, is_loopback(&url), secure).map_err(unanswered)?;
     let sent = transport.post(url, body.to_string().into());
     let answer = match tokio::time::timeout(timeout, sent).await {
         Ok(answer) => answer,

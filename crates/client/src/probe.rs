@@ -2,13 +2,14 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
 use rustls::{CertificateError, Error as TlsError};
 use url::{Host, Url};
+
+use crate::place::is_loopback;
 
 /// What came of a probe. No text of it holds a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl Prober {
     }
 
     async fn ask(&self, method: Method, url: &Url) -> Probe {
-        let client = if is_local(url) {
+        let client = if is_loopback(url) {
             &self.local
         } else {
             &self.open
@@ -120,15 +121,6 @@ impl Prober {
             // What is not known yet is not said.
             Err(_) => true,
         }
-    }
-}
-
-fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
     }
 }
 

@@ -7,10 +7,10 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::answer::{failed_exchange, failed_status};
-use crate::builder::is_loopback;
 use crate::call::Replay;
 use crate::client::{Client, Progress, invalid};
 use crate::error::{CallRef, Error};
+use crate::place::is_loopback;
 use crate::transport::{Answer, Fault};
 
 impl Client {

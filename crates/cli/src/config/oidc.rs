@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use orgsmith_client::keeps_secrets;
 use orgsmith_core::secret::Secret;
 use orgsmith_server::{Grant, Role, SignIn};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use url::Url;
 
 use super::Error;
 use super::term::Term;
@@ -56,13 +58,10 @@ fn groups() -> String {
     "groups".to_owned()
 }
 
-/// Tells whether what is sent to a URL is hidden on its way, or stays on this machine.
-fn is_safe(url: &str) -> bool {
-    let host = |rest: &str| rest.split(['/', ':']).next().unwrap_or_default().to_owned();
-    url.starts_with("https://")
-        || url
-            .strip_prefix("http://")
-            .is_some_and(|rest| ["localhost", "127.0.0.1"].contains(&host(rest).as_str()))
+/// Tells whether a text is the URL of a site to which secrets may be sent.
+fn is_safe(text: &str) -> bool {
+    let is_whole = text.starts_with("https://") || text.starts_with("http://");
+    is_whole && Url::parse(text).is_ok_and(|url| keeps_secrets(&url))
 }
 
 impl Oidc {
@@ -101,5 +100,33 @@ impl Oidc {
             grants: grants.collect(),
             session,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_signs_in_where_somebody_could_listen() {
+        for url in [
+            "https://id.example/realm",
+            "http://localhost:8080/realm",
+            "http://127.0.0.1",
+            "http://[::1]:8080",
+        ] {
+            assert!(is_safe(url), "{url}");
+        }
+        for url in [
+            "http://id.example",
+            "http://localhost:x@elsewhere",
+            "http://127.0.0.1@elsewhere/",
+            "http://localhost.elsewhere",
+            "https:id.example",
+            "https://",
+            "id.example",
+        ] {
+            assert!(!is_safe(url), "{url}");
+        }
     }
 }

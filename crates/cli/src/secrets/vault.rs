@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use orgsmith_client::{Plain, PlainError, PlainReply, PlainRequest, path_segment};
+use orgsmith_client::{
+    Plain, PlainError, PlainReply, PlainRequest, is_loopback, keeps_secrets, path_segment,
+};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use super::{Found, field};
 use crate::config::{Config, VaultPlace, VaultSettings};
@@ -84,23 +87,21 @@ impl Vault {
             "where Vault is was not said: set VAULT_ADDR, or `vault: {address: https://…}` in orgsmith.yaml",
         )?;
         let address = address.trim_end_matches('/').to_owned();
-        let host = address.split_once("://").map_or("", |(_, rest)| rest);
-        let host = host.split(['/', ':']).next().unwrap_or_default();
-        let local = matches!(host, "localhost" | "127.0.0.1") || host.starts_with("[");
-        match address.split_once("://") {
-            Some(("https", _)) => {}
-            Some(("http", _)) if local || *allow_http => {}
-            Some(("http", _)) => {
-                return Err(format!(
-                    "{address} would send secrets unencrypted; use https, or set `allow_http: true` under `vault:`"
-                ));
-            }
-            _ => {
-                return Err(format!(
-                    "{address:?} is no address of a Vault: https://HOST:8200"
-                ));
-            }
+        let url = Url::parse(&address).ok();
+        let url = url.filter(|url| matches!(url.scheme(), "https" | "http"));
+        let Some(url) = url.filter(|url| url.username().is_empty() && url.password().is_none())
+        else {
+            return Err(
+                "VAULT_ADDR, or `vault: {address: …}`, is no address of a Vault: https://HOST:8200"
+                    .to_owned(),
+            );
+        };
+        if !keeps_secrets(&url) && !*allow_http {
+            return Err(format!(
+                "{address} would send secrets unencrypted; use https, or set `allow_http: true` under `vault:`"
+            ));
         }
+        let local = is_loopback(&url);
         let ca_file = ca_file
             .as_ref()
             .map(|path| config.folder().join(path))

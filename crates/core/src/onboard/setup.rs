@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use serde_json::{Map, Value};
 
@@ -451,7 +452,8 @@ fn host_of(url: &str) -> Option<&str> {
 }
 
 fn is_local(host: &str) -> bool {
-    host == "localhost" || host == "[::1]" || host.starts_with("127.")
+    let is_loopback = |ip: Ipv4Addr| ip.is_loopback();
+    host == "localhost" || host == "[::1]" || host.parse().is_ok_and(is_loopback)
 }
 
 /// Refuses a URL whose host is not fixed, or that would carry secrets and people openly.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use futures::future::BoxFuture;
-use orgsmith_client::{Endpoint, Plain, PlainRequest, post_json};
+use orgsmith_client::{Endpoint, Plain, PlainRequest, is_loopback, keeps_secrets, post_json};
 use orgsmith_core::drift::Drift;
 use orgsmith_core::id::RunId;
 use orgsmith_core::secret::Secret;
@@ -20,6 +20,7 @@ use orgsmith_store::state::{RunStatus, State};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
+use url::Url;
 
 use crate::args::{Cli, Command, Format};
 use crate::config::Config;
@@ -125,16 +126,19 @@ impl Work for Office {
                 let form = "application/x-www-form-urlencoded".to_owned();
                 headers.push(("content-type".to_owned(), form.into()));
             }
-            let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-            let local = local.iter().any(|local| asked.url.starts_with(local));
+            let url = Url::parse(&asked.url);
+            let url = url.map_err(|_| format!("{:?} is no URL", asked.url))?;
+            if !keeps_secrets(&url) {
+                return Err(format!("{url} is not https, and not on this machine"));
+            }
             let request = PlainRequest {
                 method: if asked.form.is_some() { "POST" } else { "GET" }.to_owned(),
                 url: asked.url,
                 headers,
                 body: asked.form.as_ref().map(hidden),
             };
-            let plain =
-                Plain::new(PATIENCE, MAX_ANSWER, local).map_err(|error| error.to_string())?;
+            let plain = Plain::new(PATIENCE, MAX_ANSWER, is_loopback(&url))
+                .map_err(|error| error.to_string())?;
             let reply = plain.send(&request).await;
             let reply = reply.map_err(|error| error.to_string())?;
             Ok((reply.status, reply.body.to_vec()))
