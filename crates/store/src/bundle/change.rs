@@ -1,6 +1,8 @@
 //! Changes single documents of a bundle in a directory.
 
 use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::Path;
 
 use orgsmith_core::document::Portable;
@@ -29,6 +31,36 @@ pub struct Touched {
     pub removed: bool,
     /// Comments or the order of fields were lost.
     pub lost: bool,
+}
+
+/// The right to change a bundle in a directory, until it is dropped or the process ends.
+#[derive(Debug)]
+pub struct Lock {
+    /// Nothing where the system locks no directories.
+    _file: Option<File>,
+}
+
+/// Takes the right to change a bundle in a directory; nothing where somebody has it.
+///
+/// It is the system's lock of the directory itself, so it leaves no file behind, and it keeps apart what
+/// has asked for it, also in other processes, and nobody else.
+///
+/// # Errors
+/// There is no such directory, or it cannot be locked.
+pub fn lock_dir(root: &Path) -> io::Result<Option<Lock>> {
+    if !cfg!(unix) {
+        return Ok(Some(Lock { _file: None }));
+    }
+    let file = File::open(root)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock { _file: Some(file) })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        // Some network file systems know no locks.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+            Ok(Some(Lock { _file: None }))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// Works out what a directory becomes with some documents changed; with `write` makes it so.

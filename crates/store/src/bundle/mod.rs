@@ -27,7 +27,7 @@ mod tree;
 pub mod yaml;
 mod zip;
 
-pub use change::{Change, Touched, change_dir};
+pub use change::{Change, Lock, Touched, change_dir, lock_dir};
 pub use dir::Written;
 pub use error::{Error, Problem, What};
 pub use format::{BundleDigest, BundleSource, FORMAT, Loaded};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -10,7 +11,7 @@ use orgsmith_core::drift::{Absorbed, Resolution};
 use orgsmith_core::id::ObjectRef;
 use orgsmith_core::plan::Conflict;
 use orgsmith_core::validate::normalise;
-use orgsmith_store::bundle::{self, Change, Loaded, Touched, change_dir};
+use orgsmith_store::bundle::{self, Change, Loaded, Lock, Touched, change_dir, lock_dir};
 use serde_json::{Value, json};
 
 use super::{Against, Chosen, Looked, Terms, look, names, read};
@@ -20,6 +21,9 @@ use crate::keys::Trust;
 use crate::output::{YELLOW, styled};
 use crate::session::{Connected, Session};
 use crate::source::usage;
+
+/// How soon it is looked again whether a bundle is free.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// Writes what became of an org into the bundle that it is held against.
 ///
@@ -54,6 +58,8 @@ impl Absorb {
             )));
         }
         let into = self.into.display().to_string();
+        // What is read now is what is changed later.
+        let _lock = self.lock(session).await?;
         let target = session.connect(&self.org)?;
         let selection = self.chosen.picked.selection(session)?;
         // A folder may be called as an org is.
@@ -91,6 +97,25 @@ impl Absorb {
             true => Exit::Ok,
             false => Exit::Partial,
         })
+    }
+
+    /// Waits until nobody else absorbs into the bundle.
+    async fn lock(&self, session: &Session<'_>) -> anyhow::Result<Lock> {
+        let into = self.into.display();
+        let mut said = false;
+        loop {
+            let lock =
+                lock_dir(&self.into).with_context(|| format!("locking the bundle {into}"))?;
+            if let Some(lock) = lock {
+                return Ok(lock);
+            }
+            if !std::mem::replace(&mut said, true) {
+                session
+                    .out
+                    .say(format!("Waiting: something else is absorbed into {into}."));
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 
     fn show(

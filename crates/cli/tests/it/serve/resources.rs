@@ -1,6 +1,8 @@
 //! What the API shows of orgs: drift, snapshots, comparisons, numbers.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -97,6 +99,66 @@ fn drift_is_shown_by_the_last_look_and_absorbed_into_the_bundle() {
     look("second");
     assert_eq!(show(&service, drift)["drifted"], 0);
     service.stop();
+}
+
+#[test]
+fn two_that_are_absorbed_into_one_bundle_at_once_both_arrive() {
+    let lab = Lab::new();
+    let queue = |wrapup: &str, timeout: u32| {
+        format!("name: Sales\nacwSettings:\n  wrapupPrompt: {wrapup}\n  timeoutMs: {timeout}\n")
+    };
+    let ours = queue("MANDATORY_TIMEOUT", 15_000);
+    let theirs = queue("MANDATORY_FORCED_TIMEOUT", 30_000);
+    for (folder, text) in [("centre", &ours), ("other", &theirs)] {
+        lab.write(&format!("{folder}/routing_queue/Sales.yaml"), text);
+    }
+    lab.run(&["apply", "centre", "--to", "tenant", "--yes"])
+        .ends(0);
+    lab.configure("drift: {against: {tenant: centre}}\n");
+    let state = ["--yes", "--force", "--state", "elsewhere.db"];
+    lab.run(&[["apply", "other", "--to", "tenant"].as_slice(), &state].concat())
+        .ends(0);
+
+    // Both read the file before either writes it, unless one waits.
+    let service = Serving::start(&lab, &[]);
+    let absorb = |field: &str| {
+        let selected = json!({"select": ["kind=routing_queue,name=Sales"]});
+        let task = json!({"kind": "absorb", "org": "tenant", "selected": selected,
+                          "fields": [field]});
+        service.ask(service.post("/api/v2/jobs", &json!({"task": task})))
+    };
+    let jobs = ["acwSettings.wrapupPrompt", "acwSettings.timeoutMs"].map(absorb);
+    for job in jobs.map(|place| service.end(&place)) {
+        assert_eq!(job["state"], "Completed", "{job:#}");
+    }
+    service.stop();
+    let text = fs::read_to_string(lab.path("centre/routing_queue/Sales.yaml")).expect("a file");
+    assert_eq!(text, theirs);
+}
+
+#[test]
+fn who_absorbs_waits_for_whoever_changes_the_bundle() {
+    let lab = Lab::new();
+    drifted(&lab, "");
+    let bundle = fs::File::open(lab.path("centre")).expect("a folder");
+    bundle.lock().expect("nobody has it");
+    let select = ["--select", "kind=routing_queue,name=Sales"];
+    let absorb = ["drift", "absorb", "tenant", "--into", "centre"];
+    let mut command = lab.command(&[&absorb[..], &select].concat());
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program");
+    let mut said = BufReader::new(child.stderr.take().expect("its talk")).lines();
+    let line = said.next().expect("a line").expect("UTF-8");
+    assert_eq!(line, "Waiting: something else is absorbed into centre.");
+    let file = || fs::read_to_string(lab.path("centre/routing_queue/Sales.yaml")).expect("a file");
+    assert_eq!(file(), SALES);
+    bundle.unlock().expect("it is ours");
+    assert!(said.all(|line| line.is_ok()));
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert_eq!(file(), SALES.replace("We sell", "They sell"));
 }
 
 #[test]
