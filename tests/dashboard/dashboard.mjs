@@ -1,8 +1,9 @@
-// The dashboard as people meet it: signing in, looking, comparing, planning, approving, applying.
+// The dashboard as people meet it: signing in, looking, comparing, planning, approving, applying, and what
+// drifted reverted, absorbed or ignored.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,9 +14,9 @@ const program = join(ROOT, 'target/debug/orgsmith');
 const folder = mkdtempSync(join(tmpdir(), 'orgsmith-dashboard-'));
 const children = [];
 
-/** Starts a command that serves, and returns the JSON that it prints first. */
-const start = async (...args) => {
-  const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] });
+/** Starts a command that serves in a folder, and returns the JSON that it prints first. */
+const start = async (cwd, ...args) => {
+  const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'ignore'] });
   children.push(child);
   let text = '';
   for await (const line of createInterface({ input: child.stdout })) {
@@ -30,13 +31,45 @@ const end = () => {
   rmSync(folder, { recursive: true, force: true });
 };
 
-const sim = await start('sim', '--generate', 'seed=7,users=6,queues=4', '-o', 'json');
-const orgs = sim.orgs.map(({ name, clients: [client] }) => {
-  writeFileSync(join(folder, `${name}.yaml`), `client_id: ${client.id}\nclient_secret: ${client.secret}\n`, { mode: 0o600 });
-  return `  ${name}:\n    base_url: ${sim.base_url}\n    visibility_wait_s: 0\n    credential: {file: ${name}.yaml}\n`;
-});
-writeFileSync(join(folder, 'orgsmith.yaml'), `service: {approvals: 1}\norgs:\n${orgs.join('')}`);
-const { url, token } = await start('serve', '--listen', '127.0.0.1:0', '-o', 'json');
+/** Starts a simulator, and writes the project file of its orgs into a folder of its own. */
+const project = async (name, settings) => {
+  const place = join(folder, name);
+  mkdirSync(place);
+  const sim = await start(place, 'sim', '--generate', 'seed=7,users=6,queues=4', '-o', 'json');
+  const orgs = sim.orgs.map(({ name, clients: [client] }) => {
+    writeFileSync(join(place, `${name}.yaml`), `client_id: ${client.id}\nclient_secret: ${client.secret}\n`, { mode: 0o600 });
+    return `  ${name}:\n    base_url: ${sim.base_url}\n    visibility_wait_s: 0\n    credential: {file: ${name}.yaml}\n`;
+  });
+  writeFileSync(join(place, 'orgsmith.yaml'), `${settings}\norgs:\n${orgs.join('')}`);
+  return { place, sim };
+};
+const serve = place => start(place, 'serve', '--listen', '127.0.0.1:0', '-o', 'json');
+
+const { place, sim } = await project('approved', 'service: {approvals: 1}');
+const { url, token } = await serve(place);
+
+/** Signs in to an org, and returns what asks its API. */
+const genesysOf = async ({ base_url, orgs }, name) => {
+  const { clients: [client] } = orgs.find(org => org.name === name);
+  const login = await fetch(`${base_url}/oauth/token`, {
+    method: 'POST',
+    headers: {
+      authorization: `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    body: 'grant_type=client_credentials',
+  });
+  const { access_token } = await login.json();
+  return async (path, method = 'GET', body) => {
+    const answer = await fetch(base_url + path, {
+      method,
+      headers: { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' },
+      body: body && JSON.stringify(body),
+    });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+    return answer.status === 204 ? undefined : answer.json();
+  };
+};
 
 /** Asks the API. */
 const api = async (path, body, as = token) => {
@@ -56,7 +89,7 @@ const browser = await chromium.launch({
 });
 
 /** Opens a browser of somebody, in which no page may have an error. */
-const visit = async (secret, options = {}) => {
+const visit = async (secret, options = {}, at = url) => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
   page.errors = [];
@@ -64,10 +97,10 @@ const visit = async (secret, options = {}) => {
   page.on('console', message => message.type() === 'error' && page.errors.push(message.text()));
   page.on('dialog', dialog => dialog.accept());
   if (secret) {
-    await page.goto(`${url}/`);
+    await page.goto(`${at}/`);
     await page.fill('input[name=token]', secret);
     await page.click('button');
-    await page.waitForURL(`${url}/`);
+    await page.waitForURL(`${at}/`);
   }
   return page;
 };
@@ -125,7 +158,6 @@ const tests = {
 
   'what differs is ticked, planned, approved by another and applied, and the page follows': async () => {
     const operator = await visit(await mint('operator', 'operator'));
-    await picture(operator, 'fleet');
     await operator.goto(`${url}/compare`);
     await operator.click('button.strong');
     await operator.waitForSelector('#matrix');
@@ -165,28 +197,17 @@ const tests = {
     await operator.waitForSelector('#steps');
     await operator.goto(`${url}/map?find=routing_skill`);
     assert.ok((await operator.$$('tbody tr')).length >= boxes.length);
+    // What was sent is drawn, without the page being loaded again.
+    await operator.goto(`${url}/`);
+    const bars = operator.locator('tr:has-text("tenant") svg.use rect.sent');
+    await bars.first().waitFor({ state: 'attached', timeout: 30_000 });
+    assert.match(await operator.getAttribute('tr:has-text("tenant") svg.use', 'aria-label'), /[1-9]\d* calls, at most/);
+    await picture(operator, 'fleet');
     assert.deepEqual([...operator.errors, ...approver.errors], []);
   },
 
   'what drifted is shown with who did it, and ignored until a date': async () => {
-    const { base_url } = sim;
-    const [, tenant] = sim.orgs;
-    const credentials = Buffer.from(`${tenant.clients[0].id}:${tenant.clients[0].secret}`).toString('base64');
-    const login = await fetch(`${base_url}/oauth/token`, {
-      method: 'POST',
-      headers: { authorization: `Basic ${credentials}`, 'content-type': 'application/x-www-form-urlencoded' },
-      body: 'grant_type=client_credentials',
-    });
-    const { access_token } = await login.json();
-    const genesys = async (path, method = 'GET', body) => {
-      const answer = await fetch(base_url + path, {
-        method,
-        headers: { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' },
-        body: body && JSON.stringify(body),
-      });
-      assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
-      return answer.status === 204 ? undefined : answer.json();
-    };
+    const genesys = await genesysOf(sim, 'tenant');
     const { entities } = await genesys('/api/v2/authorization/divisions?pageSize=100');
     const division = entities.find(({ homeDivision }) => !homeDivision);
     await genesys(`/api/v2/authorization/divisions/${division.id}`, 'PUT', { name: division.name, description: 'meddled with' });
@@ -208,6 +229,53 @@ const tests = {
     await page.waitForSelector('#live .badge.done', { timeout: 60_000 });
     await page.goto(`${url}/drift`);
     assert.equal(await page.locator('tr', { hasText: 'meddled with' }).count(), 0);
+    assert.deepEqual(page.errors, []);
+  },
+
+  'what drifted is reverted in the org by one button, and absorbed into the bundle by the other': async () => {
+    const { place, sim } = await project('alone', 'drift: {against: {tenant: centre}}');
+    mkdirSync(join(place, 'centre/auth_division'), { recursive: true });
+    const file = name => join(place, `centre/auth_division/${name}.yaml`);
+    writeFileSync(file('Sales'), 'name: Sales\ndescription: We sell\n');
+    writeFileSync(file('Help'), '# Who helps.\nname: Help\ndescription: We help\n');
+    execFileSync(program, ['apply', 'centre', '--to', 'tenant', '--yes'], { cwd: place, stdio: 'ignore' });
+    const genesys = await genesysOf(sim, 'tenant');
+    const divisions = '/api/v2/authorization/divisions';
+    const division = async name =>
+      (await genesys(`${divisions}?pageSize=100`)).entities.find(division => division.name === name);
+    for (const name of ['Sales', 'Help']) {
+      const { id } = await division(name);
+      await genesys(`${divisions}/${id}`, 'PUT', { name, description: `${name} was meddled with` });
+    }
+
+    const { url, token } = await serve(place);
+    const page = await visit(token, {}, url);
+    const done = async () => {
+      await page.waitForSelector('#live .badge.done', { timeout: 60_000 });
+      await page.goto(`${url}/drift`);
+    };
+    const row = name => page.locator('tr', { hasText: `auth_division/${name}` });
+    const act = async (name, button) => {
+      await row(name).locator('input[type=checkbox]').check();
+      await page.click(`button:text-is("${button} the ticked")`);
+      await done();
+      await page.click('button:text-is("Look again")');
+      await done();
+      assert.equal(await row(name).count(), 0, `${name} is still there`);
+    };
+    await page.click('tr:has-text("tenant") button:text-is("Drift")');
+    await done();
+    for (const name of ['Sales', 'Help']) assert.match(await row(name).textContent(), new RegExp(`${name} was meddled with`));
+
+    await act('Sales', 'Revert');
+    assert.equal((await division('Sales')).description, 'We sell');
+    assert.equal(readFileSync(file('Sales'), 'utf8'), 'name: Sales\ndescription: We sell\n');
+    assert.equal((await division('Help')).description, 'Help was meddled with', 'it was not ticked');
+
+    await act('Help', 'Absorb');
+    assert.equal((await division('Help')).description, 'Help was meddled with');
+    assert.equal(readFileSync(file('Help'), 'utf8'), '# Who helps.\nname: Help\ndescription: Help was meddled with\n');
+    await page.waitForSelector('text=There is no drift.');
     assert.deepEqual(page.errors, []);
   },
 

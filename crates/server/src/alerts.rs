@@ -12,6 +12,7 @@ use orgsmith_engine::now_ms;
 use orgsmith_store::desk::{Ending, Job, JobState};
 use tracing::warn;
 
+use crate::hour::{Hour, MINUTES, Minute};
 use crate::problem::Problem;
 use crate::service::Service;
 use crate::work::Calls;
@@ -58,6 +59,7 @@ pub(crate) struct Lookout(Mutex<Seen>);
 #[derive(Default)]
 struct Seen {
     calls: BTreeMap<String, VecDeque<(u64, Calls)>>,
+    hours: BTreeMap<String, Hour>,
     told: BTreeSet<String>,
 }
 
@@ -78,6 +80,8 @@ impl Lookout {
     /// Takes note of how many calls an org was sent up to now, and tells of those within the window.
     pub(crate) fn see(&self, org: &str, now_ms: u64, calls: Calls) -> Use {
         let mut all = self.seen();
+        let hour = all.hours.entry(org.to_owned()).or_default();
+        hour.see(now_ms, calls);
         let seen = all.calls.entry(org.to_owned()).or_default();
         while let Some((at_ms, _)) = seen.front()
             && at_ms.saturating_add(WINDOW_MS) < now_ms
@@ -86,6 +90,13 @@ impl Lookout {
         }
         seen.push_back((now_ms, calls));
         used(seen)
+    }
+
+    /// Tells how an org was called in the last hour.
+    pub(crate) fn minutes(&self, org: &str, now_ms: u64) -> [Minute; MINUTES] {
+        let all = self.seen();
+        let hour = all.hours.get(org);
+        hour.map_or_else(|| [Minute::default(); MINUTES], |hour| hour.minutes(now_ms))
     }
 }
 

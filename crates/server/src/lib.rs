@@ -11,6 +11,7 @@ mod auth;
 pub mod dispatch;
 mod ear;
 mod file;
+mod hour;
 mod limits;
 mod metrics;
 mod problem;

@@ -137,16 +137,27 @@ impl Service {
         caller: &Caller,
         org: &str,
     ) -> Result<Option<(Job, Drift)>, Problem> {
-        let Some((id, _)) = self.last_drift(org).await? else {
+        let Some((job, _)) = self.seen_look(caller, org).await? else {
             return Ok(None);
-        };
-        // It may have been held against an org that is none of the caller's business.
-        let job = match self.find_job(caller, &id).await {
-            Err(problem) if problem.status() == StatusCode::NOT_FOUND => return Ok(None),
-            job => job?,
         };
         let found = self.drift_of(&job).await?;
         Ok(found.map(|drift| (job, drift)))
+    }
+
+    /// Returns the last look at an org that a caller may see, and how many objects it has found.
+    pub(crate) async fn seen_look(
+        &self,
+        caller: &Caller,
+        org: &str,
+    ) -> Result<Option<(Job, u64)>, Problem> {
+        let Some((id, objects)) = self.last_drift(org).await? else {
+            return Ok(None);
+        };
+        // It may have been held against an org that is none of the caller's business.
+        match self.find_job(caller, &id).await {
+            Err(problem) if problem.status() == StatusCode::NOT_FOUND => Ok(None),
+            job => Ok(Some((job?, objects))),
+        }
     }
 
     /// Reads what a look has found.

@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use orgsmith_core::id::OrgName;
-use orgsmith_core::plan::Plan;
-use serde::Serialize;
+use orgsmith_core::id::{OrgName, RunId};
+use orgsmith_core::numbers::Decision;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Part, Query, time};
@@ -14,6 +14,23 @@ use crate::service::Service;
 
 /// Plans are large; so many of the last are looked through.
 const RUNS: usize = 50;
+
+/// What is read of a plan. One of an older format may tell nothing of numbers.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Decided {
+    decisions: Vec<Decision>,
+}
+
+/// Numbers, and where they are from.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers {
+    pub(crate) rows: Vec<NumberView>,
+    /// How many runs were looked through.
+    pub(crate) runs: usize,
+    /// The last of them, where there are more behind it.
+    pub(crate) last: Option<RunId>,
+}
 
 /// A number, and what a run did with it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,22 +55,28 @@ pub(crate) struct NumberView {
 }
 
 impl Service {
-    /// Lists the numbers that the last runs that a caller may see have decided about, the newest first.
+    /// Lists the numbers that so many of the last runs that a caller may see, or of those behind one, have
+    /// decided about, the newest first.
     pub(crate) async fn seen_numbers(
         &self,
         caller: &Caller,
         org: Option<&OrgName>,
-    ) -> Result<Vec<NumberView>, Problem> {
-        let mut numbers = Vec::new();
-        for run in self.seen_runs(caller, org).await?.into_iter().take(RUNS) {
+        behind: Option<&RunId>,
+        runs: usize,
+    ) -> Result<Numbers, Problem> {
+        let (runs, more) = self.some_seen_runs(caller, org, behind, runs).await?;
+        let mut numbers = Numbers {
+            runs: runs.len(),
+            last: runs.last().filter(|_| more).map(|run| run.id.clone()),
+            ..Numbers::default()
+        };
+        for run in runs {
             let Some(text) = self.state().plan(&run.id).await? else {
                 continue;
             };
-            // A plan of an older format tells nothing of numbers.
-            let Ok(plan) = serde_json::from_str::<Plan>(&text) else {
-                continue;
-            };
-            numbers.extend(plan.decisions.into_iter().map(|decision| NumberView {
+            let decided: Decided = serde_json::from_str(&text).unwrap_or_default();
+            let decisions = decided.decisions.into_iter();
+            numbers.rows.extend(decisions.map(|decision| NumberView {
                 at: time(run.created_ms),
                 run: run.id.as_str().to_owned(),
                 org: run.org.as_str().to_owned(),
@@ -80,6 +103,6 @@ pub(crate) async fn list(
 ) -> Result<Json<Vec<NumberView>>, Problem> {
     let org = service.seen_org(&caller, &org)?;
     let name = OrgName::new(&org.name);
-    let numbers = service.seen_numbers(&caller, Some(&name)).await?;
-    part.of(numbers).map(Json)
+    let numbers = service.seen_numbers(&caller, Some(&name), None, RUNS);
+    part.of(numbers.await?.rows).map(Json)
 }

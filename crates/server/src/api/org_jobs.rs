@@ -7,7 +7,7 @@ use axum::extract::{Multipart, Path, State};
 use axum::response::Response;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::OrgName;
-use orgsmith_store::state::MappingFilter;
+use orgsmith_store::state::{Mapping, MappingFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -259,6 +259,19 @@ pub(crate) struct Mapped {
     pub(crate) run: String,
 }
 
+impl From<Mapping> for Mapped {
+    fn from(mapping: Mapping) -> Self {
+        Self {
+            object: mapping.object.to_string(),
+            source_org: mapping.source_org.as_str().to_owned(),
+            source_id: mapping.source_id.map(|id| id.as_str().to_owned()),
+            target_org: mapping.target_org.as_str().to_owned(),
+            target_id: mapping.target_id.as_str().to_owned(),
+            run: mapping.run.as_str().to_owned(),
+        }
+    }
+}
+
 /// Shows how a clone stands, and once it is completed, which object became which.
 #[utoipa::path(get, path = "/api/v2/orgs/clone/jobs/{job}", tag = "org jobs",
     params(("job", description = "The job")),
@@ -291,15 +304,7 @@ impl Service {
     /// Lists objects with their ids in two orgs.
     pub(crate) async fn mapped(&self, filter: &MappingFilter) -> Result<Vec<Mapped>, Problem> {
         let mappings = self.state().mappings(filter).await?;
-        let mapped = mappings.into_iter().map(|mapping| Mapped {
-            object: mapping.object.to_string(),
-            source_org: mapping.source_org.as_str().to_owned(),
-            source_id: mapping.source_id.map(|id| id.as_str().to_owned()),
-            target_org: mapping.target_org.as_str().to_owned(),
-            target_id: mapping.target_id.as_str().to_owned(),
-            run: mapping.run.as_str().to_owned(),
-        });
-        Ok(mapped.collect())
+        Ok(mappings.into_iter().map(Mapped::from).collect())
     }
 }
 

@@ -51,7 +51,7 @@ impl Service {
     pub(crate) async fn view_org(&self, org: Org) -> Result<OrgView, Problem> {
         let name = OrgName::new(&org.name);
         let holder = self.state().holder(&name).await?;
-        let last = self.state().runs(Some(&name)).await?.into_iter().next();
+        let last = self.state().some_runs(Some(&name), None, 1).await?.pop();
         Ok(OrgView {
             calls: self.worker().calls(&org.name),
             org,

@@ -88,6 +88,31 @@ impl Service {
         Ok(runs)
     }
 
+    /// Lists so many of the runs that a caller may see, the newest or those behind one, and tells whether
+    /// there are more.
+    pub(crate) async fn some_seen_runs(
+        &self,
+        caller: &Caller,
+        org: Option<&OrgName>,
+        behind: Option<&RunId>,
+        limit: usize,
+    ) -> Result<(Vec<Run>, bool), Problem> {
+        let mut seen = Vec::new();
+        let mut behind = behind.cloned();
+        loop {
+            let some = self.state().some_runs(org, behind.as_ref(), limit + 1);
+            let some = some.await?;
+            let are_last = some.len() <= limit;
+            behind = some.last().map(|run| run.id.clone());
+            seen.extend(some.into_iter().filter(|run| caller.sees(run.org.as_str())));
+            if are_last || seen.len() > limit {
+                let more = seen.len() > limit;
+                seen.truncate(limit);
+                return Ok((seen, more));
+            }
+        }
+    }
+
     /// Finds a run that a caller may see, with its steps.
     pub(crate) async fn find_run(
         &self,

@@ -4,10 +4,11 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use orgsmith_core::drift::{Drifted, Field, Side, What};
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Frame, Sorry, Visitor, filters, shown, sorry};
-use crate::api::{KeptView, time};
+use super::{Frame, Sorry, Visitor, Words, filters, shown, sorry};
+use crate::api::{KeptView, Query, time};
 use crate::auth::{Caller, Role};
 use crate::problem::Problem;
 use crate::reconcile::term;
@@ -15,8 +16,18 @@ use crate::service::Service;
 
 /// How much of a value is shown.
 const VALUE: usize = 300;
-/// How many fields of an org are shown.
+/// How many fields are shown, of all orgs together.
 const ROWS: usize = 500;
+
+/// What is looked for.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Which {
+    /// Of one org.
+    org: String,
+    /// With these words.
+    find: String,
+}
 
 struct OrgDrift {
     org: String,
@@ -25,7 +36,11 @@ struct OrgDrift {
     is_of_bundle: bool,
     job: String,
     at: String,
+    /// How many objects have drifted.
+    objects: u64,
     rows: Vec<Row>,
+    /// How many fields there are to show; nothing where it was not looked, as the page is full.
+    fields: Option<usize>,
 }
 
 /// A field that moved.
@@ -46,6 +61,9 @@ struct Row {
 #[template(path = "drift.html")]
 struct DriftPage {
     frame: Frame,
+    which: Which,
+    /// The orgs that there are.
+    names: Vec<String>,
     kept: Vec<KeptView>,
     orgs: Vec<OrgDrift>,
     operates: bool,
@@ -55,11 +73,17 @@ struct DriftPage {
 pub(super) async fn page(
     State(service): State<Service>,
     Visitor(caller): Visitor,
+    Query(which): Query<Which>,
 ) -> Result<Response, Sorry> {
-    let orgs = found(&service, &caller).await.map_err(sorry(&caller))?;
+    let orgs = found(&service, &caller, &which).await;
+    let orgs = orgs.map_err(sorry(&caller))?;
+    let names = service.worker().orgs().into_iter().map(|org| org.name);
+    let names = names.filter(|org| caller.sees(org)).collect();
     let kept = service.view_kept(&caller).await.map_err(sorry(&caller))?;
     Ok(shown(&DriftPage {
         frame: Frame::new("/drift", &caller),
+        which,
+        names,
         kept,
         orgs,
         operates: caller.role >= Role::Operator,
@@ -67,15 +91,41 @@ pub(super) async fn page(
     }))
 }
 
-async fn found(service: &Service, caller: &Caller) -> Result<Vec<OrgDrift>, Problem> {
+async fn found(
+    service: &Service,
+    caller: &Caller,
+    which: &Which,
+) -> Result<Vec<OrgDrift>, Problem> {
+    let words = Words::of(&which.find);
     let mut orgs = Vec::new();
+    let mut left = ROWS;
     for org in service.worker().orgs() {
-        if !caller.sees(&org.name) {
+        if !caller.sees(&org.name) || !(which.org.is_empty() || which.org == org.name) {
             continue;
         }
-        let Some((job, drift)) = service.seen_drift(caller, &org.name).await? else {
+        let Some((job, objects)) = service.seen_look(caller, &org.name).await? else {
             continue;
         };
+        let mut shown = Vec::new();
+        // What was found is long: it is read only where there is room for it.
+        let fields = match (objects, left) {
+            (0, _) => Some(0),
+            (_, 0) => None,
+            _ => {
+                let drift = service.drift_of(&job).await?;
+                let objects = drift.into_iter().flat_map(|drift| drift.objects);
+                let mut fields = 0;
+                for rows in objects.map(|drifted| rows(&drifted)) {
+                    if words.are_none() || rows.iter().any(|row| words.are_in(&row.text())) {
+                        fields += rows.len();
+                        let room = left - shown.len();
+                        shown.extend(rows.into_iter().take(room));
+                    }
+                }
+                Some(fields)
+            }
+        };
+        left -= shown.len();
         let against = service.worker().against(&org.name);
         orgs.push(OrgDrift {
             is_of_bundle: against.is_some_and(|source| service.org(&source).is_err()),
@@ -83,12 +133,31 @@ async fn found(service: &Service, caller: &Caller) -> Result<Vec<OrgDrift>, Prob
             protected: org.protected,
             at: job.ended_ms.map(time).unwrap_or_default(),
             job: job.id,
-            rows: drift.objects.iter().flat_map(rows).take(ROWS).collect(),
+            objects,
+            rows: shown,
+            fields,
         });
     }
     Ok(orgs)
 }
 
+impl Row {
+    /// Returns what may be looked for in it.
+    fn text(&self) -> String {
+        let Self {
+            object,
+            path,
+            side,
+            source,
+            target,
+            who,
+            ..
+        } = self;
+        format!("{object} {path} {side} {source} {target} {who}")
+    }
+}
+
+/// Returns a row for each field of an object that moved and is not ignored.
 fn rows(drifted: &Drifted) -> Vec<Row> {
     let who = drifted.who.first();
     let who = who.map_or_else(String::new, |doing| format!("{} {}", doing.who, doing.at));

@@ -1,5 +1,6 @@
 //! The dashboard: pages made here, which work without a script but for what moves.
 
+mod chart;
 mod drift;
 mod filters;
 mod forms;
@@ -211,6 +212,25 @@ impl IntoResponse for Sorry {
         let mut response = (status, shown(&page)).into_response();
         refusals::mark(&mut response, &problem);
         response
+    }
+}
+
+/// What is looked for: a text has it that has all the words, in letters of any size.
+struct Words(Vec<String>);
+
+impl Words {
+    fn of(find: &str) -> Self {
+        let words = find.split_whitespace().map(str::to_lowercase);
+        Self(words.collect())
+    }
+
+    fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn are_in(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        self.0.iter().all(|word| text.contains(word.as_str()))
     }
 }
 

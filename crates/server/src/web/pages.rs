@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use orgsmith_core::id::OrgName;
+use orgsmith_core::id::{OrgName, RunId, SourceId};
+use orgsmith_engine::now_ms;
 use orgsmith_store::desk::{Filter, JobState, Told};
-use orgsmith_store::state::MappingFilter;
+use orgsmith_store::state::{Mapping, Wanted};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::chart::Chart;
 use super::plan::{matrix_part, plan_part};
-use super::{Frame, Sorry, Visitor, filters, shown, sorry};
+use super::{Frame, Sorry, Visitor, Words, filters, shown, sorry};
 use crate::api::{
     ActView, JobView, Mapped, NumberView, OrgView, Query, RunView, StepView, TokenView, time,
 };
@@ -25,6 +27,10 @@ type Page = Result<Response, Sorry>;
 
 /// How many rows a page shows.
 const ROWS: usize = 500;
+/// How many runs a page shows.
+const RUNS: usize = 100;
+/// Of how many plans, which are large, a page tells.
+const PLANS: usize = 10;
 /// How much of what was told is shown.
 const TOLD: u32 = 200;
 
@@ -35,6 +41,8 @@ struct OrgRow {
     drift: Option<(String, u64)>,
     /// What is done about it at the moment.
     job: Option<(String, String)>,
+    /// The calls of the last hour.
+    chart: Option<Chart>,
 }
 
 impl std::ops::Deref for OrgRow {
@@ -78,10 +86,14 @@ async fn fleet_of(service: &Service, caller: &Caller) -> Result<FleetLive, Probl
             ..Filter::default()
         };
         let job = service.desk().jobs(&running).await?.into_iter().next();
+        let minutes = service.lookout().minutes(&org.name, now_ms());
+        let drift = service.last_drift(&org.name).await?;
+        let view = service.view_org(org).await?;
         rows.push(OrgRow {
-            drift: service.last_drift(&org.name).await?,
+            drift,
             job: job.map(|job| (job.id, job.kind)),
-            view: service.view_org(org).await?,
+            chart: Chart::of(&minutes, view.calls.quota_per_minute),
+            view,
         });
     }
     Ok(FleetLive {
@@ -275,14 +287,39 @@ pub(super) async fn job_live(
 struct RunsPage {
     frame: Frame,
     runs: Vec<RunView>,
+    /// Whether these are the newest.
+    newest: bool,
+    /// The last run that is shown, where there are more behind it.
+    last: Option<String>,
 }
 
-pub(super) async fn runs(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
-    let runs = service.seen_runs(&caller, None).await;
-    let runs = runs.map_err(sorry(&caller))?.into_iter().take(ROWS);
+/// Behind which run a page begins.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Behind {
+    behind: Option<String>,
+}
+
+impl Behind {
+    fn run(&self) -> Option<RunId> {
+        self.behind.as_deref().map(RunId::new)
+    }
+}
+
+pub(super) async fn runs(
+    State(service): State<Service>,
+    Visitor(caller): Visitor,
+    Query(behind): Query<Behind>,
+) -> Page {
+    let behind = behind.run();
+    let runs = service.some_seen_runs(&caller, None, behind.as_ref(), RUNS);
+    let (runs, more) = runs.await.map_err(sorry(&caller))?;
+    let runs: Vec<RunView> = runs.into_iter().map(RunView::from).collect();
     Ok(shown(&RunsPage {
         frame: Frame::new("/runs", &caller),
-        runs: runs.map(RunView::from).collect(),
+        newest: behind.is_none(),
+        last: runs.last().filter(|_| more).map(|run| run.id.clone()),
+        runs,
     }))
 }
 
@@ -369,7 +406,7 @@ struct MapPage {
     frame: Frame,
     find: String,
     rows: Vec<Mapped>,
-    more: usize,
+    more: bool,
 }
 
 pub(super) async fn map(
@@ -377,28 +414,22 @@ pub(super) async fn map(
     Visitor(caller): Visitor,
     Query(Find { find }): Query<Find>,
 ) -> Page {
-    let mapped = service.mapped(&MappingFilter::default()).await;
-    let mut rows = mapped.map_err(sorry(&caller))?;
-    let words: Vec<String> = find
-        .to_lowercase()
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect();
-    rows.retain(|row| {
-        let text = format!(
-            "{} {} {} {}",
-            row.object,
-            row.target_org,
-            row.target_id,
-            row.source_id.as_deref().unwrap_or_default()
-        )
-        .to_lowercase();
-        caller.sees(&row.source_org)
-            && caller.sees(&row.target_org)
-            && words.iter().all(|word| text.contains(word.as_str()))
-    });
-    let more = rows.len().saturating_sub(ROWS);
-    rows.truncate(ROWS);
+    let words = Words::of(&find);
+    let wanted = |row: &Mapping| {
+        let source_id = row.source_id.as_ref().map_or("", SourceId::as_str);
+        caller.sees(row.source_org.as_str())
+            && caller.sees(row.target_org.as_str())
+            && words.are_in(&format!(
+                "{} {} {} {source_id}",
+                row.object, row.target_org, row.target_id
+            ))
+    };
+    let everything = words.are_none() && caller.may_everywhere(Role::Viewer).is_ok();
+    let wanted: Option<&Wanted<'_>> = if everything { None } else { Some(&wanted) };
+    let rows = service.state().some_mappings(wanted, ROWS + 1).await;
+    let rows = rows.map_err(Problem::from).map_err(sorry(&caller))?;
+    let more = rows.len() > ROWS;
+    let rows = rows.into_iter().take(ROWS).map(Mapped::from).collect();
     Ok(shown(&MapPage {
         frame: Frame::new("/map", &caller),
         find,
@@ -412,14 +443,30 @@ pub(super) async fn map(
 struct NumbersPage {
     frame: Frame,
     rows: Vec<NumberView>,
+    /// How many rows there are.
+    all: usize,
+    /// How many runs they are from, and whether these are the newest.
+    runs: usize,
+    newest: bool,
+    /// The last of these runs, where there are more behind it.
+    last: Option<String>,
 }
 
-pub(super) async fn numbers(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
-    let rows = service.seen_numbers(&caller, None).await;
-    let rows = rows.map_err(sorry(&caller))?;
+pub(super) async fn numbers(
+    State(service): State<Service>,
+    Visitor(caller): Visitor,
+    Query(behind): Query<Behind>,
+) -> Page {
+    let behind = behind.run();
+    let numbers = service.seen_numbers(&caller, None, behind.as_ref(), PLANS);
+    let numbers = numbers.await.map_err(sorry(&caller))?;
     Ok(shown(&NumbersPage {
         frame: Frame::new("/numbers", &caller),
-        rows,
+        all: numbers.rows.len(),
+        rows: numbers.rows.into_iter().take(ROWS).collect(),
+        runs: numbers.runs,
+        newest: behind.is_none(),
+        last: numbers.last.map(|run| run.as_str().to_owned()),
     }))
 }
 

@@ -24,6 +24,9 @@ pub type Sink<'a> = dyn FnMut(Row) -> Result<(), Error> + Send + 'a;
 /// Gives rows, one by one.
 pub type Source<'a> = dyn Iterator<Item = Result<Row, Error>> + Send + 'a;
 
+/// Tells whether a mapping is wanted.
+pub type Wanted<'a> = dyn Fn(&Mapping) -> bool + Sync + 'a;
+
 /// Keeps the state of runs.
 ///
 /// What a method has written is durable when it returns. A future that is dropped may or may not
@@ -74,6 +77,29 @@ pub trait State: Send + Sync {
     /// Lists runs, of one org or of all, newest first.
     fn runs<'a>(&'a self, org: Option<&'a OrgName>) -> Reply<'a, Vec<Run>>;
 
+    /// Lists so many runs as [`State::runs`] does: the newest, or those that come behind a run.
+    fn some_runs<'a>(
+        &'a self,
+        org: Option<&'a OrgName>,
+        behind: Option<&'a RunId>,
+        limit: usize,
+    ) -> Reply<'a, Vec<Run>> {
+        Box::pin(async move {
+            let runs = self.runs(org).await?;
+            let from = match behind {
+                Some(behind) => match self.run(behind).await? {
+                    Some(run) => (run.created_ms, run.id),
+                    None => return Ok(Vec::new()),
+                },
+                None => return Ok(runs.into_iter().take(limit).collect()),
+            };
+            let runs = runs
+                .into_iter()
+                .filter(|run| (run.created_ms, &run.id) < (from.0, &from.1));
+            Ok(runs.take(limit).collect())
+        })
+    }
+
     /// Appends records to the journals of runs of the lease's org: all of them or none.
     fn append<'a>(&'a self, lease: &'a Lease, records: &'a [Record]) -> Reply<'a, ()>;
 
@@ -88,6 +114,21 @@ pub trait State: Send + Sync {
 
     /// Returns mappings, sorted by source, target and object.
     fn mappings<'a>(&'a self, filter: &'a MappingFilter) -> Reply<'a, Vec<Mapping>>;
+
+    /// Returns so many of the mappings that are wanted, sorted as [`State::mappings`] are. Which, where
+    /// there are more, is the state's choice; it holds no more of them at once than it has to.
+    fn some_mappings<'a>(
+        &'a self,
+        wanted: Option<&'a Wanted<'a>>,
+        limit: usize,
+    ) -> Reply<'a, Vec<Mapping>> {
+        Box::pin(async move {
+            let mut mappings = self.mappings(&MappingFilter::default()).await?;
+            mappings.retain(|mapping| wanted.is_none_or(|wanted| wanted(mapping)));
+            mappings.truncate(limit);
+            Ok(mappings)
+        })
+    }
 
     /// Says which object of an org is meant, whatever its name.
     fn pin<'a>(

@@ -23,7 +23,7 @@ pub(crate) mod sql;
 mod tables;
 mod values;
 
-pub use backend::{Reply, Sink, Source, State};
+pub use backend::{Reply, Sink, Source, State, Wanted};
 pub use backup::{BACKUP_FORMAT, Backup, Head, write_backup};
 pub use doctor::{Examination, Finding, Holdings};
 pub use error::Error;

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use orgsmith_sim::{FaultAction, FaultRule};
 use serde_json::{Value, json};
 
 use super::{Serving, json_of};
@@ -148,6 +149,51 @@ fn each_alert_is_told_once_when_it_begins_and_once_when_it_is_over() {
     assert_eq!(told[4], "orgsmith: no job waits for long any more");
     service.stop();
     assert_eq!(slack.told().len(), 5);
+}
+
+#[test]
+fn an_org_that_throttles_and_a_quota_that_is_used_are_told_of_and_drawn() {
+    let lab = Lab::new();
+    lab.configure(
+        "service: {alerts: webhook, alert_on: {throttled_percent: 5, quota_percent: 1}}\n",
+    );
+    let too_many = FaultAction::Status {
+        status: 429,
+        retry_after_s: Some(1),
+    };
+    let rule = FaultRule::new(too_many).on("GET", "/api/v2/*");
+    lab.sim.add_fault(rule.org("tenant").times(40));
+    let slack = Slack::new();
+    let service = slack.serve(&lab, &[]);
+    let place = service.ask(service.post("/api/v2/orgs/tenant/export", &json!({})));
+    let job = service.end(&place);
+    assert_eq!(job["state"], "Completed", "{job:#}");
+    let mut told = slack.until(2);
+    told.sort();
+    let [quota, throttled] = &told[..] else {
+        panic!("{told:#?}");
+    };
+    assert!(
+        quota.ends_with(" % of the quota of tenant is used"),
+        "{told:#?}"
+    );
+    let share = throttled.strip_prefix("orgsmith: tenant answered ");
+    let share = share.and_then(|text| text.strip_suffix(" % of the calls with 429"));
+    let share: u64 = share.expect("a share").parse().expect("a number");
+    assert!((5..=100).contains(&share), "{told:#?}");
+
+    let orgs = json_of(service.get("/api/v2/orgs").send().expect("an answer"));
+    let orgs = orgs.as_array().expect("orgs").iter();
+    let calls: Vec<_> = orgs.map(|org| (&org["name"], &org["calls"])).collect();
+    let (_, of_tenant) = calls[1];
+    assert_eq!(of_tenant["throttled"], 40, "{calls:?}");
+    let page = service.get("/live/fleet").send().expect("an answer");
+    let page = page.text().expect("a page");
+    assert!(page.contains("<rect class=\"throttled\""), "{page}");
+    assert!(page.contains("; 40 answered with 429\""), "{page}");
+    assert_eq!(page.matches("<svg").count(), 1, "gold was not called");
+    service.stop();
+    assert_eq!(slack.told().len(), 2, "each is told once");
 }
 
 #[test]

@@ -13,7 +13,9 @@ use orgsmith_core::id::{Key, Kind, ObjectRef, OrgName, RunId, SourceId, StepId, 
 use orgsmith_core::journal::{Entry, Record, StepState};
 use orgsmith_core::onboard::{Job, Stage};
 
-use super::{Acquired, Error, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, State, replay};
+use super::{
+    Acquired, Error, Lease, Mapping, MappingFilter, Owner, Run, RunStatus, State, Wanted, replay,
+};
 use everything::{
     a_load_fences_off_whoever_was_writing, a_load_is_all_or_nothing, a_state_says_what_it_is,
     nothing_is_loaded_over_something, what_is_taken_out_goes_in_again,
@@ -300,6 +302,20 @@ async fn runs_are_listed_newest_first(state: Arc<dyn State>) {
     assert_eq!(listed(all), ["r4", "r3", "r2", "r1"]);
     let of_acme = state.runs(Some(&org("acme"))).await.expect("listed");
     assert_eq!(listed(of_acme), ["r4", "r3", "r1"]);
+    for (of, behind, limit, expected) in [
+        (None, None, 3, &["r4", "r3", "r2"][..]),
+        (None, Some("r3"), 9, &["r2", "r1"]),
+        (None, Some("r4"), 1, &["r3"]),
+        (Some("acme"), None, 1, &["r4"]),
+        (Some("acme"), Some("r3"), 9, &["r1"]),
+        (Some("other"), Some("r2"), 9, &[]),
+        (None, Some("nobody"), 9, &[]),
+        (None, None, 0, &[]),
+    ] {
+        let (of, behind) = (of.map(org), behind.map(RunId::new));
+        let some = state.some_runs(of.as_ref(), behind.as_ref(), limit).await;
+        assert_eq!(listed(some.expect("listed")), expected);
+    }
 }
 
 async fn a_run_is_created_once_and_in_its_org(state: Arc<dyn State>) {
@@ -490,6 +506,16 @@ async fn ids_are_found_from_both_sides(state: Arc<dyn State>) {
     ] {
         assert_eq!(state.mappings(&filter).await.expect("read"), expected);
     }
+    let some = async |wanted: Option<&Wanted<'_>>, limit| {
+        let some = state.some_mappings(wanted, limit).await;
+        some.expect("read")
+    };
+    assert_eq!(some(None, 2).await, [a.clone(), b.clone()]);
+    assert_eq!(some(None, 9).await.len(), 3);
+    let is_a = |mapping: &Mapping| mapping.object == object("A");
+    assert_eq!(some(Some(&is_a), 9).await, [a.clone(), c.clone()]);
+    assert_eq!(some(Some(&is_a), 1).await, [a.clone()]);
+    assert_eq!(some(Some(&is_a), 0).await, []);
     let newer = Mapping {
         target_id: TargetId::new("t-a2"),
         source_id: None,

@@ -31,7 +31,7 @@ use tokio::task::JoinHandle;
 
 use crate::desk::Desk;
 
-use super::backend::{Reply, Sink, Source, State};
+use super::backend::{Reply, Sink, Source, State, Wanted};
 use super::error::Error;
 use super::values::{
     About, Acquired, Claim, Claimed, Lease, Mapping, MappingFilter, Owner, Run, RunStatus,
@@ -209,6 +209,15 @@ impl State for Sql {
         Box::pin(self.select_runs(org))
     }
 
+    fn some_runs<'a>(
+        &'a self,
+        org: Option<&'a OrgName>,
+        behind: Option<&'a RunId>,
+        limit: usize,
+    ) -> Reply<'a, Vec<Run>> {
+        Box::pin(self.select_some_runs(org, behind, limit))
+    }
+
     fn append<'a>(&'a self, lease: &'a Lease, records: &'a [Record]) -> Reply<'a, ()> {
         Box::pin(self.append_records(lease, records))
     }
@@ -227,6 +236,14 @@ impl State for Sql {
 
     fn mappings<'a>(&'a self, filter: &'a MappingFilter) -> Reply<'a, Vec<Mapping>> {
         Box::pin(self.select_mappings(filter))
+    }
+
+    fn some_mappings<'a>(
+        &'a self,
+        wanted: Option<&'a Wanted<'a>>,
+        limit: usize,
+    ) -> Reply<'a, Vec<Mapping>> {
+        Box::pin(self.select_some_mappings(wanted, limit))
     }
 
     fn pin<'a>(

@@ -6,12 +6,14 @@ use std::io::{Read, Write};
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
+use futures::TryStreamExt;
 use orgsmith_core::id::{Key, Kind, ObjectRef, OrgName, RunId, SourceId, TargetId};
 use sqlx::AssertSqlSafe;
 
 use super::fail::met_others;
 use super::{Sql, number, unsigned};
 use crate::state::Error;
+use crate::state::backend::Wanted;
 use crate::state::values::{Lease, Mapping, MappingFilter, SnapshotHead, SnapshotId};
 
 const PUT_MAPPING: &str = "INSERT INTO mapping \
@@ -24,6 +26,8 @@ const FORGET_MAPPING: &str =
     "DELETE FROM mapping WHERE target_org = $1 AND kind = $2 AND object_key = $3";
 pub(super) const MAPPINGS: &str = "SELECT source_org, target_org, kind, object_key, source_id, target_id, \
      run, at_ms FROM mapping";
+const SOME_MAPPINGS: &str = "SELECT source_org, target_org, kind, object_key, source_id, target_id, \
+     run, at_ms FROM mapping ORDER BY source_org, target_org, kind, object_key LIMIT $1";
 const PIN: &str = "INSERT INTO pin (org, kind, object_key, target_id) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (org, kind, object_key) DO UPDATE SET target_id = excluded.target_id";
 const UNPIN: &str = "DELETE FROM pin WHERE org = $1 AND kind = $2 AND object_key = $3";
@@ -65,6 +69,22 @@ pub(super) fn mapping(row: MappingRow) -> Mapping {
         run: RunId::new(&run),
         at_ms: unsigned(at_ms),
     }
+}
+
+/// Sorts; not by the database, whose order depends on its collation.
+fn sort(mappings: &mut [Mapping]) {
+    mappings.sort_by(|a, b| {
+        let key = |mapping: &Mapping| {
+            let Mapping {
+                source_org,
+                target_org,
+                object,
+                ..
+            } = mapping;
+            (source_org.clone(), target_org.clone(), object.clone())
+        };
+        key(a).cmp(&key(b))
+    });
 }
 
 impl Sql {
@@ -163,19 +183,32 @@ impl Sql {
             .await
             .map_err(|error| self.fail.on(error))?;
         let mut mappings: Vec<_> = rows.into_iter().map(mapping).collect();
-        // Not by the database, whose order depends on its collation.
-        mappings.sort_by(|a, b| {
-            let key = |mapping: &Mapping| {
-                let Mapping {
-                    source_org,
-                    target_org,
-                    object,
-                    ..
-                } = mapping;
-                (source_org.clone(), target_org.clone(), object.clone())
-            };
-            key(a).cmp(&key(b))
-        });
+        sort(&mut mappings);
+        Ok(mappings)
+    }
+
+    pub(super) async fn select_some_mappings(
+        &self,
+        wanted: Option<&Wanted<'_>>,
+        limit: usize,
+    ) -> Result<Vec<Mapping>, Error> {
+        // What is not wanted is not kept, and where all is, the database is asked for no more.
+        let most = match wanted {
+            Some(_) => i64::MAX,
+            None => number(limit as u64),
+        };
+        let mut rows = sqlx::query_as(SOME_MAPPINGS).bind(most).fetch(&self.pool);
+        let mut mappings = Vec::new();
+        while mappings.len() < limit
+            && let Some(row) = rows.try_next().await.map_err(|error| self.fail.on(error))?
+        {
+            let mapping = mapping(row);
+            if wanted.is_none_or(|wanted| wanted(&mapping)) {
+                mappings.push(mapping);
+            }
+        }
+        drop(rows);
+        sort(&mut mappings);
         Ok(mappings)
     }
 

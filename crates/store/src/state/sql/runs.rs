@@ -19,6 +19,13 @@ pub(super) const ALL: &str = "SELECT id, org, source, plan_digest, created_ms, u
      ORDER BY created_ms DESC, id DESC";
 const OF_ORG: &str = "SELECT id, org, source, plan_digest, created_ms, updated_ms, status \
      FROM run WHERE org = $1 ORDER BY created_ms DESC, id DESC";
+const SOME: &str = "SELECT id, org, source, plan_digest, created_ms, updated_ms, status FROM run \
+     WHERE $1 = '' AND ($2 = '' OR (created_ms, id) < (SELECT created_ms, id FROM run WHERE id = $2)) \
+     ORDER BY created_ms DESC, id DESC LIMIT $3";
+const SOME_OF_ORG: &str = "SELECT id, org, source, plan_digest, created_ms, updated_ms, status \
+     FROM run WHERE org = $1 \
+     AND ($2 = '' OR (created_ms, id) < (SELECT created_ms, id FROM run WHERE id = $2)) \
+     ORDER BY created_ms DESC, id DESC LIMIT $3";
 pub(super) const PLAN: &str = "SELECT plan FROM run WHERE id = $1";
 const JOURNAL: &str = "SELECT step, entry FROM journal WHERE run = $1 ORDER BY seq";
 
@@ -121,6 +128,23 @@ impl Sql {
             None => sqlx::query_as(ALL),
         };
         let rows: Vec<Row> = query
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.fail.on(error))?;
+        rows.into_iter().map(run).collect()
+    }
+
+    pub(super) async fn select_some_runs(
+        &self,
+        org: Option<&OrgName>,
+        behind: Option<&RunId>,
+        limit: usize,
+    ) -> Result<Vec<Run>, Error> {
+        let sql = if org.is_some() { SOME_OF_ORG } else { SOME };
+        let rows: Vec<Row> = sqlx::query_as(sql)
+            .bind(org.map_or("", OrgName::as_str).to_owned())
+            .bind(behind.map_or("", RunId::as_str).to_owned())
+            .bind(number(limit as u64))
             .fetch_all(&self.pool)
             .await
             .map_err(|error| self.fail.on(error))?;
