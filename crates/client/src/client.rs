@@ -11,6 +11,7 @@ use reqwest::header::HeaderValue;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::Instrument;
+use tracing::field::Empty;
 use url::Url;
 use uuid::Uuid;
 
@@ -184,18 +185,41 @@ impl Client {
     /// See [`Error`]; [`Error::may_have_been_acted_on`] tells whether a write may have happened.
     pub async fn send(&self, call: Call) -> Result<Reply, Error> {
         let request_id = Uuid::new_v4();
+        // What begins with `otel.` is how OpenTelemetry calls the span.
         let span = tracing::debug_span!(
             "call",
+            otel.name = %call.route(),
+            otel.kind = "client",
             org = %self.inner.org,
             method = %call.method,
             path = %plain_path(&call.path),
             label = call.label.as_deref(),
             %request_id,
+            status = Empty,
+            attempts = Empty,
+            otel.status_code = Empty,
         );
-        self.run(call, request_id).instrument(span).await
+        let mut progress = Progress::new();
+        let run = self.run(call, request_id, &mut progress);
+        let result = run.instrument(span.clone()).await;
+        span.record("attempts", progress.attempts);
+        let status = match &result {
+            Ok(reply) => Some(reply.status),
+            Err(error) => {
+                span.record("otel.status_code", "ERROR");
+                error.status()
+            }
+        };
+        span.record("status", status);
+        result
     }
 
-    async fn run(&self, call: Call, request_id: Uuid) -> Result<Reply, Error> {
+    async fn run(
+        &self,
+        call: Call,
+        request_id: Uuid,
+        progress: &mut Progress,
+    ) -> Result<Reply, Error> {
         let about = CallRef {
             org: self.inner.org.clone(),
             method: call.method.to_string(),
@@ -208,7 +232,6 @@ impl Client {
         let body = content(&call, &about)?;
         let route = call.route();
         let started = Instant::now();
-        let mut progress = Progress::new();
         let mut owed = Duration::ZERO;
         loop {
             let queued = Instant::now();
@@ -226,7 +249,7 @@ impl Client {
                 }
                 Err(fault) => return Err(auth(&about, fault)),
             };
-            self.pass(&call.method, &about, &progress).await?;
+            self.pass(&call.method, &about, progress).await?;
             progress.attempts += 1;
             self.inner.counters.sent();
             permit.leaves();
@@ -249,7 +272,7 @@ impl Client {
                 let hidden = call.hidden.iter();
                 hidden.fold(text, |text, secret| crate::auth::redact(&text, secret))
             };
-            let failed = match self.judge(answer, &about, &route, &permit, &progress, redact) {
+            let failed = match self.judge(answer, &about, &route, &permit, progress, redact) {
                 Ok(reply) => return Ok(reply),
                 Err(failed) => failed,
             };
@@ -276,11 +299,11 @@ impl Client {
             }
             drop(permit);
             let paced = failed.paced;
-            let after = self.next(&mut progress, call.replay, failed)?;
+            let after = self.next(progress, call.replay, failed)?;
             if paced {
                 owed = after;
             } else {
-                self.sleep(&mut progress, after).await;
+                self.sleep(progress, after).await;
             }
         }
     }

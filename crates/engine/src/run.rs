@@ -17,6 +17,8 @@ use orgsmith_core::plan::{Action, FORMAT, Plan};
 use orgsmith_store::state::{
     Acquired, Error as StateError, Illegal, Lease, Mapping, Owner, Run, RunStatus, State, replay,
 };
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
 
 use crate::chain::chain;
 use crate::events::{Event, Events};
@@ -107,6 +109,22 @@ pub struct Finished {
     pub outcome: Outcome,
 }
 
+/// Does the work of a run within its span.
+async fn traced(
+    run: &RunId,
+    org: &OrgName,
+    work: impl Future<Output = Result<Finished, RunError>>,
+) -> Result<Finished, RunError> {
+    let span = info_span!("run", %run, %org, status = Empty, otel.status_code = Empty);
+    let result = work.instrument(span.clone()).await;
+    let status = result.as_ref().map_or("failed", |run| run.status.as_str());
+    span.record("status", status);
+    if status != RunStatus::Done.as_str() {
+        span.record("otel.status_code", "ERROR");
+    }
+    result
+}
+
 impl Runner<'_> {
     /// Carries out a plan that was checked, and approved by somebody.
     ///
@@ -139,11 +157,11 @@ impl Runner<'_> {
             updated_ms: now,
             status: RunStatus::Running,
         };
-        let result = async {
+        let result = traced(&run.id, &run.org, async {
             self.create(&guard, &run, plan, source_ids).await?;
             self.carry_out(&guard, id, plan, BTreeMap::new(), secrets, source_ids)
                 .await
-        }
+        })
         .await;
         guard.release().await;
         result
@@ -156,7 +174,7 @@ impl Runner<'_> {
     pub async fn resume(&self, run: &RunId, secrets: &Secrets) -> Result<Finished, RunError> {
         let plan = load_plan(&*self.state, run, &self.org.name).await?;
         let guard = self.lock().await?;
-        let result = async {
+        let result = traced(run, &self.org.name, async {
             let states = replay(&self.state.journal(run).await?)?;
             let now = now_ms();
             self.state
@@ -168,7 +186,7 @@ impl Runner<'_> {
                 .unwrap_or_default();
             self.carry_out(&guard, run.clone(), &plan, states, secrets, &ids)
                 .await
-        }
+        })
         .await;
         guard.release().await;
         result

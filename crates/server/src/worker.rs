@@ -9,7 +9,8 @@ use orgsmith_engine::{Stop, now_ms};
 use orgsmith_store::desk::{Ending, File, Job, JobState};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tracing::field::Empty;
+use tracing::{Instrument, error, info, info_span, warn};
 use uuid::Uuid;
 
 use crate::file::file;
@@ -120,7 +121,15 @@ impl Service {
             let message = format!("{TAKEN_OVER} workers died of it; the log of each says how");
             (failed(1, message), false)
         } else {
-            self.perform(&job, stopping).await?
+            let span = info_span!("job", job = id, kind = job.kind, org = %job.org, attempt = job.attempt,
+                exit = Empty, otel.status_code = Empty);
+            let performed = self.perform(&job, stopping).instrument(span.clone()).await;
+            let exit = performed.as_ref().ok().map(|(done, _)| done.exit);
+            span.record("exit", exit);
+            if !matches!(exit, Some(exit::OK | exit::DIFFERENCES)) {
+                span.record("otel.status_code", "ERROR");
+            }
+            performed?
         };
         let again = match done.exit {
             exit::LOCKED => Some(LOCKED),

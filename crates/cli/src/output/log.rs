@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 use crate::args::{Global, LogFormat};
 use crate::error::Failure;
@@ -13,16 +13,29 @@ use crate::error::Failure;
 /// All of this process writes to the one standard error.
 static JSON: AtomicBool = AtomicBool::new(false);
 
-/// Begins to log, where that is asked for.
+/// Something that is told what happens within the program.
+pub(super) type Layer = Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>;
+
+/// Begins to log, and to send traces, where that is asked for.
 pub(super) fn begin(global: &Global) -> anyhow::Result<()> {
     let is_json = global.log_format == LogFormat::Json;
     JSON.store(is_json, Ordering::Relaxed);
-    let Some(filter) = &global.log else {
-        return Ok(());
-    };
+    let log = global.log.as_deref().map(|filter| layer(filter, is_json));
+    let mut layers: Vec<Layer> = log.transpose()?.into_iter().collect();
+    #[cfg(feature = "otel")]
+    layers.extend(super::traces::layer()?);
+    if !layers.is_empty() {
+        // A second call in one process, as in tests, keeps the first log.
+        let _ = tracing_subscriber::registry().with(layers).try_init();
+    }
+    Ok(())
+}
+
+/// Makes what writes the log.
+fn layer(filter: &str, is_json: bool) -> anyhow::Result<Layer> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| Failure::Usage(format!("--log {filter:?}: {error}")))?;
-    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let layer = fmt::layer().with_writer(io::stderr);
     let layer = if is_json {
         layer
             .json()
@@ -32,10 +45,7 @@ pub(super) fn begin(global: &Global) -> anyhow::Result<()> {
     } else {
         layer.with_ansi(io::stderr().is_terminal()).boxed()
     };
-    let log = tracing_subscriber::registry().with(layer.with_filter(filter));
-    // A second call in one process, as in tests, keeps the first log.
-    let _ = log.try_init();
-    Ok(())
+    Ok(layer.with_filter(filter).boxed())
 }
 
 /// Tells whether a program reads standard error.

@@ -4,6 +4,8 @@ mod events;
 mod log;
 mod table;
 pub(crate) mod text;
+#[cfg(feature = "otel")]
+mod traces;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -271,6 +273,10 @@ impl Out {
     pub(crate) fn finish(&self, exit: Exit) {
         self.progress.clear();
         self.record(&json!({ "event": "ended", "exit": exit.code() }));
+        #[cfg(feature = "otel")]
+        if let Err(error) = traces::end() {
+            self.warn(format!("the last traces could not be sent: {error}"));
+        }
     }
 }
 

@@ -38,6 +38,8 @@ mod secrets;
 mod serve;
 mod state;
 mod stopping;
+#[cfg(feature = "otel")]
+mod traces;
 mod vault;
 mod verify;
 mod walls;

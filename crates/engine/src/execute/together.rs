@@ -15,6 +15,7 @@ use orgsmith_core::id::own_id;
 use orgsmith_core::journal::{Entry, StepState};
 use orgsmith_core::plan::{Request, Step, Write};
 use serde_json::{Value, json};
+use tracing::{Instrument, debug_span};
 
 use super::worker::{Ended, Worker};
 use crate::chain::chain;
@@ -79,9 +80,11 @@ impl Worker<'_> {
         // What is not announced must not be sent.
         let lost = announced.iter().any(|(_, state)| state.is_err());
         let mut failed = lost.then(|| "not every step could be announced".to_owned());
+        let span = debug_span!("steps", steps = announced.len(), org = %self.execution.org.name);
         for call in calls {
+            let sent = self.execution.org.client.send(call);
             if failed.is_none()
-                && let Err(error) = self.execution.org.client.send(call).await
+                && let Err(error) = sent.instrument(span.clone()).await
             {
                 failed = Some(format!("sent for many at once: {}", chain(&error)));
             }

@@ -11,6 +11,8 @@ use orgsmith_core::id::{ObjectRef, StepId, TargetId};
 use orgsmith_core::journal::{Entry, StepState};
 use orgsmith_core::plan::{Action, Expected, Step, pre_image};
 use orgsmith_core::secret::Secret;
+use tracing::field::Empty;
+use tracing::{Instrument, debug_span};
 
 use super::dispatcher::reopening;
 use super::recover::{Probe, is_taken, probe};
@@ -40,6 +42,18 @@ impl Ended {
             denied: false,
             error: None,
         }
+    }
+}
+
+/// Returns the word for how a step stands, and why.
+fn outcome(state: &StepState) -> (&'static str, Option<&str>) {
+    match state {
+        StepState::Done { .. } => ("done", None),
+        StepState::Refused { reason } => ("refused", Some(reason)),
+        StepState::Unknown { reason } => ("unknown", Some(reason)),
+        StepState::Skipped { reason } => ("skipped", Some(reason)),
+        StepState::Planned => ("open", Some("nothing was sent")),
+        StepState::Intent { .. } => ("open", Some("whether it was done is not known")),
     }
 }
 
@@ -132,23 +146,14 @@ impl<'e> Worker<'e> {
     }
 
     pub(super) fn tell_end(&self, step: &Step, state: &StepState) {
-        let (outcome, reason) = match state {
-            StepState::Done { .. } => ("done", None),
-            StepState::Refused { reason } => ("refused", Some(reason.clone())),
-            StepState::Unknown { reason } => ("unknown", Some(reason.clone())),
-            StepState::Skipped { reason } => ("skipped", Some(reason.clone())),
-            StepState::Planned => ("open", Some("nothing was sent".to_owned())),
-            StepState::Intent { .. } => {
-                ("open", Some("whether it was done is not known".to_owned()))
-            }
-        };
+        let (outcome, reason) = outcome(state);
         self.execution.events.tell(Event::StepEnded {
             org: self.execution.org.name.clone(),
             step: step.id.clone(),
             object: step.object.clone(),
             action: step.action,
             outcome,
-            reason,
+            reason: reason.cloned(),
         });
     }
 
@@ -236,14 +241,28 @@ impl<'e> Worker<'e> {
 
     /// Performs a step from wherever it stands.
     pub(super) async fn perform(&self, step: &Step, state: StepState) -> Ended {
+        let span = debug_span!(
+            "step",
+            step = %step.id,
+            kind = %step.object.kind,
+            org = %self.execution.org.name,
+            outcome = Empty,
+            otel.status_code = Empty,
+        );
         let mut state = state;
-        match self.perform_inner(step, &mut state).await {
+        let performed = self.perform_inner(step, &mut state);
+        let ended = match performed.instrument(span.clone()).await {
             Ok(ended) => ended,
             Err(error) => Ended {
                 error: Some(error),
                 ..Ended::at(state)
             },
+        };
+        span.record("outcome", outcome(&ended.state).0);
+        if !ended.state.is_done() {
+            span.record("otel.status_code", "ERROR");
         }
+        ended
     }
 
     async fn perform_inner(

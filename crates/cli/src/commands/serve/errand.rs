@@ -20,6 +20,7 @@ use orgsmith_store::state::{RunStatus, State};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
+use tracing::{Instrument, Span};
 use url::Url;
 
 use crate::args::{Cli, Command, Format};
@@ -149,8 +150,8 @@ impl Work for Office {
         let office = self.clone();
         Box::pin(async move {
             // Planning a large org takes a thread for a while.
-            let handle = Handle::current();
-            let work = move || handle.block_on(office.run(&errand));
+            let (handle, span) = (Handle::current(), Span::current());
+            let work = move || handle.block_on(office.run(&errand).instrument(span));
             let done = tokio::task::spawn_blocking(work).await;
             done.unwrap_or_else(|error| Done {
                 exit: Exit::Error.code(),
