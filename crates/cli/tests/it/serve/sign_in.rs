@@ -33,6 +33,10 @@ struct Inner {
     twist: Twist,
     /// The token is signed by a key that the issuer does not show.
     forged: bool,
+    /// The token says that it is signed by this one.
+    kid: Option<&'static str>,
+    /// How often the keys were asked for.
+    asked: usize,
 }
 
 fn query(text: &str) -> Form {
@@ -83,7 +87,7 @@ impl Inner {
             signs
         };
         let mut header = Header::new(Algorithm::ES256);
-        header.kid = Some(kid.to_string());
+        header.kid = Some(self.kid.map_or_else(|| kid.to_string(), str::to_owned));
         let token = encode(&header, &claims, &EncodingKey::from_ec_der(&signs));
         Some(
             json!({"id_token": token.expect("a token"), "access_token": "x",
@@ -101,6 +105,8 @@ impl Issuer {
             codes: BTreeMap::new(),
             twist: |_| {},
             forged: false,
+            kid: None,
+            asked: 0,
         }));
         let (issuer, answers) = (url.clone(), inner.clone());
         std::thread::spawn(move || {
@@ -116,7 +122,10 @@ impl Issuer {
                         "token_endpoint": format!("{issuer}/token"),
                         "jwks_uri": format!("{issuer}/keys"),
                     })),
-                    ["GET", "/keys"] => Some(inner.jwks()),
+                    ["GET", "/keys"] => {
+                        inner.asked += 1;
+                        Some(inner.jwks())
+                    }
                     ["POST", "/token"] => {
                         let form = query(&String::from_utf8_lossy(&request.body));
                         let shown = request.headers.get("authorization");
@@ -378,5 +387,47 @@ fn a_token_that_is_not_as_it_must_be_lets_nobody_in() {
     let kept = service.get("/api/v2/audit?refused=true&limit=100").send();
     let kept = json_of(kept.expect("an answer")).to_string();
     assert!(kept.contains("gives them a role here"), "{kept}");
+    service.stop();
+}
+
+#[test]
+fn a_key_that_is_new_is_fetched_and_one_that_nobody_has_is_not_asked_for_again_and_again() {
+    let lab = Lab::new();
+    let issuer = Issuer::start();
+    let service = serve(&lab, &issuer);
+    let boss = person("boss@x.example", "bosses");
+    let sign_in = || Browser::new(&service).sign_in(&issuer, "/", &boss);
+    let started = std::time::Instant::now();
+    assert_eq!(sign_in().status(), 303);
+    assert_eq!(sign_in().status(), 303);
+    assert_eq!(issuer.with(|inner| inner.asked), 1, "they are kept");
+
+    // Nobody can have them fetched more often than every ten seconds.
+    issuer.with(|inner| inner.kid = Some("9"));
+    for _ in 0..3 {
+        let refused = sign_in();
+        assert_eq!(refused.status(), 401);
+        let page = refused.text().expect("a page");
+        assert!(page.contains("its key is not known"), "{page}");
+    }
+    let most = 1 + started.elapsed().as_secs() / 10;
+    let asked = issuer.with(|inner| inner.asked);
+    assert!(asked as u64 <= most, "{asked} times, not {most}");
+
+    // The issuer signs by a new key now, and says so in its keys.
+    issuer.with(|inner| {
+        inner.kid = None;
+        inner.keys.push(key());
+    });
+    let started = std::time::Instant::now();
+    let wait = crate::stopping::wait_a_little;
+    while sign_in().status() != 303 {
+        assert!(
+            started.elapsed() < std::time::Duration::from_secs(30),
+            "the new key is not fetched"
+        );
+        std::iter::repeat_n((), 25).for_each(|()| wait());
+    }
+    assert!(issuer.with(|inner| inner.asked) > asked);
     service.stop();
 }
