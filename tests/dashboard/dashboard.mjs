@@ -160,7 +160,7 @@ const tests = {
     const operator = await visit(await mint('operator', 'operator'));
     await operator.goto(`${url}/compare`);
     await operator.click('button.strong');
-    await operator.waitForSelector('#matrix');
+    await operator.waitForSelector('#matrix', { timeout: 60_000 });
     await operator.fill('input[type=search]', 'routing_skill');
     const boxes = await operator.$$('#matrix tbody tr:not([hidden]) input');
     assert.ok(boxes.length > 3, 'skills differ');
@@ -168,7 +168,7 @@ const tests = {
     assert.equal(await operator.textContent('[data-count]'), `${boxes.length} ticked`);
     await picture(operator, 'compare');
     await operator.click('text=Plan the ticked');
-    await operator.waitForSelector('.decide');
+    await operator.waitForSelector('.decide', { timeout: 60_000 });
     const plan = operator.url();
     await picture(operator, 'plan');
     await operator.click('button:text-is("Apply")');

@@ -363,6 +363,8 @@ struct RunPage {
     run: RunView,
     counts: BTreeMap<String, usize>,
     steps: Vec<StepRow>,
+    /// How many there are.
+    all: usize,
     operates: bool,
     protected: bool,
 }
@@ -379,6 +381,7 @@ pub(super) async fn run(
     for step in &steps {
         *counts.entry(step.state.clone()).or_default() += 1;
     }
+    let all = steps.len();
     // What went wrong is what is looked for.
     steps.sort_by_key(|step| step.state == "done");
     steps.truncate(2 * ROWS);
@@ -388,6 +391,7 @@ pub(super) async fn run(
         run: run.into(),
         counts,
         steps,
+        all,
         operates: operates(&caller),
         protected,
     }))
