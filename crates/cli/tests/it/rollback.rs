@@ -109,7 +109,7 @@ fn a_person_who_was_deleted_is_restored_with_roles_and_queues() {
     lab.write("image/user/ana@example.com.yaml", ana);
     lab.write(
         "image/user/bo@example.com.yaml",
-        &ana.replace("ana@", "bo@"),
+        ana.replace("ana@", "bo@"),
     );
     let member = |who: &str| format!("  - user: {{$ref: \"user/{who}@example.com\"}}\n");
     let sales = |who: &str| {

@@ -153,7 +153,7 @@ impl<'e> Worker<'e> {
             object: step.object.clone(),
             action: step.action,
             outcome,
-            reason: reason.cloned(),
+            reason: reason.map(str::to_owned),
         });
     }
 
