@@ -107,10 +107,7 @@ fn a_person_who_was_deleted_is_restored_with_roles_and_queues() {
     let ana = "name: Ana\nemail: ana@example.com\nstate: active\ndivision: {$ref: auth_division/~home}\ngrants:\n  \
                - role: {$ref: auth_role/~employee}\n    division: {$ref: auth_division/~home}\n";
     lab.write("image/user/ana@example.com.yaml", ana);
-    lab.write(
-        "image/user/bo@example.com.yaml",
-        ana.replace("ana@", "bo@"),
-    );
+    lab.write("image/user/bo@example.com.yaml", ana.replace("ana@", "bo@"));
     let member = |who: &str| format!("  - user: {{$ref: \"user/{who}@example.com\"}}\n");
     let sales = |who: &str| {
         let text = format!("name: Sales\nmembers:\n{who}");

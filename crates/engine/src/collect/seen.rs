@@ -20,10 +20,13 @@ use super::lists::Listed;
 #[derive(Clone, Copy, Default)]
 pub(super) struct Seen<'s>(pub(super) Option<&'s Checkpoint>);
 
-/// A list that was read whole.
+/// How many objects of a list are written down together: as trees they take ten times the memory.
+const TOGETHER: usize = 200;
+
+/// A list that was read whole; what is in it is kept in parts, and was before this is.
 #[derive(Serialize, Deserialize)]
 struct List {
-    objects: Vec<Row>,
+    parts: usize,
     left_out: Vec<(String, String)>,
 }
 
@@ -75,9 +78,14 @@ impl Seen<'_> {
     }
 
     pub(super) fn list(self, descriptor: &Descriptor) -> Option<Listed> {
-        let List { objects, left_out } = self.get(&format!("list/{}", descriptor.kind))?;
+        let List { parts, left_out } = self.get(&list_key(descriptor))?;
+        let mut objects = Vec::new();
+        for part in 0..parts {
+            let rows: Vec<Row> = self.get(&part_key(descriptor, part))?;
+            objects.extend(rows.into_iter().map(Stored::from));
+        }
         Some(Listed {
-            objects: objects.into_iter().map(Stored::from).collect(),
+            objects,
             left_out,
             ..Listed::default()
         })
@@ -87,11 +95,16 @@ impl Seen<'_> {
     pub(super) fn note_list(self, descriptor: &Descriptor, listed: &Listed) {
         let whole = listed.failures.is_empty() && listed.deleted.is_empty();
         if self.is_kept() && whole && !is_signed(descriptor) {
+            let parts = listed.objects.chunks(TOGETHER);
             let list = List {
-                objects: listed.objects.iter().map(Row::from).collect(),
+                parts: parts.len(),
                 left_out: listed.left_out.clone(),
             };
-            self.put(&format!("list/{}", descriptor.kind), &list);
+            for (part, objects) in parts.enumerate() {
+                let rows: Vec<Row> = objects.iter().map(Row::from).collect();
+                self.put(&part_key(descriptor, part), &rows);
+            }
+            self.put(&list_key(descriptor), &list);
         }
     }
 
@@ -146,6 +159,14 @@ impl Seen<'_> {
             checkpoint.put(&file_key(kind, id, which), &entry);
         }
     }
+}
+
+fn list_key(descriptor: &Descriptor) -> String {
+    format!("list/{}", descriptor.kind)
+}
+
+fn part_key(descriptor: &Descriptor, part: usize) -> String {
+    format!("list/{}/{part}", descriptor.kind)
 }
 
 /// The parts that are read with an object differ with what it is read for.
