@@ -370,7 +370,7 @@ impl Refusal {
                 .unwrap_or_default()
         };
         let code = first(&["code", "error"]);
-        let message = first(&["message", "description", "error_description"]);
+        let message = first(&["message", "description", "error_description", "detail"]);
         if depth == 0 {
             self.code = code;
             self.message = message;

@@ -103,6 +103,9 @@ pub struct OrgSpec {
     /// What the systems behind its data actions answer, by the names of the actions.
     #[serde(default)]
     pub answers: BTreeMap<String, ActionAnswer>,
+    /// Whether users can be written by SCIM.
+    #[serde(default)]
+    pub scim: Scim,
 }
 
 impl OrgSpec {
@@ -120,6 +123,7 @@ impl OrgSpec {
             seats: Seats::default(),
             jobs: Jobs::default(),
             answers: BTreeMap::new(),
+            scim: Scim::default(),
         }
     }
 
@@ -302,6 +306,19 @@ pub enum Billing {
     /// Nobody: 403.
     Forbidden,
     /// Nobody, as if there were none: 404.
+    Absent,
+}
+
+/// Says whether an org lets users be written by SCIM.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scim {
+    /// It does.
+    #[default]
+    Served,
+    /// It does not: 403.
+    Forbidden,
+    /// It knows nothing of it: 404.
     Absent,
 }
 

@@ -8,6 +8,7 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Option<Value>,
     pub(crate) text: Option<String>,
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Reply {
@@ -20,6 +21,7 @@ impl Reply {
             status,
             body: Some(body),
             text: None,
+            headers: Vec::new(),
         }
     }
 
@@ -29,6 +31,7 @@ impl Reply {
             status: 200,
             body: None,
             text: Some(body.to_owned()),
+            headers: Vec::new(),
         }
     }
 
@@ -37,6 +40,7 @@ impl Reply {
             status,
             body: None,
             text: None,
+            headers: Vec::new(),
         }
     }
 }
@@ -63,6 +67,8 @@ pub(crate) struct More {
     pub(crate) allow: Vec<String>,
     /// The limit that was hit: namespace, key, value.
     pub(crate) limit: Option<(&'static str, &'static str, usize)>,
+    /// It is told in the words of SCIM.
+    pub(crate) scim: bool,
 }
 
 impl Refusal {
@@ -119,6 +125,9 @@ impl Refusal {
     }
 
     pub(crate) fn body(&self, context_id: &str) -> Value {
+        if self.more.scim {
+            return self.scim_body();
+        }
         let mut body = Map::new();
         body.insert("message".into(), self.message.clone().into());
         body.insert("code".into(), self.code.into());
@@ -144,5 +153,23 @@ impl Refusal {
             );
         }
         body.into()
+    }
+
+    /// Spells the refusal as RFC 7644, 3.12 has it.
+    fn scim_body(&self) -> Value {
+        let mut body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+            "status": self.status.to_string(),
+            "detail": self.message,
+        });
+        let sort = match self.status {
+            400 => Some("invalidValue"),
+            409 => Some("uniqueness"),
+            _ => None,
+        };
+        if let Some(sort) = sort {
+            body["scimType"] = sort.into();
+        }
+        body
     }
 }

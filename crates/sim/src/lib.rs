@@ -50,8 +50,8 @@ mod worldfile;
 
 pub use clock::ClockMode;
 pub use config::{
-    ActionAnswer, Beyond, Billing, ClientSpec, Config, Jobs, Lag, Limits, OrgSpec, Relax, Seats,
-    ServiceLimit,
+    ActionAnswer, Beyond, Billing, ClientSpec, Config, Jobs, Lag, Limits, OrgSpec, Relax, Scim,
+    Seats, ServiceLimit,
 };
 pub use events::bridge::{Bridge, BridgeReport};
 pub use faults::{FaultAction, FaultRule};

@@ -381,19 +381,28 @@ impl State {
             self.tokens.by_value.remove(value);
         }
         match outcome {
-            Ok(Reply { status, body, text }) => match (body, text) {
-                (Some(body), _) => Outgoing::json(status, &body),
-                (None, Some(text)) => Outgoing {
-                    status,
-                    content_type: Some("text/plain".to_owned()),
-                    headers: Vec::new(),
-                    body: text.into(),
-                },
-                (None, None) => Outgoing {
-                    status,
-                    ..Outgoing::default()
-                },
-            },
+            Ok(Reply {
+                status,
+                body,
+                text,
+                headers,
+            }) => {
+                let mut outgoing = match (body, text) {
+                    (Some(body), _) => Outgoing::json(status, &body),
+                    (None, Some(text)) => Outgoing {
+                        status,
+                        content_type: Some("text/plain".to_owned()),
+                        headers: Vec::new(),
+                        body: text.into(),
+                    },
+                    (None, None) => Outgoing {
+                        status,
+                        ..Outgoing::default()
+                    },
+                };
+                outgoing.headers.extend(headers);
+                outgoing
+            }
             Err(refusal) => refused(&refusal, context),
         }
     }
@@ -594,6 +603,9 @@ impl State {
         }) = &mut answer
         {
             trim_answer(req.operation, body);
+        }
+        if let Err(refusal) = &mut answer {
+            refusal.more.scim = req.operation.api == "SCIM";
         }
         answer
     }

@@ -54,6 +54,7 @@ mod quality;
 mod queues;
 mod responses;
 mod routing;
+mod scim;
 mod scripts;
 mod settings;
 mod speech;
@@ -117,6 +118,7 @@ pub(crate) fn register(registry: &mut Registry) {
     queues::register(registry);
     responses::register(registry);
     routing::register(registry);
+    scim::register(registry);
     scripts::register(registry);
     settings::register(registry);
     speech::register(registry);

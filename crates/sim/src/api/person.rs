@@ -10,6 +10,8 @@ use crate::store::Object;
 
 const EXTERNAL: &str = "$externalIds";
 const VOICEMAIL: &str = "$voicemail";
+/// The authority of the name by which SCIM knows a user; nobody else writes it.
+pub(crate) const IMMUTABLE: &str = "x-pc:scimv2:v1";
 
 pub(crate) fn register(registry: &mut Registry) {
     let policy = "/api/v2/voicemail/userpolicies/{userId}";
@@ -82,7 +84,7 @@ fn change_policy(cx: &mut Cx<'_>, req: &Req) -> Answer {
 // Names in other systems
 
 /// Returns the names of a user elsewhere: authority and key.
-fn names(user: &Object) -> Vec<(String, String)> {
+pub(crate) fn names(user: &Object) -> Vec<(String, String)> {
     let list = user.fields.get(EXTERNAL).and_then(Value::as_array);
     let pair = |entry: &Value| {
         let text = |at: usize| entry[at].as_str().unwrap_or_default().to_owned();
@@ -122,25 +124,48 @@ fn add_external_id(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let mut own = names(cx.find_live("user", &id)?);
     let text = |field: &str| req.body[field].as_str().unwrap_or_default().to_owned();
     let name = (text("authorityName"), text("externalKey"));
-    if name.0.trim().is_empty() || name.1.trim().is_empty() {
-        return Err(Refusal::bad_request(
-            "authorityName and externalKey must not be empty.",
-        ));
-    }
-    let holder = cx
-        .org
-        .store
-        .all("user")
-        .find(|user| names(user).contains(&name));
-    if let Some(holder) = holder.filter(|holder| holder.id != id) {
-        let message = format!("{}/{} is the user {}.", name.0, name.1, holder.id);
-        return Err(Refusal::new(409, "general.conflict", message));
-    }
+    check_name(&name)?;
+    check_free(cx, &name, Some(&id))?;
     // A person has one name with an authority.
     own.retain(|(authority, _)| *authority != name.0);
     own.push(name);
     keep(cx, &id, &own);
     external_ids(cx, req)
+}
+
+/// Refuses a name that is empty, or that only SCIM gives.
+pub(crate) fn check_name((authority, key): &(String, String)) -> Result<(), Refusal> {
+    if authority.trim().is_empty() || key.trim().is_empty() {
+        return Err(Refusal::bad_request(
+            "The authority and the key must not be empty.",
+        ));
+    }
+    check_mutable(authority)
+}
+
+fn check_mutable(authority: &str) -> Result<(), Refusal> {
+    match authority.starts_with(IMMUTABLE) {
+        true => Err(Refusal::bad_request(format!(
+            "The authority {authority} is immutable."
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Refuses a name that another user has.
+pub(crate) fn check_free(
+    cx: &Cx<'_>,
+    name: &(String, String),
+    own: Option<&str>,
+) -> Result<(), Refusal> {
+    let holds = |user: &&Object| Some(user.id.as_str()) != own && names(user).contains(name);
+    match cx.org.store.all("user").find(holds) {
+        Some(holder) => {
+            let message = format!("{}/{} is the user {}.", name.0, name.1, holder.id);
+            Err(Refusal::new(409, "general.conflict", message))
+        }
+        None => Ok(()),
+    }
 }
 
 fn remove_external_id(cx: &mut Cx<'_>, req: &Req) -> Answer {
@@ -153,6 +178,7 @@ fn remove_external_id(cx: &mut Cx<'_>, req: &Req) -> Answer {
     if !own.contains(&name) {
         return Err(Refusal::not_found("external id", &name.1));
     }
+    check_mutable(&name.0)?;
     own.retain(|kept| *kept != name);
     keep(cx, &id, &own);
     Ok(Reply::empty(204))
@@ -176,7 +202,7 @@ fn holder_of(cx: &mut Cx<'_>, req: &Req) -> Answer {
     }
 }
 
-fn keep(cx: &mut Cx<'_>, id: &str, names: &[(String, String)]) {
+pub(crate) fn keep(cx: &mut Cx<'_>, id: &str, names: &[(String, String)]) {
     if let Some(fields) = cx.org.store.fields_mut("user", id) {
         fields.insert(EXTERNAL.into(), json!(names));
     }

@@ -16,6 +16,7 @@ mod prompts;
 mod protocol;
 mod quality;
 mod routing;
+mod scim;
 mod seats;
 mod services;
 mod settings;
