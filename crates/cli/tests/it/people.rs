@@ -304,3 +304,31 @@ fn a_list_with_a_slip_is_refused_with_its_line() {
     );
     assert_eq!(lab.writes("tenant"), 0);
 }
+
+#[test]
+fn managers_in_a_circle_are_named_and_the_others_go_on() {
+    let lab = Lab::new();
+    for (name, manager) in [("a", "b"), ("b", "a"), ("c", "d"), ("d", "")] {
+        let manager = match manager {
+            "" => String::new(),
+            manager => format!("manager: {{$ref: user/{manager}@x.example}}\n"),
+        };
+        lab.write(
+            &format!("crew/user/{name}@x.example.yaml"),
+            format!(
+                "name: {name}\nemail: {name}@x.example\nstate: active\n\
+                 division: {{$ref: auth_division/~home}}\n{manager}"
+            ),
+        );
+    }
+    let shown = lab
+        .run(&["apply", "crew", "--to", "tenant", "--yes"])
+        .ends(3);
+    for says in [
+        "user a@x.example  it is in a circle of managers, user/a@x.example → user/b@x.example → user/a@x.example",
+        "user b@x.example  it is in a circle of managers",
+    ] {
+        assert!(shown.stderr.contains(says), "{says}: {shown}");
+    }
+    assert_eq!(emails(&lab, "tenant"), ["c@x.example", "d@x.example"]);
+}

@@ -183,6 +183,16 @@ fn take_name(
             target.name()
         );
         notes.warn("kind-not-carried", &item.object, message);
+    } else if matches!(target, FlowTarget::Object { kind, .. } if *kind == flow::ObjectKind::User) {
+        // Where anything else is missing, the reference to it tells.
+        let message = format!(
+            "{place}: names the {} {:?}, whom neither the source nor the target has, as far as they were \
+             read; the flow is refused unless the target has them: take the user along, or name \
+             another in the source",
+            target.kind(),
+            target.name()
+        );
+        notes.warn("user-not-there", &item.object, message);
     }
 }
 

@@ -9,6 +9,7 @@ mod estimate;
 mod flows;
 mod images;
 mod kept;
+mod managers;
 mod numbers;
 mod order;
 mod parallel;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::cut::{Edge, cut_cycles};
 use super::flows::take_flow_sources;
 use super::kept::{spare, without_ignored};
+use super::managers::part_circles;
 use super::numbers::keep_numbers_of_target;
 use super::order::order;
 use super::parallel::in_chunks;
@@ -243,6 +244,7 @@ impl<'c> Planner<'c> {
         let mut notes = Notes::default();
         let mut items = self.items(desired, &target, &mut notes);
         keep_numbers_of_target(&mut items, &target, &mut notes);
+        part_circles(&mut items, &target, &mut notes);
         settle_references(&mut items, &target, &mut notes);
         let cuts = cut(&mut items, &mut notes);
 

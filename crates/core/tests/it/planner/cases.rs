@@ -193,14 +193,7 @@ fn queues_that_overflow_into_each_other_are_linked_once() {
 #[test]
 fn managers_are_set_when_everybody_is_there() {
     let mut source = Org::new("one", "Acme");
-    source.add(
-        "user/boss@example.com",
-        json!({"name": "Boss", "manager": to("user/peer@example.com")}),
-    );
-    source.add(
-        "user/peer@example.com",
-        json!({"name": "Peer", "manager": to("user/boss@example.com")}),
-    );
+    source.add("user/boss@example.com", json!({"name": "Boss"}));
     source.add(
         "user/agent@example.com",
         json!({"name": "Agent", "manager": to("user/boss@example.com")}),
@@ -216,6 +209,83 @@ fn managers_are_set_when_everybody_is_there() {
         link.after
     );
     settles(&source, &target, &plan);
+}
+
+#[test]
+fn a_flow_that_names_a_user_whom_nobody_has_is_told_of() {
+    let mut source = Org::new("one", "Acme");
+    source.add("user/jo@example.com", json!({"name": "Jo"}));
+    let names = [
+        ("targetUser", "jo@example.com"),
+        ("targetUser", "Jo"),
+        ("targetUser", "gone@example.com"),
+        ("targetUser", "There"),
+    ];
+    let flow = flow_source("inboundcall/Main", None, &names);
+    source.add_flow("inboundcall/Main", &flow);
+    let mut target = empty();
+    target.add("user/there@example.com", json!({"name": "There"}));
+    let plan = plan(&source, &target.snapshot());
+    let told: Vec<&str> = plan
+        .findings
+        .iter()
+        .filter(|finding| finding.rule == "user-not-there")
+        .map(|finding| finding.message.as_str())
+        .collect();
+    let [told] = told[..] else { panic!("{told:?}") };
+    assert!(
+        told.contains("names the user \"gone@example.com\""),
+        "{told}"
+    );
+    // The flow waits for those who come.
+    let import = step(&plan, "flow/inboundcall/Main:create");
+    let after: Vec<&str> = import.after.iter().map(|id| id.as_str()).collect();
+    assert!(after.contains(&"user/jo@example.com:create"), "{after:?}");
+}
+
+#[test]
+fn users_in_a_circle_of_managers_are_named_and_the_others_go_on() {
+    let user = |name: &str, manager: &str| {
+        let email = format!("user/{name}@example.com");
+        let manager = to(&format!("user/{manager}@example.com"));
+        (email, json!({ "name": name, "manager": manager }))
+    };
+    let mut source = Org::new("one", "Acme");
+    for (object, body) in [
+        user("a", "b"),
+        user("b", "c"),
+        user("c", "a"),
+        user("d", "a"),
+        user("e", "e"),
+    ] {
+        source.add(&object, body);
+    }
+    let target = empty().snapshot();
+    let plan = plan(&source, &target);
+    let of = |parts: &[&str]| {
+        let parts: Vec<String> = parts
+            .iter()
+            .map(|name| format!("user/{name}@example.com"))
+            .collect();
+        format!(
+            "{}: it is in a circle of managers, {}; name another manager of one of them",
+            parts[0],
+            parts.join(" → ")
+        )
+    };
+    assert_eq!(
+        conflicts(&plan),
+        [
+            of(&["a", "b", "c", "a"]),
+            of(&["b", "c", "a", "b"]),
+            of(&["c", "a", "b", "c"]),
+            "user/e@example.com: it is its own manager; name another, or none".to_owned(),
+        ]
+    );
+    assert_eq!(step_ids(&plan), ["user/d@example.com:create"]);
+    // Where the target has it just so, there is nothing to write.
+    let same = super::plan(&source, &source.snapshot());
+    assert_eq!((same.conflicts, same.steps), (vec![], vec![]));
 }
 
 #[test]

@@ -154,10 +154,11 @@ impl Graph {
         for n in 0..SKILLS {
             org.add(&format!("routing_skill/S{n}"), json!({}));
         }
+        let there = |n: usize| matches!(have(n), Have::Same | Have::Bare);
         for (n, user) in self.users.iter().enumerate() {
             let (key, bare) = (user_key(n), json!({"name": format!("U{n}")}));
             match have(n) {
-                Have::Same if self.manager_is_there(user, have) => org.add(&key, user.body(n)),
+                Have::Same if user.manager(n).is_none_or(there) => org.add(&key, user.body(n)),
                 Have::Bare => org.add(&key, bare),
                 Have::Deleted => org.add_deleted(&key, bare),
                 Have::Nothing | Have::Same => continue,
@@ -192,15 +193,16 @@ impl Graph {
             org.add("group/All", json!({"type": "official", "members": members}));
         }
     }
-
-    fn manager_is_there(&self, user: &User, have: &dyn Fn(usize) -> Have) -> bool {
-        let there = |n: usize| matches!(have(n), Have::Same | Have::Bare);
-        user.manager
-            .is_none_or(|manager| there(manager.index(USERS)))
-    }
 }
 
 impl User {
+    /// Returns the manager: one of those before, as a circle is refused.
+    fn manager(&self, n: usize) -> Option<usize> {
+        self.manager
+            .filter(|_| n > 0)
+            .map(|manager| manager.index(n))
+    }
+
     fn body(&self, n: usize) -> Value {
         let skills = unique(&self.skills, |(skill, proficiency)| {
             let n = skill.index(SKILLS);
@@ -211,8 +213,8 @@ impl User {
         });
         let mut body =
             json!({"name": format!("U{n}"), "title": format!("T{}", self.title), "skills": skills});
-        if let Some(manager) = self.manager {
-            body["manager"] = to(user_key(manager.index(USERS)));
+        if let Some(manager) = self.manager(n) {
+            body["manager"] = to(user_key(manager));
         }
         body
     }
