@@ -229,6 +229,10 @@ pub(crate) struct Shape {
     /// Takes away the locks of flows that it writes or deletes; who holds one may lose unsaved work.
     #[arg(long)]
     pub(crate) unlock: bool,
+    /// Creates users by SCIM where that saves calls; where the org refuses it, by the plain calls (see
+    /// docs/people.md).
+    #[arg(long)]
+    pub(crate) scim: bool,
     /// Sends the value of this secret again wherever it stands, though nothing else differs (again
     /// for more; see docs/secrets.md).
     #[arg(long, value_name = "NAME", help_heading = "Secrets")]
@@ -240,6 +244,7 @@ impl Shape {
     pub(crate) fn ask<'a>(&'a self, file: Option<&'a Path>) -> Ask<'a> {
         Ask {
             unlock: self.unlock,
+            scim: self.scim,
             file,
             write: &self.write_secret,
         }

@@ -69,6 +69,7 @@ impl Apply {
         let of_plans = [
             ("--write-secret", !self.shape.write_secret.is_empty()),
             ("--unlock", self.shape.unlock),
+            ("--scim", self.shape.scim),
         ];
         if let Some((flag, _)) = of_plans.iter().find(|(_, given)| *given) {
             let message =

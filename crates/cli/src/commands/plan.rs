@@ -186,6 +186,7 @@ impl<'a> Look<'a> {
             ("--with-dependencies", self.selected.with_dependencies),
             ("--prune", self.prune),
             ("--unlock", self.shape.unlock),
+            ("--scim", self.shape.scim),
         ] {
             if set {
                 command.push_str(&format!(" {flag}"));

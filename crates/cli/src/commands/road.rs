@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 
 use super::quarantine;
 use crate::args::{Carry, Format, Selected};
+use crate::config::Create;
 use crate::error::{Exit, Failure, count};
 use crate::output::{BOLD, CYAN, Out, RED, YELLOW, styled, text};
 use crate::owner;
@@ -247,6 +248,7 @@ pub(crate) async fn decide(
     }
     let options = Options {
         unlock: ask.unlock,
+        scim: ask.scim || session.config.project.people.create == Create::Scim,
         resend,
         ..options
     };

@@ -10,6 +10,7 @@ mod numbers;
 mod oidc;
 mod onboard;
 mod overlay;
+mod people;
 mod privacy;
 mod rewrite;
 mod secrets;
@@ -33,6 +34,7 @@ pub(crate) use credential::{find, readable_by_others};
 pub(crate) use drift::{Created, Right};
 pub(crate) use integrations::PATIENCE;
 pub(crate) use onboard::Onboarding;
+pub(crate) use people::Create;
 pub(crate) use privacy::Pii;
 pub(crate) use secrets::{AwsPlace, AwsSettings, Place, VaultPlace, VaultSettings};
 pub(crate) use state::Place as StatePlace;
@@ -128,6 +130,9 @@ pub(crate) struct Project {
     /// What an export says of people.
     #[serde(default)]
     pub(crate) privacy: privacy::Privacy,
+    /// How users are written.
+    #[serde(default)]
+    pub(crate) people: people::People,
     /// What `orgsmith serve` allows.
     #[serde(default)]
     pub(crate) service: service::Service,

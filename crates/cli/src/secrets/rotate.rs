@@ -19,6 +19,8 @@ use crate::session::Session;
 pub(crate) struct Ask<'a> {
     /// Locks of flows may be taken away.
     pub(crate) unlock: bool,
+    /// Users are created by SCIM, whatever the project says.
+    pub(crate) scim: bool,
     /// Where values of secrets may be.
     pub(crate) file: Option<&'a Path>,
     /// Names of secrets that are sent again whatever is known of them.

@@ -305,6 +305,41 @@ fn a_list_with_a_slip_is_refused_with_its_line() {
     assert_eq!(lab.writes("tenant"), 0);
 }
 
+/// The calls that created users in an org, by how they were made.
+fn creations(lab: &Lab, org: &str) -> (usize, usize) {
+    let made = |path: &str| {
+        let ledger = lab.sim.ledger().into_iter();
+        ledger
+            .filter(|entry| entry.org.as_deref() == Some(org))
+            .filter(|entry| entry.method == "POST" && entry.path == path && entry.status < 300)
+            .count()
+    };
+    (made("/api/v2/users"), made("/api/v2/scim/v2/users"))
+}
+
+#[test]
+fn users_are_created_by_scim_where_it_is_asked_for() {
+    let lab = lab();
+    let plan = ["plan", "gold", "--to", "tenant", "--scim", "-vv"];
+    let plan = lab.run(&plan).ends(0);
+    for says in [
+        "by POST /api/v2/scim/v2/users together with user/jane@gold.example:link, user/jane@gold.example:skills",
+        "--scim",
+    ] {
+        assert!(plan.stdout.contains(says), "{says}: {plan}");
+    }
+    // The others have nothing that a second call would be for.
+    clone(&lab, &["--yes", "--scim"]).ends(0);
+    assert_eq!(creations(&lab, "tenant"), (2, 1));
+    let again = ["plan", "gold", "--to", "tenant", "--detailed-exitcode"];
+    lab.run(&again).ends(0);
+
+    let lab = self::lab();
+    lab.configure("people: {create: scim}\n");
+    clone(&lab, &["--yes"]).ends(0);
+    assert_eq!(creations(&lab, "tenant"), (2, 1));
+}
+
 #[test]
 fn managers_in_a_circle_are_named_and_the_others_go_on() {
     let lab = Lab::new();

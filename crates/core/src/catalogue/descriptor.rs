@@ -137,6 +137,8 @@ pub struct Descriptor {
     pub read: Option<ReadSpec>,
     /// Creates one object; absent where the API cannot or orgsmith must not.
     pub create: Option<WriteSpec>,
+    /// The path of a `POST` by SCIM that creates one object together with some of its parts.
+    pub scim: Option<String>,
     /// Changes one object.
     pub update: Option<WriteSpec>,
     /// Deletes one object.
@@ -370,7 +372,11 @@ pub struct LeaveOut {
     /// The elements: `addresses[]`.
     pub path: FieldPath,
     /// Field values that tell one.
+    #[serde(default)]
     pub when: BTreeMap<String, serde_json::Value>,
+    /// How the texts of fields begin that tell one.
+    #[serde(default)]
+    pub begins: BTreeMap<String, String>,
 }
 
 /// How an object is found by what people call it.

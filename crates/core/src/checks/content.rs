@@ -18,9 +18,12 @@ pub(super) fn check(plan: &Plan, ids: &Ids, findings: &mut Vec<Finding>) -> BTre
     let mut searched: HashSet<&str> = HashSet::new();
     for (index, step) in plan.steps.iter().enumerate() {
         for (place, template) in templates(step) {
+            // Only this waits for more than the step itself does.
+            let scim = step.scim.as_ref().filter(|_| place == BY_SCIM);
+            let also = scim.map_or(&[][..], |scim| &scim.after);
             template.for_each_slot(&mut |slot| match slot {
                 Slot::Ref(object) => {
-                    if let Err(message) = creators.reach(index, &object) {
+                    if let Err(message) = creators.reach(index, also, &object) {
                         findings.push(error(
                             "unbound-reference",
                             Some(step),
@@ -78,9 +81,19 @@ fn check_blob<'p>(
     }
 }
 
+/// The place of what is sent instead by SCIM.
+const BY_SCIM: &str = "body by SCIM";
+
 /// Returns what a step fills and sends, each with the name of its place.
 pub(super) fn templates(step: &Step) -> Vec<(String, &Template)> {
-    match &step.write {
+    let mut found = written(&step.write);
+    let scim = step.scim.iter();
+    found.extend(scim.map(|scim| (BY_SCIM.to_owned(), &scim.body)));
+    found
+}
+
+fn written(write: &Write) -> Vec<(String, &Template)> {
+    match write {
         Write::Request(Request {
             params,
             query,
@@ -186,8 +199,8 @@ impl<'p> Creators<'p> {
         }
     }
 
-    /// Tells whether an object has an id by the time a step starts.
-    fn reach(&self, from: usize, object: &ObjectRef) -> Result<(), String> {
+    /// Tells whether an object has an id by the time a step starts, and those before `also` are done.
+    fn reach(&self, from: usize, also: &[StepId], object: &ObjectRef) -> Result<(), String> {
         let Some(creator) = self.creates.get(object) else {
             return match self.plan.bindings.get(object) {
                 Some(_) => Ok(()),
@@ -195,7 +208,7 @@ impl<'p> Creators<'p> {
             };
         };
         let steps = &self.plan.steps;
-        if steps[*creator].phase < steps[from].phase || self.is_before(*creator, from) {
+        if steps[*creator].phase < steps[from].phase || self.is_before(*creator, from, also) {
             return Ok(());
         }
         Err(format!(
@@ -204,12 +217,14 @@ impl<'p> Creators<'p> {
         ))
     }
 
-    /// Tells whether a step waits for an earlier one, directly or through others.
-    fn is_before(&self, earlier: usize, later: usize) -> bool {
+    /// Tells whether a step waits for an earlier one, directly or through others; it waits for these
+    /// as well.
+    fn is_before(&self, earlier: usize, later: usize, also: &[StepId]) -> bool {
         let mut seen = HashSet::new();
         let mut open = vec![later];
         while let Some(index) = open.pop() {
-            for before in &self.plan.steps[index].after {
+            let also = also.iter().filter(|_| index == later);
+            for before in self.plan.steps[index].after.iter().chain(also) {
                 match self.place.get(before) {
                     Some(at) if *at == earlier => return true,
                     Some(at) if *at > earlier && *at < index && seen.insert(*at) => open.push(*at),

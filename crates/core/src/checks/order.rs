@@ -18,7 +18,8 @@ pub(super) fn check(plan: &Plan, findings: &mut Vec<Finding>) {
         }
     }
     for (index, step) in plan.steps.iter().enumerate() {
-        for before in &step.after {
+        let by_scim = step.scim.iter().flat_map(|scim| &scim.after);
+        for before in step.after.iter().chain(by_scim) {
             // A step that needs only earlier ones is in no circle.
             let message = match place.get(before) {
                 None => format!("it needs {before}, which is not in the plan"),

@@ -38,7 +38,7 @@ const FLOW_POLLS: usize = 2;
 /// Polls of a function's draft until its code can be used, on the average.
 const CODE_POLLS: usize = 2;
 
-/// Returns the number of calls a step takes when all goes well.
+/// Returns the number of calls a step takes when all goes well and it is not done with another.
 pub(super) fn calls(step: &Step) -> usize {
     let check = usize::from(matches!(step.expected, Some(Expected::PreImage(_))));
     check
@@ -69,7 +69,12 @@ pub(super) fn calls(step: &Step) -> usize {
 impl Estimate {
     /// Adds up the steps.
     pub fn of(steps: &[Step], rate: Rate) -> Self {
-        let calls = steps.iter().map(calls).sum();
+        let done: usize = steps
+            .iter()
+            .filter_map(|step| Some(step.scim.as_ref()?.does.len()))
+            .sum();
+        // What one call does together with a creation takes one call each else.
+        let calls = steps.iter().map(calls).sum::<usize>().saturating_sub(done);
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let minutes = calls as f64 / f64::from(rate.tokens * rate.per_minute).max(1.0);
         Self {

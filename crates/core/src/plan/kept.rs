@@ -49,6 +49,9 @@ pub(super) fn spare(protected: &Selection, desired: &Bundle, target: &Target<'_>
     let gone: HashSet<_> = spared.iter().map(|step| &step.id).collect();
     for step in &mut made.steps {
         step.after.retain(|id| !gone.contains(id));
+        if let Some(scim) = &mut step.scim {
+            scim.after.retain(|id| !gone.contains(id));
+        }
     }
     let mut objects: BTreeMap<&ObjectRef, Vec<&Step>> = BTreeMap::new();
     for step in &spared {

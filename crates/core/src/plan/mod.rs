@@ -111,6 +111,35 @@ pub struct Step {
     pub expected: Option<Expected>,
     /// What is sent.
     pub write: Write,
+    /// One call that does this and more, where the org takes it; only of a creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scim: Option<Box<Scim>>,
+}
+
+/// One call by SCIM that creates a user and does what other steps of the user do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scim {
+    /// The path of the `POST`.
+    pub path: String,
+    /// What is sent.
+    pub body: Template,
+    /// The steps that it does besides the creation, in their order.
+    pub does: Vec<Does>,
+    /// Steps that must be done before; where one is not, the creation is sent alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<StepId>,
+}
+
+/// A step that is done with the creation of its object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Does {
+    /// The step.
+    pub step: StepId,
+    /// Where the body says what the step would send, as a JSON pointer; the step is done when the
+    /// answer shows it there.
+    pub shown: String,
 }
 
 /// What happens to an object.

@@ -51,8 +51,10 @@ fn prerequisites(steps: &[Step]) -> Vec<Vec<usize>> {
         .map(|(index, step)| (&step.id, index))
         .collect();
     let of = |step: &Step| {
+        let by_scim = step.scim.iter().flat_map(|scim| &scim.after);
         step.after
             .iter()
+            .chain(by_scim)
             .filter_map(|id| place.get(id))
             .copied()
             .collect()

@@ -51,6 +51,8 @@ pub struct Options {
     pub unlock: bool,
     /// Secrets whose values objects are given again, though the target has some there.
     pub resend: Resend,
+    /// Users are created by SCIM where that saves calls and the target takes it.
+    pub scim: bool,
 }
 
 /// Secrets of objects whose values are sent again, by name, and why.

@@ -9,7 +9,7 @@ use super::text::{Style, Text, plain, span};
 use super::value::{change, inline, shortened};
 use crate::bundle::Origin;
 use crate::id::{Key, Kind, ObjectRef};
-use crate::plan::{Action, Estimate, Plan, Rate, Request, Severity, Step, Write};
+use crate::plan::{Action, Estimate, Plan, Rate, Request, Scim, Severity, Step, Write};
 
 /// What the screen shows besides the plan.
 #[derive(Clone, Copy, Debug)]
@@ -213,6 +213,9 @@ fn fields(text: &mut Text, step: &Step, detail: Detail) {
             Style::Dim,
             format!("      {}  {}", step.id, sent(&step.write)),
         )]);
+        if let Some(scim) = &step.scim {
+            text.line([span(Style::Dim, format!("{INDENT}{}", by_scim(scim)))]);
+        }
         text.line([span(Style::Dim, format!("{INDENT}because {}", step.reason))]);
         if !step.after.is_empty() {
             let after: Vec<&str> = step.after.iter().map(|id| id.as_str()).collect();
@@ -253,6 +256,12 @@ fn part_of(step: &Step) -> &str {
         .split(['+', '~', '-', '/'])
         .next()
         .unwrap_or_default()
+}
+
+/// Says what one call does at once, where the org takes it.
+fn by_scim(scim: &Scim) -> String {
+    let steps: Vec<&str> = scim.does.iter().map(|does| does.step.as_str()).collect();
+    format!("by POST {} together with {}", scim.path, steps.join(", "))
 }
 
 fn sent(write: &Write) -> String {

@@ -384,12 +384,15 @@ fn drop_unmanaged_places(descriptor: &Descriptor, body: &mut Value, but: &[Field
     {
         path.retain(body, &mut |_| false);
     }
-    for LeaveOut { path, when } in &descriptor.leave_out {
-        path.retain(body, &mut |element| {
-            !when
-                .iter()
+    for LeaveOut { path, when, begins } in &descriptor.leave_out {
+        let is_one = |element: &Value| {
+            let text = |field: &str| element.get(field).and_then(Value::as_str);
+            let mut begins = begins.iter();
+            when.iter()
                 .all(|(field, value)| element.get(field) == Some(value))
-        });
+                && begins.all(|(field, begin)| text(field).is_some_and(|t| t.starts_with(begin)))
+        };
+        path.retain(body, &mut |element| !is_one(element));
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use futures::stream::{FuturesUnordered, StreamExt};
 use orgsmith_core::id::{Kind, StepId};
 use orgsmith_core::journal::{Entry, StepState};
+use orgsmith_core::plan::Scim;
 
 use super::together::{self, Alike};
 use super::worker::{Ended, Worker};
@@ -31,23 +32,38 @@ pub(super) async fn run(execution: Execution<'_>) -> Outcome {
             if next.is_empty() {
                 break;
             }
-            let states = next.iter().map(|index| {
-                let step = &execution.plan.steps[*index];
-                (
-                    step,
-                    outcome.states.get(&step.id).cloned().unwrap_or_default(),
-                )
-            });
-            let steps: Vec<_> = states.collect();
+            let steps: Vec<_> = next
+                .iter()
+                .map(|index| &execution.plan.steps[*index])
+                .map(|step| {
+                    let state = outcome.states.get(&step.id).cloned().unwrap_or_default();
+                    (step, state)
+                })
+                .collect();
+            let by_scim = board.by_scim(&execution, &outcome.states, &next);
             let worker = &worker;
             running.push(async move {
-                let ended = worker.perform_together(steps).await;
-                next.into_iter().zip(ended).collect::<Vec<_>>()
+                let (ended, riders) = match (by_scim, &steps[..]) {
+                    (Some((scim, riders)), [(creation, _)]) => {
+                        let of = |index: &usize| &worker.execution.plan.steps[*index];
+                        let with = riders.iter().map(of).collect();
+                        let ended = worker.perform_by_scim(scim, creation, with).await;
+                        (ended, riders)
+                    }
+                    _ => (worker.perform_together(steps).await, Vec::new()),
+                };
+                let of = next.into_iter().chain(riders);
+                of.zip(ended).collect::<Vec<_>>()
             });
         }
         let Some(ended) = running.next().await else {
             break;
         };
+        let (open, ended): (Vec<_>, Vec<_>) = ended.into_iter().partition(|(_, ended)| ended.open);
+        for (index, ended) in open {
+            let step = &execution.plan.steps[index];
+            outcome.states.insert(step.id.clone(), ended.state);
+        }
         for (index, ended) in ended {
             let step = &execution.plan.steps[index];
             let Ended {
@@ -55,6 +71,7 @@ pub(super) async fn run(execution: Execution<'_>) -> Outcome {
                 stale,
                 denied,
                 error,
+                open: _,
             } = ended;
             if stale {
                 outcome.stale.insert(step.id.clone());
@@ -71,7 +88,8 @@ pub(super) async fn run(execution: Execution<'_>) -> Outcome {
             for skipped in board.ended(index, done) {
                 let step = &execution.plan.steps[skipped];
                 let reason = format!("{} was not done", execution.plan.steps[index].id);
-                match worker.skip(step, reason).await {
+                let state = outcome.states.get(&step.id).cloned().unwrap_or_default();
+                match worker.skip(step, state, reason).await {
                     Ok(state) => {
                         worker.tell_end(step, &state);
                         outcome.states.insert(step.id.clone(), state);
@@ -105,6 +123,12 @@ struct Board {
     alike: BTreeMap<usize, (Alike, usize)>,
     /// Those of them that may start.
     gathering: BTreeMap<Alike, BTreeSet<usize>>,
+    /// Creations that go together with other steps by SCIM: what goes with each.
+    scim: BTreeMap<usize, Vec<usize>>,
+    /// For how many steps such a creation waits, whether they are then done or not.
+    patience: BTreeMap<usize, usize>,
+    /// The creations that wait so for a step.
+    watchers: BTreeMap<usize, Vec<usize>>,
 }
 
 impl Board {
@@ -133,11 +157,31 @@ impl Board {
             over: (0..steps.len()).map(is_done).collect(),
             alike: BTreeMap::new(),
             gathering: BTreeMap::new(),
+            scim: BTreeMap::new(),
+            patience: BTreeMap::new(),
+            watchers: BTreeMap::new(),
         };
         for (index, step) in steps.iter().enumerate() {
             if let Some(alike) = together::alike(execution.catalogue, step) {
                 let cap = together::cap(execution.catalogue, step);
                 board.alike.insert(index, (alike, cap));
+            }
+        }
+        for (index, step) in steps.iter().enumerate() {
+            let Some(scim) = step.scim.as_ref().filter(|_| !board.over[index]) else {
+                continue;
+            };
+            let riders = scim.does.iter().map(|does| place.get(&does.step).copied());
+            // A plan that names other steps than it has is carried out without them.
+            let Some(riders) = riders.collect::<Option<Vec<_>>>() else {
+                continue;
+            };
+            board.scim.insert(index, riders);
+            for before in scim.after.iter().filter_map(|before| place.get(before)) {
+                if !board.over[*before] {
+                    *board.patience.entry(index).or_default() += 1;
+                    board.watchers.entry(*before).or_default().push(index);
+                }
             }
         }
         for (index, step) in steps.iter().enumerate() {
@@ -159,6 +203,9 @@ impl Board {
     }
 
     fn may_start(&mut self, index: usize) {
+        if self.patience.get(&index).is_some_and(|waits| *waits > 0) {
+            return;
+        }
         match self.alike.get(&index) {
             Some((alike, _)) => {
                 let alike = self.gathering.entry(alike.clone()).or_default();
@@ -198,6 +245,27 @@ impl Board {
             self.gathering.insert(alike, steps.split_off(&rest));
         }
         steps.into_iter().collect()
+    }
+
+    /// Returns how the step that is next is sent by SCIM, and the steps that go with it: where all that
+    /// it waits for is done, and none of them has been tried.
+    fn by_scim<'e>(
+        &self,
+        execution: &Execution<'e>,
+        states: &BTreeMap<StepId, StepState>,
+        next: &[usize],
+    ) -> Option<(&'e Scim, Vec<usize>)> {
+        let [index] = next else { return None };
+        let riders = self.scim.get(index)?;
+        let plan = execution.plan;
+        let scim = plan.steps[*index].scim.as_ref()?;
+        let untried = |index: &usize| {
+            let state = states.get(&plan.steps[*index].id);
+            state.is_none_or(|state| *state == StepState::Planned)
+        };
+        let done = |id: &StepId| states.get(id).is_some_and(StepState::is_done);
+        let may = riders.iter().chain(next).all(untried) && scim.after.iter().all(done);
+        may.then(|| (&**scim, riders.clone()))
     }
 
     /// Returns the phase whose steps may start.
@@ -249,6 +317,15 @@ impl Board {
 
     fn close(&mut self, index: usize) {
         self.over[index] = true;
+        // What was done together with another may have been about to start.
+        self.ready.remove(&(self.phase[index], index));
+        for watcher in self.watchers.remove(&index).unwrap_or_default() {
+            let waits = self.patience.entry(watcher).or_default();
+            *waits = waits.saturating_sub(1);
+            if *waits == 0 && self.waiting[watcher] == 0 && !self.over[watcher] {
+                self.may_start(watcher);
+            }
+        }
         if let Some(open) = self.open.get_mut(&self.phase[index]) {
             *open = open.saturating_sub(1);
         }

@@ -8,6 +8,7 @@
 mod dispatcher;
 mod drafts;
 mod recover;
+mod scim;
 mod send;
 mod together;
 mod worker;

@@ -16,6 +16,7 @@ use tracing::{Instrument, debug_span};
 
 use super::dispatcher::reopening;
 use super::recover::{Probe, is_taken, probe};
+use super::scim::Gate;
 use super::send::{Failure, Sent, send};
 use super::{ExecuteError, Execution};
 use crate::collect::details::read_one;
@@ -32,15 +33,18 @@ pub(super) struct Ended {
     pub(super) stale: bool,
     pub(super) denied: bool,
     pub(super) error: Option<ExecuteError>,
+    /// It is not over: the step goes on by itself, from where it stands.
+    pub(super) open: bool,
 }
 
 impl Ended {
-    fn at(state: StepState) -> Self {
+    pub(super) fn at(state: StepState) -> Self {
         Self {
             state,
             stale: false,
             denied: false,
             error: None,
+            open: false,
         }
     }
 }
@@ -60,6 +64,8 @@ fn outcome(state: &StepState) -> (&'static str, Option<&str>) {
 /// Performs steps; shared by all that are under way.
 pub(super) struct Worker<'e> {
     pub(super) execution: &'e Execution<'e>,
+    /// Whether users are created by SCIM.
+    pub(super) scim: Gate,
     known: Mutex<Known>,
 }
 
@@ -79,6 +85,7 @@ impl<'e> Worker<'e> {
         known.ids.extend(execution.plan.bindings.clone());
         let worker = Self {
             execution,
+            scim: Gate::default(),
             known: Mutex::new(known),
         };
         for step in &execution.plan.steps {
@@ -125,7 +132,7 @@ impl<'e> Worker<'e> {
     }
 
     /// Writes an entry down; only then it is true.
-    async fn write(
+    pub(super) async fn write(
         &self,
         step: &StepId,
         state: StepState,
@@ -139,10 +146,19 @@ impl<'e> Worker<'e> {
     pub(super) async fn skip(
         &self,
         step: &Step,
+        state: StepState,
         reason: String,
     ) -> Result<StepState, ExecuteError> {
-        self.write(&step.id, StepState::Planned, Entry::Skipped { reason })
-            .await
+        self.write(&step.id, state, Entry::Skipped { reason }).await
+    }
+
+    pub(super) fn tell_start(&self, step: &Step) {
+        self.execution.events.tell(Event::StepStarted {
+            org: self.execution.org.name.clone(),
+            step: step.id.clone(),
+            object: step.object.clone(),
+            action: step.action,
+        });
     }
 
     pub(super) fn tell_end(&self, step: &Step, state: &StepState) {
@@ -157,7 +173,7 @@ impl<'e> Worker<'e> {
         });
     }
 
-    fn learn(&self, step: &Step, id: Option<TargetId>, version: Option<u64>) {
+    pub(super) fn learn(&self, step: &Step, id: Option<TargetId>, version: Option<u64>) {
         let mut known = self.lock();
         // A new version is an object of its own, though its step is an update.
         if let Some(id) = id {
@@ -196,12 +212,7 @@ impl<'e> Worker<'e> {
         state: StepState,
         intent: Entry,
     ) -> Result<StepState, Ended> {
-        self.execution.events.tell(Event::StepStarted {
-            org: self.execution.org.name.clone(),
-            step: step.id.clone(),
-            object: step.object.clone(),
-            action: step.action,
-        });
+        self.tell_start(step);
         let before = state.clone();
         let announced = self.write(&step.id, state, intent).await;
         announced.map_err(|error| Ended {
@@ -274,12 +285,7 @@ impl<'e> Worker<'e> {
             *state = self.write(&step.id, std::mem::take(state), entry).await?;
             Ok(())
         };
-        self.execution.events.tell(Event::StepStarted {
-            org: self.execution.org.name.clone(),
-            step: step.id.clone(),
-            object: step.object.clone(),
-            action: step.action,
-        });
+        self.tell_start(step);
         let descriptor = match self.descriptor(step) {
             Ok(descriptor) => descriptor,
             Err(reason) => {
@@ -381,6 +387,14 @@ impl<'e> Worker<'e> {
                         },
                     )
                     .await?;
+                    // Of an object of our own nobody has expected anything: only its version was
+                    // told wrong.
+                    let own = step.action == Action::Link && step.expected.is_none();
+                    if stale && own && attempt == 1 {
+                        self.lock().versions.remove(&step.object);
+                        write(state, Entry::Reopened).await?;
+                        continue;
+                    }
                     return Ok(Ended {
                         stale,
                         denied,

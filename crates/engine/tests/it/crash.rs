@@ -118,8 +118,13 @@ async fn killed_after_any_journal_entry_and_resumed_the_world_is_the_same() {
 /// Kills a run after its k-th journal entry, resumes it, and compares the worlds.
 pub async fn survives(bundle: &Bundle, wanted: &Bundle, k: i64, entries: i64) {
     let lab = Lab::with_orgs(["gold"]).await;
+    survives_in(&lab, bundle, wanted, k, entries).await;
+}
+
+/// As [`survives`], with orgs of one's own.
+pub async fn survives_in(lab: &Lab, bundle: &Bundle, wanted: &Bundle, k: i64, entries: i64) {
     let plan = lab.plan(bundle, "gold").await;
-    let run = killed(&lab, &plan, k, entries).await;
+    let run = killed(lab, &plan, k, entries).await;
     let finished = lab.resume(&run, "gold").await;
     assert!(
         finished.outcome.is_complete(),

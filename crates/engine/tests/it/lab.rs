@@ -30,6 +30,8 @@ pub struct Lab {
     pub state: Arc<dyn State>,
     /// How the runs of [`Lab::apply`] ended.
     pub finished: Mutex<Vec<Finished>>,
+    /// Plans create users by SCIM.
+    pub scim: bool,
 }
 
 impl Lab {
@@ -58,6 +60,7 @@ impl Lab {
             sim,
             state: Arc::new(Memory::new()),
             finished: Mutex::default(),
+            scim: false,
         }
     }
 
@@ -138,7 +141,11 @@ impl Lab {
     /// Plans a bundle against an org.
     pub async fn plan(&self, desired: &Bundle, target: &str) -> Plan {
         let live = self.read_for(target, desired).await;
-        Planner::new(Catalogue::builtin(), Options::default()).plan(desired, &live)
+        let options = Options {
+            scim: self.scim,
+            ..Options::default()
+        };
+        Planner::new(Catalogue::builtin(), options).plan(desired, &live)
     }
 
     /// Carries out a plan.

@@ -16,6 +16,7 @@ mod odd;
 mod people;
 mod permissions;
 mod publish;
+mod scim;
 mod selected;
 mod tables;
 mod target;

@@ -72,6 +72,7 @@ impl Revert {
         };
         let ask = Ask {
             unlock: self.unlock,
+            scim: false,
             file: self.carry.secrets_file.as_deref(),
             write: &[],
         };

@@ -6,6 +6,7 @@ mod functions;
 mod parts;
 mod prune;
 mod publish;
+mod scim;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,6 +27,7 @@ pub(super) use publish::publish;
 
 /// Calls `visit` with every template of a step.
 pub(super) fn for_each_template(step: &Step, visit: &mut dyn FnMut(&Template)) {
+    step.scim.iter().for_each(|scim| visit(&scim.body));
     match &step.write {
         Write::Request(Request {
             params,
@@ -313,6 +315,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             },
             false => write_new(item, call, body),
         };
+        let first = self.steps.len();
         self.push_create(item, write);
         if parts_first {
             self.new_parts(item);
@@ -328,6 +331,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         if !parts_first {
             self.new_parts(item);
         }
+        self.by_scim(item, first);
         self.go_live(item, Action::Link);
     }
 
@@ -673,6 +677,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             after: Vec::new(),
             expected,
             write,
+            scim: None,
         };
         let mut after = BTreeSet::new();
         if let Some(earlier) = self

@@ -292,6 +292,7 @@ fn last(object: &ObjectRef, suffix: &str, action: Action, write: Write) -> Step 
         after: Vec::new(),
         expected: None,
         write,
+        scim: None,
     }
 }
 

@@ -166,6 +166,7 @@ fn step(id: StepId, object: &ObjectRef, reason: &str, request: Request) -> Step 
         after: Vec::new(),
         expected: None,
         write: Write::Request(request),
+        scim: None,
     }
 }
 

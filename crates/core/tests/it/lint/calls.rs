@@ -66,6 +66,9 @@ pub fn check(lint: &mut Lint<'_>) {
             check_call(lint, place, &write.method, &write.path, &query, params);
         }
     }
+    if let Some(path) = &kind.scim {
+        check_call(lint, "scim", "POST", path, &BTreeMap::new(), above);
+    }
     if let Some(draft) = &kind.draft {
         let query = BTreeMap::new();
         check_call(lint, "draft.path", "POST", &draft.path, &query, above);
