@@ -12,8 +12,8 @@ use orgsmith_core::id::{ObjectRef, SourceId};
 use orgsmith_core::permissions::{Held, Lacks};
 use orgsmith_core::plan::Plan;
 use orgsmith_core::preflight::{
-    Charge, Demand, Facts, Question, Table, Told, Unread, holders, limits_of, open_periods,
-    page_texts, texts,
+    Charge, Demand, Facts, Question, Table, Told, Unread, capacities, holders, limits_of,
+    open_periods, page_texts, texts,
 };
 use serde_json::{Value, json};
 
@@ -30,6 +30,7 @@ const PERIOD: &str = "/api/v2/billing/contracts/{contractId}/billingperiods/{bil
 const NAMESPACE: &str = "/api/v2/organizations/limits/namespaces/{namespaceName}";
 const SUBJECT: &str = "/api/v2/authorization/subjects/me";
 const PRODUCTS: &str = "/api/v2/authorization/products";
+const UTILIZATION: &str = "/api/v2/routing/utilization";
 const NUMBERS: &str = "/api/v2/telephony/providers/edges/didpools/dids";
 
 /// The org that a plan comes from, and its ids.
@@ -79,11 +80,16 @@ pub async fn preflight(
         lacks(client, catalogue, plan, demand),
         join(
             OptionFuture::from(source.map(|(source, _)| products(&source.client, client))),
-            when(demand.has_numbers(), free_numbers(client)),
+            join(
+                when(demand.has_numbers(), free_numbers(client)),
+                when(demand.has_capacity(), capacity(client)),
+            ),
         ),
     );
-    let (((inferred, limits), (licences, (charges, holders))), (lacks, (products, free_numbers))) =
-        join(join(join(inferred, of_namespaces), of_seats), of_token).await;
+    let ((inferred, limits), (of_seats, of_token)) =
+        join(join(inferred, of_namespaces), join(of_seats, of_token)).await;
+    let (licences, (charges, holders)) = of_seats;
+    let (lacks, (products, (free_numbers, capacity))) = of_token;
     let by_source = inferred.iter().filter(|(_, _, by_source)| *by_source);
     let by_source = by_source.map(|(question, ..)| question.clone()).collect();
     let inferred = inferred.into_iter();
@@ -99,6 +105,7 @@ pub async fn preflight(
         lacks: Some(lacks),
         products,
         free_numbers,
+        capacity,
         calls: sent() - before,
     }
 }
@@ -266,6 +273,12 @@ async fn products(source: &Client, target: &Client) -> Told<[BTreeSet<String>; 2
     };
     let (source, target) = join(of(source), of(target)).await;
     Ok([source?, target?])
+}
+
+async fn capacity(client: &Client) -> Told<BTreeMap<String, u64>> {
+    Ok(capacities(
+        &ask(client, Call::get(UTILIZATION), UTILIZATION).await?,
+    ))
 }
 
 async fn free_numbers(client: &Client) -> Told<u64> {

@@ -26,6 +26,7 @@ impl Table {
                 .as_ref()
                 .map(|free| numbers(demand, free)),
         );
+        rows.extend(capacity(demand, facts));
         rows.push(conflicts(&demand.conflicts));
         Self {
             org: demand.org.clone(),
@@ -340,6 +341,43 @@ fn numbers(demand: &Demand, told: &Told<u64>) -> Row {
             .amounts(required, None)
             .unread(unread, ""),
     }
+}
+
+/// Holds what users are to have of each medium against what their org lets everybody have.
+fn capacity(demand: &Demand, facts: &Facts) -> Option<Row> {
+    if demand.capacity.is_empty() {
+        return None;
+    }
+    let found = |verdict, reason: String| Some(row(Check::Capacity, verdict, reason));
+    let mut of_org = match &facts.capacity {
+        Some(Ok(told)) => told.clone(),
+        Some(Err(unread)) => {
+            let reason = format!("the utilization of {}: {}", demand.org, why(unread));
+            return Some(row(Check::Capacity, Verdict::Unknown, reason).unread(unread, ""));
+        }
+        None => BTreeMap::new(),
+    };
+    of_org.extend(demand.of_org.clone());
+    let lower = demand.capacity.iter().filter_map(|(medium, most)| {
+        let own = of_org.get(medium)?;
+        (big(most.count) > *own).then(|| {
+            format!(
+                "{} {medium} for {}, and {own} for the org",
+                most.count, most.object
+            )
+        })
+    });
+    let lower: Vec<String> = lower.collect();
+    if lower.is_empty() {
+        return found(
+            Verdict::Ok,
+            "no more than the org lets everybody have".to_owned(),
+        );
+    }
+    let reason = format!("more than the org lets everybody have: {}", some(&lower));
+    let advice = "take routing_utilization along, or give the profile less: whether a person may have \
+                  more than the org is not known";
+    Some(found(Verdict::Unknown, reason)?.advice(advice))
 }
 
 fn conflicts(left: &[ObjectRef]) -> Row {

@@ -69,6 +69,10 @@ pub struct Demand {
     pub(super) skills: Option<Largest>,
     /// Numbers that are to be assigned.
     pub(super) numbers: BTreeSet<String>,
+    /// The most that a user is to have of a medium at once, by medium.
+    pub(super) capacity: BTreeMap<String, Largest>,
+    /// The same of the org, where the plan is about that.
+    pub(super) of_org: BTreeMap<String, u64>,
     /// Objects that are left alone: the first few, and how many there are.
     pub(super) conflicts: Vec<ObjectRef>,
     /// Permissions that are given away with roles, by the roles.
@@ -112,6 +116,8 @@ impl Demand {
             members: reader.largest("routing_queue", "members"),
             skills: reader.largest("user", "skills"),
             numbers: reader.numbers(catalogue),
+            capacity: reader.capacity(),
+            of_org: reader.capacity_of_org(),
             conflicts: plan
                 .conflicts
                 .iter()
@@ -156,6 +162,13 @@ impl Demand {
     /// Tells whether it matters who holds a licence already.
     pub fn has_known_users(&self) -> bool {
         !self.known_users.is_empty()
+    }
+
+    /// Tells whether it matters how much of a medium the org lets anybody have.
+    pub fn has_capacity(&self) -> bool {
+        self.capacity
+            .keys()
+            .any(|medium| !self.of_org.contains_key(medium))
     }
 
     /// Tells whether numbers are needed.
@@ -343,6 +356,34 @@ impl<'p> Reader<'p> {
         Some(Largest { object, count })
     }
 
+    /// Finds how much users are to have of each medium, of those for whom that changes.
+    fn capacity(&self) -> BTreeMap<String, Largest> {
+        let mut found: BTreeMap<String, Largest> = BTreeMap::new();
+        let users = self.documents("user");
+        for (object, document) in users.filter(|(object, _)| self.touched(object, &[UTILIZATION])) {
+            let own = document.field(UTILIZATION).unwrap_or_default();
+            for (medium, count) in capacities(&own) {
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                let most = found.get(&medium).map_or(0, |largest| largest.count);
+                if count > most {
+                    let object = object.clone();
+                    found.insert(medium, Largest { object, count });
+                }
+            }
+        }
+        found
+    }
+
+    /// Finds how much the org will let people have, where the plan says so.
+    fn capacity_of_org(&self) -> BTreeMap<String, u64> {
+        let mut found = BTreeMap::new();
+        for (_, document) in self.documents("routing_utilization") {
+            let own = document.field(UTILIZATION).unwrap_or_default();
+            found.extend(capacities(&Value::from_iter([(UTILIZATION, own)])));
+        }
+        found
+    }
+
     /// Finds the phone numbers that are written.
     fn numbers(&self, catalogue: &Catalogue) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
@@ -368,6 +409,18 @@ impl<'p> Reader<'p> {
         }
         found
     }
+}
+
+/// The field of a utilization, and of the part of a user that is one.
+const UTILIZATION: &str = "utilization";
+
+/// Reads how much of each medium a utilization lets somebody have at once.
+pub fn capacities(body: &Value) -> BTreeMap<String, u64> {
+    let media = body.get(UTILIZATION).and_then(Value::as_object);
+    let media = media.into_iter().flatten();
+    media
+        .filter_map(|(medium, says)| Some((medium.clone(), says["maximumCapacity"].as_u64()?)))
+        .collect()
 }
 
 /// Lists the permissions that a role gives, as its document says.

@@ -73,6 +73,8 @@ pub struct Facts {
     pub products: Option<Told<[BTreeSet<String>; 2]>>,
     /// How many phone numbers are free.
     pub free_numbers: Option<Told<u64>>,
+    /// How much of each medium the org lets a person have at once.
+    pub capacity: Option<Told<BTreeMap<String, u64>>>,
     /// API calls that it took.
     pub calls: u64,
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use demand::{Demand, Question};
+pub use demand::{Demand, Question, capacities};
 pub use facts::{Charge, Facts, Told, Unread, holders, limits_of, open_periods, page_texts, texts};
 
 use crate::id::Kind;
@@ -44,6 +44,8 @@ pub enum Check {
     Products,
     /// Phone numbers.
     Numbers,
+    /// How much of a medium a person may have at once.
+    Capacity,
     /// Objects that the plan leaves alone.
     Conflicts,
 }
@@ -61,6 +63,7 @@ impl Check {
             Self::Permissions => "permissions".to_owned(),
             Self::Products => "products".to_owned(),
             Self::Numbers => "numbers".to_owned(),
+            Self::Capacity => "media-capacity".to_owned(),
             Self::Conflicts => "conflicts".to_owned(),
         }
     }
@@ -77,6 +80,7 @@ impl Check {
             Self::Permissions => "permissions".to_owned(),
             Self::Products => "products".to_owned(),
             Self::Numbers => "phone numbers".to_owned(),
+            Self::Capacity => "media capacity".to_owned(),
             Self::Conflicts => "conflicts".to_owned(),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::{big, counted, measured, row, some, why};
 use super::{Charge, Check, Demand, Facts, Manual, Row, Table, Unread, Verdict};
+use crate::catalogue::nearest;
 use crate::id::ObjectRef;
 
 impl Table {
@@ -77,7 +78,31 @@ pub(super) fn licences(demand: &Demand, facts: &Facts, manual: &Manual) -> Vec<R
         let by_source = seats.by_source.contains(licence);
         rows.push(seats_of(demand, facts, manual, (licence, by_source), users));
     }
+    rows.extend(misnamed(demand, facts, manual, &seats));
     rows
+}
+
+/// Tells of figures by hand for licences that nobody needs and the org does not have.
+fn misnamed(demand: &Demand, facts: &Facts, manual: &Manual, seats: &Seats<'_>) -> Vec<Row> {
+    let Some(Ok(known)) = &facts.licences else {
+        return Vec::new();
+    };
+    let unknown = manual.iter().filter(|(name, _)| {
+        !known.contains(*name) && !seats.by_licence.contains_key(name.as_str())
+    });
+    let rows = unknown.map(|(name, free)| {
+        let meant = nearest(name, known.iter().map(String::as_str));
+        let meant = meant.map(|meant| format!(" (did you mean {meant:?}?)"));
+        let reason = format!(
+            "--seats names it, and {} has no licence of that name{}",
+            demand.org,
+            meant.unwrap_or_default()
+        );
+        row(Check::Licence(name.clone()), Verdict::Unknown, reason)
+            .amounts(0, Some(*free))
+            .advice(format!("name one of {}", some(known)))
+    });
+    rows.collect()
 }
 
 impl<'d> Seats<'d> {

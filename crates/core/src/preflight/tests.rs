@@ -252,6 +252,81 @@ fn a_charge_that_names_no_licence_and_a_licence_that_the_org_lacks_are_told_apar
 }
 
 #[test]
+fn a_figure_for_a_licence_that_the_org_does_not_have_is_told() {
+    let demand = demand(&source(), &Org::new("target", "Home"));
+    let facts = answered(&demand);
+    let manual = Manual::from([("cloudCX2".to_owned(), 9), ("cloudCX1".to_owned(), 9)]);
+    let told = Table::new(&demand, &facts, &manual);
+    assert_eq!(stands(&told, "cloudCX1"), (Some(1), Some(9), Verdict::Ok));
+    assert_eq!(
+        stands(&told, "cloudCX2"),
+        (Some(0), Some(9), Verdict::Unknown)
+    );
+    let found = row(&told, &Check::Licence("cloudCX2".into()));
+    assert!(
+        found
+            .reason
+            .contains("no licence of that name (did you mean"),
+        "{}",
+        found.reason
+    );
+}
+
+#[test]
+fn what_a_profile_gives_of_a_medium_is_held_against_the_org() {
+    let media = |calls: u64| json!({"utilization": {"call": {"maximumCapacity": calls, "interruptableMediaTypes": [], "includeNonAcd": false}}});
+    let mut source = source();
+    let mut ann = person("ann@x.test", &["Agent"]);
+    ann["utilization"] = media(3);
+    source.add("user/ann@x.test", ann);
+    let target = Org::new("target", "Home");
+    let (bundle, plan) = planned(&source, &target);
+    // The plan may bring the org's own, and then that holds.
+    for (own, verdict) in [
+        (Some(1), Verdict::Unknown),
+        (Some(3), Verdict::Ok),
+        (None, Verdict::Unknown),
+    ] {
+        let mut bundle = bundle.clone();
+        bundle
+            .documents
+            .retain(|object, _| object.kind.as_str() != "routing_utilization");
+        if let Some(own) = own {
+            let Value::Object(body) = media(own) else {
+                panic!("an object")
+            };
+            bundle.insert(crate::document::Portable {
+                object: "routing_utilization/~settings".parse().expect("kind/key"),
+                body,
+                files: Default::default(),
+            });
+        }
+        let demand = Demand::new(Catalogue::builtin(), &bundle, &plan);
+        assert_eq!(demand.has_capacity(), own.is_none());
+        let mut facts = answered(&demand);
+        facts.capacity = own.is_none().then(|| Ok(capacities(&media(2))));
+        let table = table(&demand, &facts);
+        let found = row(&table, &Check::Capacity);
+        assert_eq!(found.verdict, verdict, "{own:?}: {}", found.reason);
+        if own.is_none() {
+            let told = "3 call for user/ann@x.test, and 2 for the org";
+            assert!(found.reason.contains(told), "{}", found.reason);
+        }
+    }
+    let demand = Demand::new(Catalogue::builtin(), &bundle, &plan);
+    let mut facts = answered(&demand);
+    facts.capacity = Some(Err(refused(403, "GET", "/api/v2/routing/utilization")));
+    let hidden = table(&demand, &facts);
+    let found = row(&hidden, &Check::Capacity);
+    assert_eq!(found.verdict, Verdict::Unknown);
+    assert!(
+        found.advice.contains("routing:utilization:view"),
+        "{}",
+        found.advice
+    );
+}
+
+#[test]
 fn more_used_than_paid_for_is_no_seat_and_damaged_charges_are_none() {
     let demand = demand(&source(), &Org::new("target", "Home"));
     let mut facts = answered(&demand);
