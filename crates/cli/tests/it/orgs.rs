@@ -1,5 +1,10 @@
 //! The project file, credentials, and `org check`.
 
+#[cfg(target_os = "linux")]
+use std::io::Write;
+#[cfg(target_os = "linux")]
+use std::process::{Command, Stdio};
+
 use insta::assert_snapshot;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::permissions::{Purpose, Role};
@@ -261,6 +266,60 @@ fn a_protected_org_is_not_written_to_without_its_name() {
         .ends(0);
     lab.run(&["apply", "--plan", "plan.json"]).ends(64);
     assert_eq!(lab.writes("gold"), 0);
+}
+
+/// Runs a command in a terminal, and types an answer there; returns how it ended and what was shown.
+#[cfg(target_os = "linux")]
+fn typed(lab: &Lab, arguments: &[&str], answer: &str) -> (i32, String) {
+    let program = [env!("CARGO_BIN_EXE_orgsmith")];
+    let line: Vec<&str> = program.iter().chain(arguments).copied().collect();
+    let mut terminal = Command::new("script")
+        .args(["-qec", &line.join(" "), "/dev/null"])
+        .current_dir(lab.path("."))
+        .env("HOME", lab.path("."))
+        .env("SHELL", "/bin/sh")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script, which every Debian has");
+    let mut keyboard = terminal.stdin.take().expect("a keyboard");
+    writeln!(keyboard, "{answer}").expect("typed");
+    let output = terminal.wait_with_output().expect("it ends");
+    drop(keyboard);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code().unwrap_or(-1), shown)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_protected_org_and_a_deletion_take_the_name_of_the_org_and_nothing_else() {
+    let lab = Lab::new();
+    lab.write("one/routing_skill/Billing.yaml", "name: Billing\n");
+    lab.configure(&format!(
+        "  prod: {{base_url: '{}', credential: {{file: gold.yaml}}, protected: true}}\n",
+        lab.sim.base_url()
+    ));
+    let apply = ["apply", "one", "--to", "prod"];
+    for wrong in ["yes", "Prod", "gold", ""] {
+        let (exit, shown) = typed(&lab, &apply, wrong);
+        assert_eq!(exit, 5, "{wrong:?}: {shown}");
+        assert!(
+            shown.contains("prod is protected. Type its name"),
+            "{shown}"
+        );
+        assert_eq!(lab.writes("gold"), 0, "{wrong:?}");
+    }
+    let (exit, shown) = typed(&lab, &apply, "prod");
+    assert_eq!((exit, lab.writes("gold")), (0, 1), "{shown}");
+
+    // An org that is not protected takes a yes, but for a deletion.
+    lab.write("two/routing_skill/Sales.yaml", "name: Sales\n");
+    let sync = ["sync", "two", "--to", "gold", "--prune", "--force"];
+    let (exit, shown) = typed(&lab, &sync, "yes");
+    assert_eq!((exit, lab.writes("gold")), (5, 1), "{shown}");
+    assert!(shown.contains("This deletes objects"), "{shown}");
+    let (exit, shown) = typed(&lab, &sync, "gold");
+    assert_eq!((exit, lab.writes("gold")), (0, 3), "{shown}");
 }
 
 #[test]
