@@ -124,6 +124,12 @@ fn a_person_who_was_deleted_is_restored_with_roles_and_queues() {
     let shown = rollback(&lab, &lab.last_run(), &["--yes"]);
     assert_eq!(shown.exit, 0, "{shown}");
     same(&lab, &before, "tenant");
+    // A restoration is undone as well.
+    let shown = rollback(&lab, &lab.last_run(), &["--yes"]);
+    assert_eq!(shown.exit, 0, "{shown}");
+    let users = lab.sim.objects("tenant", "user");
+    let ana = users.iter().find(|user| user["email"] == "ana@example.com");
+    assert_eq!(ana.expect("she is restorable")["state"], "deleted");
 }
 
 #[test]

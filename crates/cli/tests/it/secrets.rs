@@ -74,6 +74,10 @@ fn a_value_that_changed_is_an_update_and_nothing_is_stored_that_shows_it() {
     let held: Vec<Value> = held(&lab).iter().map(password).collect();
     assert!(held.contains(&json!("planted-secret-value-2")), "{held:?}");
     plan(&lab, &[&file[..], &["--detailed-exitcode"]].concat()).ends(0);
+    // What it was before is known to nobody.
+    let shown = lab.run(&["rollback", &lab.last_run(), "--dry-run"]).ends(0);
+    let kept = "the secret crm/password keeps the value that the run sent [not-undone]";
+    assert!(shown.stdout.contains(kept), "{shown}");
 
     // Neither the state nor anything beside it holds a value.
     let folder = lab.path(".orgsmith");
