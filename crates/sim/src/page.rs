@@ -279,20 +279,19 @@ pub(crate) fn cut<T>(
     }
 }
 
-/// Names the parameter that carries a cursor: scans have words of their own.
+/// Names the parameter that carries a cursor: the operation says which of the usual ones it takes.
 fn cursor_param(req: &Req) -> &'static str {
-    match req.operation.query("limit") {
-        Some(_) => "cursor",
-        None => "after",
-    }
+    param_of(req, &["cursor", "after", "nextPage"], "after")
 }
 
 /// Names the parameter that carries the size of a page.
 fn size_param(req: &Req) -> &'static str {
-    match req.operation.query("limit") {
-        Some(_) => "limit",
-        None => "pageSize",
-    }
+    param_of(req, &["pageSize", "limit"], "pageSize")
+}
+
+fn param_of(req: &Req, usual: &[&'static str], otherwise: &'static str) -> &'static str {
+    let takes = |name: &&str| req.operation.query(name).is_some();
+    usual.iter().copied().find(takes).unwrap_or(otherwise)
 }
 
 /// Builds an offset page around entities that are already cut.

@@ -721,7 +721,7 @@ fn first_page(incoming: &Incoming) -> Incoming {
     let mut first = incoming.clone();
     let place = |pair: &&str| {
         let name = pair.split('=').next().unwrap_or_default();
-        !matches!(name, "pageNumber" | "after" | "cursor")
+        !matches!(name, "pageNumber" | "after" | "cursor" | "nextPage")
     };
     let kept: Vec<&str> = incoming.query.split('&').filter(place).collect();
     first.query = kept.join("&");

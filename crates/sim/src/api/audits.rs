@@ -239,43 +239,16 @@ fn results(cx: &mut Cx<'_>, req: &Req) -> Answer {
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
-    // The cursor of this list goes by another name.
-    let as_after = Req {
-        operation: req.operation,
-        path: req.path.clone(),
-        params: req.params.clone(),
-        query: req
-            .query
-            .iter()
-            .map(|(name, value)| match name.as_str() {
-                "cursor" => ("after".to_owned(), value.clone()),
-                _ => (name.clone(), value.clone()),
-            })
-            .collect(),
-        body: Value::Null,
-    };
-    let page = cut(
-        &as_after,
-        Style::Cursor,
-        500,
-        Oversize::Refuse,
-        audits,
-        |audit| shown(cx, req, audit.clone()),
-    )?;
-    let next = page["nextUri"].as_str().and_then(|uri| {
-        let query = uri.split_once('?')?.1;
-        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-        pairs
-            .find(|(name, _)| name == "after")
-            .map(|(_, value)| value.into_owned())
-    });
+    let page = cut(req, Style::Cursor, 500, Oversize::Refuse, audits, |audit| {
+        shown(cx, req, audit.clone())
+    })?;
     let mut shown = json!({
         "id": id,
         "entities": page["entities"],
         "pageSize": req.query("pageSize").and_then(|size| size.parse::<u64>().ok()).unwrap_or(25),
     });
-    if let Some(next) = next {
-        shown["cursor"] = next.into();
+    if let Some(next) = page["cursors"].get("after") {
+        shown["cursor"] = next.clone();
     }
     Ok(Reply::ok(shown))
 }

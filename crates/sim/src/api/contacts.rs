@@ -3,17 +3,16 @@
 use serde_json::Value;
 
 use crate::cx::Cx;
-use crate::error::{Answer, Refusal};
+use crate::error::{Answer, Refusal, Reply};
 use crate::kind::{Division, Filter, Kind, Style};
 use crate::page;
 use crate::refs::Ref;
 use crate::routes::{Registry, Req, the_kind};
-use crate::store::{Fields, text};
+use crate::store::{Fields, Object, text};
 
 const CONTACTS: Kind = Kind {
     key: &[],
     division: Division::Starrable,
-    style: Style::Cursor,
     server: &["createDate", "modifyDate"],
     optional: &[
         "externalIds/[]/externalSource/name",
@@ -96,12 +95,22 @@ fn check_numbers(
     Ok(())
 }
 
-/// Lists everything there is; ordinary lists end after a thousand.
+/// Lists everything there is; an ordinary list is cut by page numbers.
 fn scan(cx: &mut Cx<'_>, req: &Req) -> Answer {
     let name = match req.path.ends_with("/contacts") {
         true => "external_contact",
         false => "external_organization",
     };
     let kind = the_kind(name);
-    page::list(cx, req, kind)
+    let found = page::select(cx, req, kind)?;
+    let shown = |(object, _): &(&Object, &Fields)| cx.show(kind.name, &object.id);
+    page::cut(
+        req,
+        Style::Cursor,
+        kind.max_page,
+        kind.oversize,
+        &found,
+        shown,
+    )
+    .map(Reply::ok)
 }

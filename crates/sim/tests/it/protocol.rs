@@ -425,3 +425,67 @@ async fn a_full_org_takes_no_more() {
         .await
         .refused(400, "max.entity.count.reached");
 }
+
+#[tokio::test]
+async fn a_cursor_is_in_the_parameter_that_the_contract_has_for_it() {
+    let world = World::start().await;
+    let base = |name: &str| json!({"name": name, "coreLanguage": "en-US"});
+    let topic = |name: &str| {
+        json!({"name": name, "dialect": "en-US", "strictness": "72", "participants": "All",
+            "phrases": [{"text": "stop"}]})
+    };
+    let source = |name: &str| json!({"name": name, "active": true});
+    type Body<'a> = &'a dyn Fn(&str) -> serde_json::Value;
+    let lists: [(&str, &str, &str, Body<'_>); 3] = [
+        (
+            "/api/v2/knowledge/knowledgebases",
+            "pageSize",
+            "after",
+            &base,
+        ),
+        (
+            "/api/v2/speechandtextanalytics/topics",
+            "pageSize",
+            "nextPage",
+            &topic,
+        ),
+        (
+            "/api/v2/externalcontacts/externalsources",
+            "limit",
+            "cursor",
+            &source,
+        ),
+    ];
+    for (path, size, cursor, body) in lists {
+        for name in ["A", "B", "C"] {
+            world.api.make(path, body(name)).await;
+        }
+        let first = world.api.get(&format!("{path}?{size}=2")).await.ok();
+        let next = text(&first, "/nextUri");
+        assert!(next.contains(&format!("{cursor}=")), "{next}");
+        let second = world.api.get(&next).await.ok();
+        let names = [column(&first, "name"), column(&second, "name")].concat();
+        assert_eq!(names, ["A", "B", "C"], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn contacts_are_listed_by_page_number_and_scanned_by_cursor() {
+    let world = World::start().await;
+    for name in ["A", "B", "C"] {
+        let path = "/api/v2/externalcontacts/organizations";
+        world.api.make(path, json!({"name": name})).await;
+    }
+    let listed = "/api/v2/externalcontacts/organizations?pageSize=2&pageNumber=2";
+    let page = world.api.get(listed).await.ok();
+    assert_eq!(
+        (column(&page, "name"), &page["total"]),
+        (vec!["C".into()], &json!(3))
+    );
+    let scan = "/api/v2/externalcontacts/scan/organizations?limit=2";
+    let page = world.api.get(scan).await.ok();
+    let rest = format!("{scan}&cursor={}", text(&page, "/cursors/after"));
+    let rest = world.api.get(&rest).await.ok();
+    assert_eq!(column(&page, "name").len(), 2);
+    assert_eq!(column(&rest, "name"), ["C"]);
+}
