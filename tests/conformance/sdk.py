@@ -31,7 +31,10 @@ class Method:
         self.in_query = dict(re.findall(named.format("query_params"), source))
         lists = re.findall(r":param list\[\w+\] (\w+):", source)
         self.lists = set(lists)
-        body = re.search(r":param (\S+) body:", source)
+        # Most bodies are called `body`.
+        given = re.search(r"body_params = params\['(\w+)'\]", source)
+        self.body_name = given[1] if given else None
+        body = re.search(rf":param (\S+) {self.body_name}:", source)
         self.body = body[1] if body else None
         names = re.findall(r"\{([^}]+)\}", self.path)
         pattern = re.sub(r"\\\{[^}]+\\\}", "([^/]+)", re.escape(self.path))
@@ -97,7 +100,7 @@ class Connection:
         for name, value in query.items():
             arguments[method.in_query[name]] = value
         if body is not None:
-            arguments["body"] = self.typed(method, body)
+            arguments[method.body_name] = self.typed(method, body)
         return getattr(self.apis[method.api], method.name)(**arguments)
 
     def raw(self):
