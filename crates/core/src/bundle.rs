@@ -1,6 +1,6 @@
 //! A bundle: the portable documents of an org, or of a part of it, and what is known of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -19,9 +19,57 @@ pub struct Bundle {
     pub documents: BTreeMap<ObjectRef, Packed>,
     /// What could not be read, and why.
     pub gaps: Vec<Gap>,
+    /// What it means that a document leaves something out.
+    pub written: Written,
+}
+
+/// Who wrote the documents of a bundle; what they leave out means another thing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Written {
+    /// A person: what is left out is not managed.
+    #[default]
+    ByHand,
+    /// An org was read: what is left out it does not have.
+    Read {
+        /// The objects that a person wrote all the same.
+        but: BTreeSet<ObjectRef>,
+    },
+}
+
+impl Written {
+    /// Says that documents are what an org answered.
+    pub fn read() -> Self {
+        Self::Read {
+            but: BTreeSet::new(),
+        }
+    }
 }
 
 impl Bundle {
+    /// Adds a document that a person wrote, whoever wrote the others.
+    pub(crate) fn insert_by_hand(&mut self, document: Portable) {
+        if let Written::Read { but } = &mut self.written {
+            but.insert(document.object.clone());
+        }
+        self.insert(document);
+    }
+
+    /// Returns the gaps that are of kinds and objects of which there is no document.
+    pub fn lacks(&self) -> impl Iterator<Item = &Gap> {
+        self.gaps.iter().filter(|gap| {
+            let object = gap.object_ref();
+            object.is_none_or(|object| !self.documents.contains_key(&object))
+        })
+    }
+
+    /// Tells whether its org does not have what the document of an object leaves out.
+    pub fn was_read(&self, object: &ObjectRef) -> bool {
+        match &self.written {
+            Written::ByHand => false,
+            Written::Read { but } => !but.contains(object),
+        }
+    }
+
     /// Adds a document, or replaces that of the same object.
     pub fn insert(&mut self, document: Portable) {
         self.documents

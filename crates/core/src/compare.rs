@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::bundle::{Bundle, Origin};
 use crate::catalogue::{Catalogue, Descriptor, Driver};
-use crate::diff::{Change, ItemChanges, changes};
+use crate::diff::{Change, ItemChanges, changes, more};
 use crate::document::{Files, Portable};
 use crate::flow::{self, i3};
 use crate::id::ObjectRef;
@@ -31,7 +31,8 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares two bundles; a field that the second leaves out is no difference.
+    /// Compares two bundles; a field that the second leaves out is no difference, unless it was read from
+    /// an org: then that org has it not.
     pub fn new(catalogue: &Catalogue, from: &Bundle, to: &Bundle) -> Self {
         let only = |one: &Bundle, other: &Bundle| {
             let objects = one.documents.keys();
@@ -55,7 +56,15 @@ impl Comparison {
             let descriptor = catalogue.get(object.kind.as_str()).ok();
             let differences = match old == new {
                 true => Vec::new(),
-                false => document_changes(descriptor, &old.open(), &new.open()),
+                false => {
+                    let (old, new) = (old.open(), new.open());
+                    let mut found = document_changes(descriptor, &old, &new);
+                    if let Some(descriptor) = descriptor.filter(|_| to.was_read(object)) {
+                        let new = (&new.body, &new.files);
+                        found.extend(more(descriptor, new, (&old.body, &old.files)));
+                    }
+                    found
+                }
             };
             if differences.is_empty() {
                 found.same += 1;

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::catalogue::Part;
-use crate::document::Slot;
+use crate::catalogue::{Descriptor, MEMBER_OF, Part};
+use crate::document::{Files, Slot};
 use crate::path::Items;
+use crate::plan::digest_of;
 use crate::snapshot::item_identity;
 
 /// A managed field that differs.
@@ -77,6 +78,61 @@ pub fn changes(
         }
     }
     found
+}
+
+/// Returns what `live` has where the document of an org that was `read` has nothing, which is more than a
+/// field that nobody manages.
+pub(crate) fn more(
+    descriptor: &Descriptor,
+    read: (&Map<String, Value>, &Files),
+    live: (&Map<String, Value>, &Files),
+) -> Vec<Change> {
+    let ((read, files), (live, live_files)) = (read, live);
+    let mut found = Vec::new();
+    if read != live {
+        let lists = || descriptor.parts.iter().filter(|part| !part.single);
+        // Who belongs to an object is left out where it was not selected itself, and of a person it is
+        // said at the other end.
+        let skip = |field: &str| field == MEMBER_OF || lists().any(|part| part.field == field);
+        found = changes(live, read, &skip);
+        found.retain(|change| change.old.is_none());
+        for part in lists() {
+            match (read.get(&part.field), live.get(&part.field)) {
+                (None, Some(have)) if !part.members && !items_of(Some(have)).is_empty() => {
+                    found.push(Change {
+                        path: part.field.clone(),
+                        old: None,
+                        new: Some(have.clone()),
+                    });
+                }
+                (Some(wanted), Some(have)) => {
+                    let there = ItemChanges::between(part, Some(wanted), Some(have)).change;
+                    let mut back = ItemChanges::between(part, Some(have), Some(wanted));
+                    back.add.clear();
+                    back.remove.clear();
+                    back.change
+                        .retain(|(read, live)| !there.iter().any(|(l, r)| (l, r) == (live, read)));
+                    found.extend(back.to_changes(part));
+                }
+                (_, Some(_) | None) => {}
+            }
+        }
+        found.retain(|change| descriptor.defaults.get(&change.path) != change.new.as_ref());
+    }
+    let only_live = live_files
+        .iter()
+        .filter(|(name, _)| !files.contains_key(*name));
+    found.extend(only_live.map(|(name, bytes)| Change {
+        path: name.clone(),
+        old: None,
+        new: Some(Value::String(digest_of(bytes))),
+    }));
+    let turned = found.into_iter().map(|Change { path, old, new }| Change {
+        path,
+        old: new,
+        new: old,
+    });
+    turned.collect()
 }
 
 fn compare(path: String, wanted: &Value, live: Option<&Value>, found: &mut Vec<Change>) {

@@ -1,6 +1,7 @@
 //! `orgsmith clone`
 
 use clap::Args;
+use orgsmith_core::plan::{Finding, MORE};
 use orgsmith_core::verify::Verdict;
 use orgsmith_engine::Finished;
 use serde_json::json;
@@ -125,7 +126,17 @@ async fn into(
     let ask = Ask { write: &[], ..ask };
     let (again, checkup) = verify::prove(session, wanted, target, ask, verify).await?;
     let left = again.plan.steps.len();
-    out.record(&json!({ "event": "proof", "org": target.org.name, "differences": left }));
+    let more: Vec<_> = again
+        .plan
+        .findings
+        .iter()
+        .filter(|f| f.rule == MORE)
+        .collect();
+    let more_of = more.iter().filter_map(|finding| finding.object.as_ref());
+    out.record(&json!({
+        "event": "proof", "org": target.org.name, "differences": left,
+        "target_has_more": more_of.map(ToString::to_string).collect::<Vec<_>>(),
+    }));
     if out.format() == Format::Text {
         let style = if left == 0 { GREEN } else { YELLOW };
         out.data(format!(
@@ -135,6 +146,13 @@ async fn into(
             again.plan.source.org.org_name,
             target.org.name,
         ))?;
+        for Finding {
+            object, message, ..
+        } in more
+        {
+            let object = object.as_ref().map(ToString::to_string).unwrap_or_default();
+            out.say(format!("{} {object}: {message}", styled(YELLOW, "more")));
+        }
     }
     let mut works = true;
     if let Some(checkup) = &checkup {

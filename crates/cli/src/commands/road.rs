@@ -165,7 +165,7 @@ impl Observed<'_> {
         Options {
             rate: rate(target),
             pins: self.pins.clone(),
-            ignored: target.overlay.ignored.clone(),
+            ignored: target.overlay.unmanaged(),
             protected: target.overlay.protected.clone(),
             ..Options::default()
         }

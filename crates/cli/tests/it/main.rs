@@ -13,6 +13,7 @@ mod crash;
 mod demo;
 mod drift;
 mod dry_run;
+mod equal;
 mod fan;
 mod flows;
 mod graph;

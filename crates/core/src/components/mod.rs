@@ -143,7 +143,7 @@ fn put(bundle: &mut Bundle, made: Portable, origin: Origin, expanded: &mut Expan
             .push(problem(&origin.instance, "/parameters", message));
         return;
     }
-    bundle.insert(made);
+    bundle.insert_by_hand(made);
     expanded.origins.insert(object, origin);
 }
 

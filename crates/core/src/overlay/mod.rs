@@ -27,7 +27,7 @@ pub use variable::{VariableType, is_name};
 pub(crate) use variable::{inside_text, open_variable, places};
 
 use self::variable::{Filler, Inside};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Written};
 use crate::catalogue::{Catalogue, nearest};
 use crate::checks::Policy;
 use crate::document::{Packed, Portable};
@@ -123,6 +123,23 @@ struct Notes<'o> {
 }
 
 impl Overlay {
+    /// Returns the fields that are not managed in the target: those that are ignored, and those that a
+    /// change takes out of documents.
+    pub fn unmanaged(&self) -> Vec<Ignored> {
+        let removed = self.changes.iter().map(|change| {
+            let fields = change.edits.iter().filter_map(|edit| match edit {
+                Edit::Remove(path) if !path.in_list() => Some(path.clone()),
+                Edit::Remove(_) | Edit::Set(..) | Edit::Replace(..) => None,
+            });
+            Ignored {
+                on: change.on.clone(),
+                fields: fields.collect(),
+            }
+        });
+        let removed = removed.filter(|removed| !removed.fields.is_empty());
+        self.ignored.iter().cloned().chain(removed).collect()
+    }
+
     /// Tells whether applying it to a bundle changes nothing and finds nothing.
     pub fn is_idle(&self, bundle: &Bundle) -> bool {
         let rules = self.off.is_empty()
@@ -175,6 +192,12 @@ impl Overlay {
         findings.extend(self.findings(notes, bundle.selection.is_empty()));
         conflicts.extend(rewritten.conflicts);
         moved.extend(rewritten.renamed);
+        if let Written::Read { but } = &mut bundle.written {
+            let written = std::mem::take(but).into_iter();
+            *but = written
+                .map(|object| moved.get(&object).cloned().unwrap_or(object))
+                .collect();
+        }
         Applied {
             conflicts,
             findings,

@@ -209,7 +209,7 @@ pub fn add_people(bundle: &mut Bundle, people: &[Person]) -> Vec<Conflict> {
             }
             Entry::Occupied(_) => {
                 let body = body(bundle, person);
-                bundle.insert(Portable {
+                bundle.insert_by_hand(Portable {
                     object,
                     body,
                     files: BTreeMap::new(),

@@ -10,21 +10,26 @@ use crate::bundle::Bundle;
 use crate::document::{Json, Packed};
 use crate::id::ObjectRef;
 use crate::overlay::Ignored;
+use crate::path::FieldPath;
 use crate::select::Selection;
 
-/// Returns what is said of an object that the target has, without the fields that stay as they are
-/// there.
-pub(super) fn without_ignored<'p>(
-    ignored: &[Ignored],
-    document: &'p Packed,
+/// Returns the fields of an object that stay as they are in the target.
+pub(super) fn ignored_fields<'o>(
+    ignored: &'o [Ignored],
+    document: &Packed,
     bundle: &Bundle,
-) -> Cow<'p, Json> {
+) -> Vec<&'o FieldPath> {
     let rules = ignored.iter().filter(|rule| {
         let division = rule.on.divisions(bundle).of(document);
         rule.on.matches(&document.object, division.as_deref())
     });
-    let mut fields = rules.flat_map(|rule| &rule.fields).peekable();
-    if fields.peek().is_none() {
+    rules.flat_map(|rule| &rule.fields).collect()
+}
+
+/// Returns what is said of an object that the target has, without the fields that stay as they are
+/// there.
+pub(super) fn without_ignored<'p>(fields: &[&FieldPath], document: &'p Packed) -> Cow<'p, Json> {
+    if fields.is_empty() {
         return Cow::Borrowed(&document.body);
     }
     let mut body = document.body.value();

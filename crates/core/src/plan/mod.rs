@@ -27,6 +27,7 @@ pub use cut::{Edge, cut_cycles};
 pub use estimate::{Estimate, Rate};
 pub use images::{BadImages, Image, Images};
 pub use planner::{FLOW_SOURCE, Options, Planner, Resend, Why};
+pub use steps::MORE;
 pub use wire::pre_image;
 
 use crate::bundle::{Gap, Origin};

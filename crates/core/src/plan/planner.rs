@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::cut::{Edge, cut_cycles};
 use super::flows::take_flow_sources;
-use super::kept::{spare, without_ignored};
+use super::kept::{ignored_fields, spare, without_ignored};
 use super::managers::part_circles;
 use super::numbers::keep_numbers_of_target;
 use super::order::order;
@@ -25,6 +25,7 @@ use crate::document::{Files, Json, Packed, Slot, Stored, for_each_object_at, for
 use crate::file_refs;
 use crate::id::{Kind, ObjectRef};
 use crate::overlay::Ignored;
+use crate::path::FieldPath;
 use crate::people;
 use crate::select::Selection;
 use crate::snapshot::{Names, Snapshot, conceal, loose_ids, undeclared};
@@ -87,6 +88,10 @@ pub(super) struct Item<'p, B = Cow<'p, Json>> {
     pub(super) resend: Option<&'p BTreeMap<String, Why>>,
     /// Objects that its source names; for flows.
     pub(super) source_refs: BTreeSet<ObjectRef>,
+    /// What it leaves out the source does not have.
+    pub(super) was_read: bool,
+    /// What stays as the target has it.
+    pub(super) ignored: Vec<&'p FieldPath>,
 }
 
 /// An item with its body as a tree, for as long as its steps are made.
@@ -108,6 +113,8 @@ impl<'p> Item<'p> {
             state: self.state,
             resend: self.resend,
             source_refs: self.source_refs.clone(),
+            was_read: self.was_read,
+            ignored: self.ignored.clone(),
         }
     }
 }
@@ -392,18 +399,21 @@ impl<'c> Planner<'c> {
                 notes.conflict(object, reason.to_owned());
                 continue;
             }
-            let body = match state {
-                Presence::Live(_) => without_ignored(&self.options.ignored, document, desired),
-                Presence::Missing | Presence::Deleted(_) => Cow::Borrowed(&document.body),
+            let ignored = match state {
+                Presence::Live(_) => ignored_fields(&self.options.ignored, document, desired),
+                Presence::Missing | Presence::Deleted(_) => Vec::new(),
             };
             items.push(Item {
                 object: object.clone(),
                 descriptor,
-                body,
+                body: without_ignored(&ignored, document),
                 files: document.files.clone(),
                 state,
                 resend: self.options.resend.get(object),
                 source_refs: named_in_files(descriptor, document),
+                was_read: desired.was_read(object)
+                    && !people::is_members_only(descriptor, document.names()),
+                ignored,
             });
         }
         let told = in_chunks(&mut items, |items| {

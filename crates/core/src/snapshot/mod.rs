@@ -17,7 +17,7 @@ pub use portable::{Unresolved, Why, portable, reduced};
 pub(crate) use portable::{drop_nulls_in, item_identity, normalise, reduced_part};
 pub use undeclared::{loose_ids, undeclared};
 
-use crate::bundle::{Bundle, Gap, Origin};
+use crate::bundle::{Bundle, Gap, Origin, Written};
 use crate::catalogue::Catalogue;
 use crate::document::{Portable, Stored};
 use crate::id::{Kind, ObjectRef, SourceId, own_id};
@@ -126,6 +126,7 @@ impl Snapshot {
     ) -> (Bundle, Names) {
         let mut bundle = Bundle {
             source: self.org.clone(),
+            written: Written::read(),
             ..Bundle::default()
         };
         let names = self.for_each_document(catalogue, pins, &mut |part| match part {

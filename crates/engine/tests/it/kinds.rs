@@ -10,7 +10,7 @@ use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
 use orgsmith_core::document::Slot;
 use orgsmith_core::id::ObjectRef;
-use orgsmith_core::plan::{Action, Options, Plan, Planner};
+use orgsmith_core::plan::{Action, MORE, Options, Plan, Planner};
 use orgsmith_core::select::{Read, Selection};
 use orgsmith_engine::{Events, Scope, collect};
 use orgsmith_sim::{Config, Limits};
@@ -116,6 +116,13 @@ fn every_kind_has_an_example() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+/// Tells of fields that only the target of a plan has; of two equal orgs there are none.
+fn more(plan: &Plan) -> String {
+    let more = plan.findings.iter().filter(|finding| finding.rule == MORE);
+    let lines = more.map(|f| format!("{}: {}", f.object.as_ref().expect("an object"), f.message));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Every example arrives in an empty org; what the server fills in is no difference; what arrived
 /// is exported whole; and it goes on to a second org, where a second clone has nothing to do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -150,6 +157,7 @@ async fn examples_arrive_and_travel_on() {
         "an org differs from itself:\n{}",
         spelled(&plan)
     );
+    assert_eq!(more(&plan), "", "an org has more than itself");
     let plan = lab.plan(&first, "b").await;
     assert!(plan.conflicts.is_empty(), "{}", spelled(&plan));
     let finished = lab.run(&plan, "b").await;
@@ -157,6 +165,7 @@ async fn examples_arrive_and_travel_on() {
     let before = lab.writes("b").len();
     let again = lab.plan(&first, "b").await;
     assert!(again.is_empty(), "{}", spelled(&again));
+    assert_eq!(more(&again), "", "a clone has more than its source");
     lab.run(&again, "b").await;
     let only_jobs = lab
         .writes("b")

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use orgsmith_core::bundle::Bundle;
+use orgsmith_core::bundle::{Bundle, Written};
 use orgsmith_core::document::{Packed, Portable};
 use orgsmith_core::id::{Key, Kind, ObjectRef};
 use serde_json::Value;
@@ -55,6 +55,21 @@ pub(super) fn decode(tree: &Tree) -> Result<Loaded, Error> {
         ..Bundle::default()
     };
     if let Some(manifest) = manifest {
+        // A bundle that nobody exported and somebody packed has a manifest without an org.
+        if !manifest.source.org_name.is_empty() {
+            let exported: BTreeSet<ObjectRef> = manifest
+                .entities
+                .iter()
+                .map(|entity| ObjectRef::new(entity.kind.clone(), entity.key.clone()))
+                .collect();
+            let added = bundle
+                .documents
+                .keys()
+                .filter(|object| !exported.contains(object));
+            bundle.written = Written::Read {
+                but: added.cloned().collect(),
+            };
+        }
         bundle.source = manifest.source;
         bundle.selection = manifest.selection;
         bundle.gaps = manifest.gaps;

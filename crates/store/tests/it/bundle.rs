@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use orgsmith_core::bundle::{Bundle, Gap, Origin};
+use orgsmith_core::bundle::{Bundle, Gap, Origin, Written};
 use orgsmith_core::document::{Files, Portable};
 use orgsmith_core::id::{Key, Kind, ObjectRef};
 use orgsmith_store::bundle::{self, Error, Loaded, What};
@@ -53,6 +53,7 @@ fn bundle_of(documents: impl IntoIterator<Item = Portable>) -> Bundle {
             object: None,
             reason: "the client lacks directory:user:view".into(),
         }],
+        written: Written::read(),
     }
 }
 

@@ -1,0 +1,101 @@
+//! What counts as equal: an org says by silence that it has none, a person that it does not matter.
+
+use serde_json::json;
+
+use crate::lab::Lab;
+
+/// A queue that the source has bare, and the target with more.
+fn lab() -> Lab {
+    let lab = Lab::new();
+    let queue = |org: &str, body| {
+        let path = "/api/v2/routing/queues";
+        lab.sim.seed(org, "POST", path, body).expect("a queue")
+    };
+    queue("gold", json!({"name": "Q"}));
+    queue(
+        "tenant",
+        json!({"name": "Q", "description": "Sells", "callingPartyName": "Acme"}),
+    );
+    lab
+}
+
+const QUEUES: [&str; 2] = ["--select", "kind=routing_queue"];
+const MORE: &str = "the target has callingPartyName, description, which the source has not";
+
+#[test]
+fn what_an_org_does_not_have_and_the_target_has_is_told_of_by_every_look() {
+    let lab = lab();
+    lab.run(&["export", "gold", "--out", "exported"]).ends(0);
+    for source in ["gold", "exported"] {
+        let plan = lab.run(&["plan", source, "--to", "tenant"]).ends(0);
+        assert!(plan.stdout.contains("nothing to do"), "{plan}");
+        assert!(plan.stdout.contains(MORE), "{plan}");
+        assert!(plan.stdout.contains("[target-has-more]"), "{plan}");
+        for order in [["diff", "tenant", source], ["diff", source, "tenant"]] {
+            let flags = ["--detailed-exitcode", "-v"];
+            let shown = lab.run(&[&order[..], &flags, &QUEUES].concat()).ends(2);
+            assert!(shown.stdout.contains("description"), "{shown}");
+        }
+        let order = ["compare", source, "tenant", "--detailed-exitcode"];
+        lab.run(&[&order[..], &QUEUES].concat()).ends(2);
+    }
+    let back = lab.run(&["plan", "tenant", "--to", "gold"]).ends(0);
+    assert!(!back.stdout.contains("target-has-more"), "{back}");
+
+    let clone = ["clone", "gold", "tenant", "--yes"];
+    let nothing = lab.run(&clone).ends(0);
+    assert!(nothing.stderr.contains(MORE), "{nothing}");
+    let (path, skill) = ("/api/v2/routing/skills", json!({"name": "Quotes"}));
+    lab.sim.seed("gold", "POST", path, skill).expect("a skill");
+    let clone = lab.run(&clone).ends(0);
+    assert!(clone.stdout.contains("0 differences"), "{clone}");
+    let told = clone.stderr.lines().find(|line| line.starts_with("more "));
+    assert!(
+        told.is_some_and(|line| line.contains("routing_queue/Q") && line.contains(MORE)),
+        "{clone}"
+    );
+}
+
+#[test]
+fn what_a_person_left_out_is_not_managed() {
+    let lab = lab();
+    let quiet = |arguments: &[&str]| {
+        let plan = lab.run(arguments).ends(0);
+        assert!(!plan.stdout.contains("target-has-more"), "{plan}");
+    };
+    lab.write("hand/routing_queue/Q.yaml", "name: Q\n");
+    quiet(&["plan", "hand", "--to", "tenant"]);
+    lab.run(&["diff", "tenant", "hand", "--detailed-exitcode"])
+        .ends(2);
+    lab.run(
+        &[
+            &["diff", "tenant", "hand", "--detailed-exitcode"][..],
+            &QUEUES,
+        ]
+        .concat(),
+    )
+    .ends(0);
+
+    // Beside what was exported lies what somebody wrote.
+    lab.run(&["export", "gold", "--out", "mixed"]).ends(0);
+    lab.write("mixed/routing_skill/Quotes.yaml", "name: Quotes\n");
+    lab.sim
+        .seed(
+            "tenant",
+            "POST",
+            "/api/v2/routing/queues",
+            json!({"name": "R", "description": "R"}),
+        )
+        .expect("a queue");
+    lab.write("mixed/routing_queue/R.yaml", "name: R\n");
+    let plan = lab.run(&["plan", "mixed", "--to", "tenant"]).ends(0);
+    assert_eq!(plan.stdout.matches("target-has-more").count(), 1, "{plan}");
+
+    // An overlay says which fields the target keeps.
+    lab.configure_org(
+        "tenant",
+        "    ignore: [{in: routing_queue, fields: [description]}]\n    \
+         change: [{in: routing_queue=Q, remove: [callingPartyName]}]\n",
+    );
+    quiet(&["plan", "gold", "--to", "tenant"]);
+}
