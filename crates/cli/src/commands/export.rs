@@ -15,7 +15,7 @@ use orgsmith_core::id::{Kind, ObjectRef};
 use orgsmith_core::plan::Conflict;
 use orgsmith_core::privacy::{Policy, Privacy, Report};
 use orgsmith_core::secret::Secret;
-use orgsmith_core::snapshot::{Part, undeclared};
+use orgsmith_core::snapshot::{Ambiguous, Part, loose_ids, undeclared};
 use orgsmith_store::bundle;
 use orgsmith_store::checkpoint::{Checkpoint, Found, Useless};
 use serde_json::json;
@@ -156,7 +156,8 @@ impl Export {
         }
         let mut result = json!({
             "event": "result", "org": self.org, "out": self.out, "digest": digest,
-            "objects": told.counts, "gaps": about.gaps, "calls": read.calls,
+            "objects": told.counts, "gaps": about.gaps, "unresolved": told.unresolved,
+            "calls": read.calls,
         });
         if privacy.is_some() {
             result["people"] = json!({
@@ -170,6 +171,21 @@ impl Export {
         }
         for undeclared in &told.undeclared {
             out.say(undeclared);
+        }
+        for (object, places) in &told.unresolved {
+            let shown = places
+                .iter()
+                .take(3)
+                .map(|(path, id)| format!("{path} holds {id}"));
+            let shown = shown.collect::<Vec<_>>().join(", ");
+            let more = match places.len().saturating_sub(3) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            out.say(format!(
+                "{} {object}: {shown}{more}: it looks like an id, is of no object that was read, and travels as it is",
+                styled(YELLOW, "unresolved"),
+            ));
         }
         if out.format() == Format::Json {
             out.json(&result)?;
@@ -421,6 +437,8 @@ enum Form {
 struct Told {
     counts: BTreeMap<Kind, usize>,
     undeclared: Vec<String>,
+    /// What looks like an id and means nothing that was read, with its places.
+    unresolved: BTreeMap<String, Vec<(String, String)>>,
 }
 
 impl Told {
@@ -430,6 +448,10 @@ impl Told {
         let Ok(descriptor) = catalogue.get(object.kind.as_str()) else {
             return;
         };
+        let loose = loose_ids(descriptor, &document.body);
+        if !loose.is_empty() {
+            self.unresolved.insert(object.to_string(), loose);
+        }
         for (path, other) in undeclared(descriptor, &document.body) {
             self.undeclared.push(format!(
                 "{} {object}: {path} refers to {other}, where no {} is known to refer to anything; it travels as a reference",

@@ -167,6 +167,7 @@ impl Observed<'_> {
             pins: self.pins.clone(),
             ignored: target.overlay.unmanaged(),
             protected: target.overlay.protected.clone(),
+            leaks: target.overlay.leaks.clone(),
             ..Options::default()
         }
     }

@@ -40,6 +40,8 @@ pub(super) struct Leaks {
     emails: Option<Written>,
     /// Telephone numbers of the source in flows, scripts and other texts.
     numbers: Option<Written>,
+    /// What looks like an id and is of no object that was read.
+    ids: Option<Written>,
     /// Texts that may be sent all the same.
     allow: BTreeSet<String>,
     /// Texts that must never be sent.
@@ -54,6 +56,7 @@ impl Leaks {
             hosts,
             emails,
             numbers,
+            ids,
             allow,
             forbid,
         } = later;
@@ -61,6 +64,7 @@ impl Leaks {
         self.hosts = hosts.or(self.hosts);
         self.emails = emails.or(self.emails);
         self.numbers = numbers.or(self.numbers);
+        self.ids = ids.or(self.ids);
         self.allow.extend(allow);
         self.forbid.extend(forbid);
         self
@@ -80,6 +84,7 @@ impl Leaks {
             hosts: level(self.hosts, usual.hosts),
             emails: level(self.emails, usual.emails),
             numbers: level(self.numbers, usual.numbers),
+            ids: level(self.ids, usual.ids),
             allow: self.allow.clone(),
             forbid: self.forbid.clone(),
         }

@@ -99,3 +99,45 @@ fn what_a_person_left_out_is_not_managed() {
     );
     quiet(&["plan", "gold", "--to", "tenant"]);
 }
+
+#[test]
+fn an_id_of_nothing_is_told_of_and_stops_a_plan_where_the_project_says_so() {
+    const NOBODY: &str = "0f6bd6c6-37b6-4a5c-8f0e-8e2d0c3b7a11";
+    let lab = Lab::new();
+    let text = format!("name: Q\ndescription: see https://sso.example/{NOBODY}/saml\n");
+    lab.write("centre/routing_queue/Q.yaml", text);
+    let plan = ["plan", "centre", "--to", "gold"];
+    let told = lab.run(&plan).ends(0);
+    assert!(told.stdout.contains("Warnings 1"), "{told}");
+    assert!(told.stdout.contains("description holds <id>"), "{told}");
+    assert!(told.stdout.contains("Next: orgsmith apply"), "{told}");
+    lab.write("overlays/gold.yaml", "leaks: {ids: stop}\n");
+    let stopped = lab.run(&plan).ends(5);
+    assert!(stopped.stdout.contains("Errors 1"), "{stopped}");
+    assert!(stopped.stdout.contains("[unknown-id]"), "{stopped}");
+    assert!(
+        !stopped.stdout.contains("Next:"),
+        "what is refused is not advised: {stopped}"
+    );
+    lab.run(&["apply", "centre", "--to", "gold", "--yes"])
+        .ends(5);
+    assert_eq!(lab.writes("gold"), 0);
+    lab.write(
+        "overlays/gold.yaml",
+        format!("leaks: {{ids: stop, allow: [{NOBODY}]}}\n"),
+    );
+    let allowed = lab.run(&plan).ends(0);
+    assert!(!allowed.stdout.contains("unknown-id"), "{allowed}");
+
+    lab.run(&["apply", "centre", "--to", "gold", "--yes"])
+        .ends(0);
+    let export = lab.run(&["export", "gold", "--out", "exported"]).ends(0);
+    let told = "unresolved routing_queue/Q: description holds <id>";
+    assert!(export.stderr.contains(told), "{export}");
+    lab.write("overlays/gold.yaml", "leaks: {ids: stop}\n");
+    let equal = lab.run(&plan).ends(0);
+    assert!(
+        !equal.stdout.contains("unknown-id"),
+        "what is equal is not sent: {equal}"
+    );
+}

@@ -42,6 +42,9 @@ pub struct Policy {
     pub emails: Level,
     /// Telephone numbers of the source in flows, scripts and other texts.
     pub numbers: Level,
+    /// What looks like an id and is of no object that was read. It may be of another system, so nobody
+    /// can say that it is the source's.
+    pub ids: Level,
     /// Texts that may be sent all the same.
     pub allow: BTreeSet<String>,
     /// Texts that must never be sent.
@@ -56,6 +59,8 @@ impl Default for Policy {
             emails: Level::Stop,
             // Tables by the number that was called are cloned with most orgs.
             numbers: Level::Warn,
+            // So look tenants of other vendors, and keys in tables.
+            ids: Level::Warn,
             allow: BTreeSet::new(),
             forbid: BTreeSet::new(),
         }

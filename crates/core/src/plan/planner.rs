@@ -21,6 +21,7 @@ use super::{
 };
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
+use crate::checks::{Level, Policy};
 use crate::document::{Files, Json, Packed, Slot, Stored, for_each_object_at, for_each_slot};
 use crate::file_refs;
 use crate::id::{Kind, ObjectRef};
@@ -50,6 +51,8 @@ pub struct Options {
     pub protected: Option<Selection>,
     /// Flows that somebody has locked in the target are unlocked, and written.
     pub unlock: bool,
+    /// What is done about ids that belong to nothing that was read.
+    pub leaks: Policy,
     /// Secrets whose values objects are given again, though the target has some there.
     pub resend: Resend,
     /// Users are created by SCIM where that saves calls and the target takes it.
@@ -283,6 +286,11 @@ impl<'c> Planner<'c> {
         notes.add(more);
         order(&mut steps);
         let changed: HashSet<&ObjectRef> = steps.iter().map(|step| &step.object).collect();
+        // What is equal is not sent.
+        notes.findings.retain(|finding| {
+            let object = finding.object.as_ref();
+            finding.rule != UNKNOWN_ID || object.is_some_and(|object| changed.contains(object))
+        });
         let images = images.iter().filter(|(object, _)| changed.contains(object));
         let images = Images::pack(images.map(|(_, line)| line));
         for (kind, captured) in &snapshot.objects {
@@ -418,7 +426,10 @@ impl<'c> Planner<'c> {
         }
         let told = in_chunks(&mut items, |items| {
             let mut notes = Notes::default();
-            items.iter().for_each(|item| tell_of_ids(item, &mut notes));
+            let leaks = &self.options.leaks;
+            items
+                .iter()
+                .for_each(|item| tell_of_ids(item, leaks, &mut notes));
             notes
         });
         told.into_iter().for_each(|more| notes.add(more));
@@ -428,7 +439,7 @@ impl<'c> Planner<'c> {
 }
 
 /// Tells of what an object has in places that nobody declared, and of ids of nothing that was read.
-fn tell_of_ids(item: &Item<'_>, notes: &mut Notes) {
+fn tell_of_ids(item: &Item<'_>, policy: &Policy, notes: &mut Notes) {
     let body = item.body.map();
     for (path, other) in undeclared(item.descriptor, &body) {
         let message = format!(
@@ -437,17 +448,38 @@ fn tell_of_ids(item: &Item<'_>, notes: &mut Notes) {
         );
         notes.warn("undeclared-reference", &item.object, message);
     }
-    for (path, id) in loose_ids(&body) {
-        notes.findings.push(Finding {
-            severity: Severity::Note,
-            rule: "unknown-id".to_owned(),
-            object: Some(item.object.clone()),
-            message: format!(
-                "{path} holds {id}, which looks like an id and is of no object that was read; it is sent as it is"
-            ),
-        });
-    }
+    let severity = match policy.ids {
+        Level::Stop => Severity::Error,
+        Level::Warn => Severity::Warning,
+        Level::Allow => return,
+    };
+    let mut loose = loose_ids(item.descriptor, &body);
+    loose.retain(|(_, id)| {
+        !policy
+            .allow
+            .iter()
+            .any(|text| text.eq_ignore_ascii_case(id))
+    });
+    let Some((path, id)) = loose.first() else {
+        return;
+    };
+    let more = match loose.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more like it"),
+    };
+    notes.findings.push(Finding {
+        severity,
+        rule: UNKNOWN_ID.to_owned(),
+        object: Some(item.object.clone()),
+        message: format!(
+            "{path} holds {id}{more}: it looks like an id, is of no object that was read, and would be \
+             sent as it is; allow it under `leaks`, or rewrite it"
+        ),
+    });
 }
+
+/// The rule of ids that belong to nothing that was read.
+const UNKNOWN_ID: &str = "unknown-id";
 
 /// Returns the objects that the file of a script names.
 fn named_in_files(descriptor: &Descriptor, document: &Packed) -> BTreeSet<ObjectRef> {

@@ -9,7 +9,7 @@ use super::text::{Style, Text, plain, span};
 use super::value::{change, inline, shortened};
 use crate::bundle::Origin;
 use crate::id::{Key, Kind, ObjectRef};
-use crate::plan::{Action, Estimate, Plan, Rate, Request, Scim, Severity, Step, Write};
+use crate::plan::{Action, Estimate, Finding, Plan, Rate, Request, Scim, Severity, Step, Write};
 
 /// What the screen shows besides the plan.
 #[derive(Clone, Copy, Debug)]
@@ -336,7 +336,9 @@ fn totals(text: &mut Text, plan: &Plan, screen: &Screen<'_>) {
         plain(format!(" {}", total(plan))),
     ]);
     text.line([plain(format!("      {}", cost(plan.estimate)))]);
-    if let Some(next) = screen.next {
+    // What may not be applied is not advised.
+    let is_error = |finding: &Finding| finding.severity == Severity::Error;
+    if let Some(next) = screen.next.filter(|_| !plan.findings.iter().any(is_error)) {
         text.gap();
         text.line([plain("Next: "), span(Style::Command, next)]);
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Names;
 use crate::catalogue::Descriptor;
-use crate::document::{Slot, for_each_object_at, for_each_slot_in, text_ref};
+use crate::document::{Slot, for_each_object_at, for_each_slot_in, text_ref, text_refs};
 use crate::guid::{guid, guids_in};
 use crate::id::ObjectRef;
 
@@ -116,21 +116,35 @@ fn with_text_refs<'n>(text: &str, known: &dyn Fn(u128) -> Option<&'n ObjectRef>)
     (done > 0).then(|| out + &text[done..])
 }
 
-/// Returns the texts of a document that look like ids and mean no object that was read, with their
-/// places.
-pub fn loose_ids(body: &Map<String, Value>) -> Vec<(String, String)> {
+/// Returns what looks like an id in a document and means no object that was read, with the places: a
+/// whole value, a part of a longer text, or the key of a map.
+///
+/// What people call the object is left out, and so are ids that whoever writes the object makes up.
+pub fn loose_ids(descriptor: &Descriptor, body: &Map<String, Value>) -> Vec<(String, String)> {
+    fn note(text: &str, path: &str, found: &mut Vec<(String, String)>) {
+        let mut slots = text_refs(text).map(|(range, _)| range).peekable();
+        for (range, _) in guids_in(text) {
+            // An object may be called by an id.
+            while slots.next_if(|slot| slot.end <= range.start).is_some() {}
+            if slots.peek().is_none_or(|slot| range.end <= slot.start) {
+                found.push((path.to_owned(), text[range].to_owned()));
+            }
+        }
+    }
     fn walk(value: &Value, path: &mut String, found: &mut Vec<(String, String)>) {
         let length = path.len();
         match value {
-            Value::String(text) if guid(text).is_some() => {
-                found.push((path.clone(), text.clone()));
-            }
+            value if Slot::of(value).is_some() => {}
+            Value::String(text) => note(text, path, found),
             Value::Array(list) => {
                 path.push_str("[]");
                 list.iter().for_each(|value| walk(value, path, found));
             }
             Value::Object(map) => {
                 for (name, value) in map {
+                    if Slot::of_key(name).is_none() {
+                        note(name, path, found);
+                    }
                     path.push('.');
                     path.push_str(name);
                     walk(value, path, found);
@@ -143,7 +157,21 @@ pub fn loose_ids(body: &Map<String, Value>) -> Vec<(String, String)> {
     }
     let mut found = Vec::new();
     for (name, value) in body {
-        walk(value, &mut name.clone(), &mut found);
+        if descriptor.key.fields.iter().any(|path| path.root() == name) {
+            continue;
+        }
+        let mut path = name.clone();
+        if descriptor.own_ids.iter().any(|own| own.root() == name) {
+            let mut body = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
+            for own in &descriptor.own_ids {
+                own.retain(&mut body, &mut |_| false);
+            }
+            if let Some(value) = body.get(name) {
+                walk(value, &mut path, &mut found);
+            }
+        } else {
+            walk(value, &mut path, &mut found);
+        }
     }
     found
 }
@@ -191,7 +219,7 @@ fn walk(value: &Value, path: String, found: &mut Vec<(String, ObjectRef)>) {
     }
     match value {
         Value::String(text) => {
-            let refs = crate::document::text_refs(text);
+            let refs = text_refs(text);
             found.extend(refs.map(|(_, object)| (path.clone(), object)));
         }
         Value::Array(list) => {

@@ -260,6 +260,46 @@ const SELF: &str = "1f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0";
 const NOBODY: &str = "2f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0";
 
 #[test]
+fn an_id_of_nothing_is_found_in_texts_and_keys_and_not_where_it_is_at_home() {
+    let found = |kind: &str, body: Value| {
+        let descriptor = Catalogue::builtin().get(kind).expect("a kind");
+        let places = loose_ids(descriptor, body.as_object().expect("an object"));
+        places
+            .into_iter()
+            .map(|(path, id)| format!("{path} {id}"))
+            .collect::<Vec<_>>()
+    };
+    let url = format!("https://login.example/{NOBODY}/saml?again={NOBODY}");
+    let config = json!({
+        "name": NOBODY,
+        "config": {
+            "url": url,
+            "byQueue": {NOBODY: 1},
+            "said": format!("${{ref.routing_queue/{QUEUE}}} and {NOBODY}"),
+            "one": {"$ref": format!("routing_queue/{QUEUE}")},
+            format!("$ref:routing_queue/{QUEUE}"): 2,
+        },
+    });
+    assert_eq!(
+        found("integration", config),
+        [
+            format!("config.byQueue {NOBODY}"),
+            format!("config.said {NOBODY}"),
+            format!("config.url {NOBODY}"),
+            format!("config.url {NOBODY}"),
+        ]
+    );
+    let view = json!({
+        "name": "Calls",
+        "elements": [{"id": NOBODY, "name": NOBODY, "followedBy": [{"id": QUEUE}]}],
+    });
+    assert_eq!(
+        found("journey_views", view),
+        [format!("elements[].name {NOBODY}")]
+    );
+}
+
+#[test]
 fn an_id_travels_as_a_reference_wherever_it_stands() {
     let (documents, gaps) = documents(&[
         ("routing_queue", json!({"id": QUEUE, "name": "Sales"})),
@@ -303,15 +343,15 @@ fn an_id_travels_as_a_reference_wherever_it_stands() {
             "tenantId": NOBODY,
         })
     );
+    let integration = Catalogue::builtin().get("integration").expect("a kind");
     assert_eq!(
-        loose_ids(&documents["integration/custom/CRM"]),
+        loose_ids(integration, &documents["integration/custom/CRM"]),
         [("config.properties.tenantId".to_owned(), NOBODY.to_owned())]
     );
     assert_eq!(
         documents["architect_datatable/Lines"]["rows"],
         json!([{"key": "a", "queue": {"$ref": "routing_queue/Sales"}}])
     );
-    let integration = Catalogue::builtin().get("integration").expect("a kind");
     let places: Vec<String> = undeclared(integration, &documents["integration/custom/CRM"])
         .into_iter()
         .map(|(path, object)| format!("{path} {object}"))
