@@ -44,7 +44,7 @@ pub(crate) struct Wanted {
     pub(crate) ids: Vec<String>,
     /// People who were asked for and cannot be had.
     pub(crate) conflicts: Vec<Conflict>,
-    /// Reads that failed.
+    /// Reads that failed, and objects that cannot be told apart.
     pub(crate) failed_reads: usize,
     /// API calls it took.
     pub(crate) calls: u64,
@@ -121,6 +121,11 @@ impl Source {
             wanted.bundle = selection.apply(wanted.bundle, catalogue).map_err(usage)?;
             wanted
         };
+        // Objects of an org that cannot be told apart were read, and are as good as not.
+        if wanted.org.is_some() {
+            let lacks = wanted.bundle.lacks().count();
+            wanted.failed_reads = wanted.failed_reads.max(lacks);
+        }
         let conflicts = people::expand(catalogue, &mut wanted.bundle, &models);
         wanted.conflicts.extend(conflicts);
         Ok(wanted)
@@ -223,6 +228,11 @@ impl Source {
 }
 
 impl Wanted {
+    /// Tells whether something is not known of it.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.failed_reads > 0 || self.bundle.lacks().next().is_some()
+    }
+
     /// Wraps a bundle that was not read from an org.
     fn of(bundle: Bundle) -> Self {
         Self {

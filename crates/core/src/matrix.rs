@@ -10,6 +10,7 @@ use crate::catalogue::{Catalogue, Descriptor};
 use crate::compare::document_changes;
 use crate::diff::Change;
 use crate::document::{Packed, Slot};
+use crate::guid::guid;
 use crate::id::{Kind, ObjectRef};
 use crate::select::Selection;
 
@@ -149,8 +150,20 @@ impl Matrix {
             .iter()
             .map(|source| Reader::new(catalogue, source, &objects))
             .collect();
-        let rows = objects
-            .iter()
+        // What cannot be told apart has no document anywhere, and is a row all the same.
+        let nowhere = sources.iter().flat_map(|source| source.bundle.lacks());
+        let nowhere =
+            nowhere.filter(|gap| gap.object.as_deref().is_some_and(|o| guid(o).is_none()));
+        let nowhere = nowhere
+            .filter_map(Gap::object_ref)
+            .filter(|object| match wanted {
+                Some((_, selection)) => selection.matches(object, None),
+                None => true,
+            });
+        let nowhere: BTreeSet<ObjectRef> = nowhere.collect();
+        let all: BTreeSet<&ObjectRef> = objects.iter().copied().chain(&nowhere).collect();
+        let rows = all
+            .into_iter()
             .map(|object| row(catalogue, &readers, object))
             .collect();
         let columns = sources.iter().map(|source| {

@@ -81,8 +81,8 @@ impl Compare {
         self.show(session, &matrix)?;
         let mut partial = false;
         for (name, read) in self.sources.iter().zip(&read) {
-            if read.failed_reads > 0 {
-                out.warn(format!("{name} could not be read in full; see its gaps"));
+            if read.is_partial() {
+                out.warn(format!("{name} is not known in full; see its gaps"));
                 partial = true;
             }
         }

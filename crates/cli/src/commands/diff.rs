@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::args::{Format, Selected};
 use crate::error::Exit;
-use crate::output::text;
+use crate::output::{YELLOW, styled, text};
 use crate::session::Session;
 use crate::source::Source;
 
@@ -72,13 +72,20 @@ impl Diff {
             // Refused with the command line.
             Format::Markdown | Format::Svg | Format::Dot | Format::Sarif | Format::Junit => {}
         }
-        for (name, wanted) in [(&self.a, &a), (&self.b, &b)] {
-            if wanted.failed_reads > 0 {
-                out.warn(format!(
-                    "{name} could not be read in full; what is missing shows as a difference"
-                ));
-                return Ok(Exit::Partial);
+        let sides = [(&self.a, &a), (&self.b, &b)];
+        for (name, wanted) in sides {
+            for gap in &wanted.bundle.gaps {
+                out.say(format!("{} {name}: {gap}", styled(YELLOW, "gap")));
             }
+        }
+        let partial = sides.into_iter().filter(|(_, wanted)| wanted.is_partial());
+        let partial: Vec<&str> = partial.map(|(name, _)| name.as_str()).collect();
+        if !partial.is_empty() {
+            out.warn(format!(
+                "{} is not known in full; see the gaps: what is missing may be a difference, or hide one",
+                partial.join(" and ")
+            ));
+            return Ok(Exit::Partial);
         }
         Ok(if differs && self.detailed_exitcode {
             Exit::Differences

@@ -104,16 +104,18 @@ impl Export {
             writer.add(document);
         };
         let mut people = Report::default();
+        let names;
         if base.is_none() && privacy.is_none() && selection.is_everything() {
             // Nothing is chosen among the documents, so they need not be in memory together.
-            read.snapshot
-                .for_each_document(catalogue, &read.pins, &mut |part| match part {
-                    Part::Document(document) => add(&document),
-                    Part::Gaps(gaps) => about.gaps = gaps,
-                });
+            names =
+                read.snapshot
+                    .for_each_document(catalogue, &read.pins, &mut |part| match part {
+                        Part::Document(document) => add(&document),
+                        Part::Gaps(gaps) => about.gaps = gaps,
+                    });
             about.source = read.snapshot.org.clone();
         } else {
-            (about, _) = read.snapshot.to_bundle(catalogue, &read.pins);
+            (about, names) = read.snapshot.to_bundle(catalogue, &read.pins);
             // Where a base has the last word on names, it is its names that are selected.
             if base.is_none() {
                 about = selection.apply(about, catalogue).map_err(usage)?;
@@ -192,11 +194,10 @@ impl Export {
         } else {
             out.data(self.told(&told, &about, read.calls, digest.as_str())?)?;
         }
-        Ok(if read.snapshot.gaps.is_empty() {
-            Exit::Ok
-        } else {
-            Exit::Partial
-        })
+        // Objects that share a key are not in the bundle; those of other kinds were not asked for.
+        let mut several = names.ambiguous().iter().map(Ambiguous::to_gap);
+        let whole = read.snapshot.gaps.is_empty() && !several.any(|gap| about.gaps.contains(&gap));
+        Ok(if whole { Exit::Ok } else { Exit::Partial })
     }
 
     /// Opens what an earlier try of this export has read, and says whether it is of use. What is not to be

@@ -101,6 +101,57 @@ fn what_a_person_left_out_is_not_managed() {
 }
 
 #[test]
+fn what_cannot_be_told_apart_makes_every_look_partial() {
+    let lab = Lab::new();
+    for org in ["gold", "gold", "tenant"] {
+        let twin = json!({"name": "Twins", "integrationType": {"id": "custom-rest-actions"}});
+        let path = "/api/v2/integrations";
+        lab.sim
+            .seed(org, "POST", path, twin)
+            .expect("an integration");
+    }
+    let path = "/api/v2/routing/skills";
+    lab.sim
+        .seed("gold", "POST", path, json!({"name": "Quotes"}))
+        .expect("a skill");
+    let export = lab.run(&["export", "gold", "--out", "exported"]).ends(3);
+    assert!(export.stdout.contains("share this key"), "{export}");
+    let skills = [
+        "export",
+        "gold",
+        "--out",
+        "skills",
+        "--select",
+        "kind=routing_skill",
+    ];
+    lab.run(&skills).ends(0);
+
+    for source in ["gold", "exported"] {
+        let diff = lab
+            .run(&["diff", source, "tenant", "--detailed-exitcode"])
+            .ends(3);
+        let gap = format!("gap {source}: integration custom-rest-actions/Twins: 2 objects share");
+        assert!(diff.stderr.contains(&gap), "{diff}");
+        let compare = ["compare", source, "tenant", "--detailed-exitcode"];
+        let compare = lab.run(&compare).ends(3);
+        let row = compare.stdout.lines().find(|line| line.contains("Twins"));
+        assert!(row.is_some_and(|row| row.contains('?')), "{compare}");
+    }
+    // Neither knows which of its two is meant, and there is a row all the same.
+    let twin = json!({"name": "Twins", "integrationType": {"id": "custom-rest-actions"}});
+    lab.sim
+        .seed("tenant", "POST", "/api/v2/integrations", twin)
+        .expect("an integration");
+    let compare = lab.run(&["compare", "gold", "tenant"]).ends(3);
+    let row = compare.stdout.lines().find(|line| line.contains("Twins"));
+    assert!(
+        row.is_some_and(|row| row.matches('?').count() >= 2),
+        "{compare}"
+    );
+    lab.run(&["clone", "gold", "tenant", "--yes"]).ends(3);
+}
+
+#[test]
 fn an_id_of_nothing_is_told_of_and_stops_a_plan_where_the_project_says_so() {
     const NOBODY: &str = "0f6bd6c6-37b6-4a5c-8f0e-8e2d0c3b7a11";
     let lab = Lab::new();
