@@ -37,6 +37,7 @@ mod road;
 mod rollback;
 mod secrets;
 mod serve;
+mod sim;
 mod state;
 mod stopping;
 #[cfg(feature = "otel")]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use orgsmith_core::catalogue::Catalogue;
+use orgsmith_core::catalogue::{Builtin, Catalogue, Descriptor};
 use orgsmith_core::document::Captured;
 use orgsmith_core::id::{Kind, SourceId};
-use orgsmith_core::snapshot::{Snapshot, loose_ids, undeclared};
+use orgsmith_core::plan::{Action, Options, Plan, Planner};
+use orgsmith_core::snapshot::{Names, Snapshot, loose_ids, undeclared};
 use serde_json::{Map, Value, json};
 
 /// Makes an org of these objects portable; returns the documents by reference, and the gaps.
@@ -386,4 +387,76 @@ fn the_id_of_a_flow_means_the_flow_though_its_log_level_has_it_too() {
         documents["architect_datatable/Lines"]["rows"][0]["to"],
         json!({"$ref": "flow/inboundcall/Main"})
     );
+}
+
+/// Makes an org with one object that a rule of built-in objects is about.
+fn org_with_builtin(descriptor: &Descriptor, rule: &Builtin, org: &str) -> Snapshot {
+    let mut body = json!({"id": format!("{org}-id")});
+    for path in &descriptor.key.fields {
+        path.set(&mut body, &json!("Built In"));
+    }
+    // What may differ from org to org does.
+    for field in &rule.unmanaged {
+        body[field] = json!(format!("as {org} has it"));
+    }
+    if let Some(path) = &rule.key_field {
+        path.set(&mut body, &json!("builtInKey"));
+    }
+    for (path, wanted) in &rule.when {
+        let wanted = match wanted.as_str().and_then(|text| text.strip_suffix('*')) {
+            Some(beginning) => json!(format!("{beginning}-{org}")),
+            None => wanted.clone(),
+        };
+        path.set(&mut body, &wanted);
+    }
+    let captured = Captured {
+        id: SourceId::new(body["id"].as_str().expect("an id")),
+        body,
+        files: BTreeMap::new(),
+    };
+    let mut snapshot = Snapshot::default();
+    let of_kind = snapshot.objects.entry(descriptor.kind.clone()).or_default();
+    of_kind.push(captured.into());
+    snapshot
+}
+
+/// An object that every org has is the one of the target, by whatever id, and is never created.
+#[test]
+fn a_builtin_object_is_its_twin_and_never_created() {
+    let catalogue = Catalogue::builtin();
+    let mut rules = 0;
+    for descriptor in catalogue.iter() {
+        for rule in &descriptor.builtins {
+            rules += 1;
+            let told = format!("{} {:?}", descriptor.kind, rule.when);
+            let pins = BTreeMap::new();
+            let (bundle, _) =
+                org_with_builtin(descriptor, rule, "source").to_bundle(catalogue, &pins);
+            assert_eq!(bundle.documents.len(), 1, "{told}");
+            let object = bundle.documents.keys().next().expect("one");
+
+            let target = org_with_builtin(descriptor, rule, "target");
+            let names = Names::new(catalogue, &target, &pins);
+            let twin = names.iter().next().expect("the twin");
+            assert_eq!(twin.1, object, "{told}: the twin has another key");
+
+            let planner = Planner::new(catalogue, Options::default());
+            let plan = planner.plan(&bundle, &target);
+            let creates = |plan: &Plan| plan.steps.iter().any(|step| step.action == Action::Create);
+            assert!(!creates(&plan), "{told}: {:?}", plan.steps);
+            if rule.fixed {
+                assert!(plan.is_empty(), "{told}: {:?}", plan.steps);
+            }
+            // Where it has a name of its own, an org that was read without it is not given one.
+            let mut without = Snapshot::default();
+            without.objects.insert(descriptor.kind.clone(), Vec::new());
+            if object.key.is_builtin() {
+                let plan = planner.plan(&bundle, &without);
+                assert!(!creates(&plan), "{told}: {:?}", plan.steps);
+                let conflicts = plan.conflicts.iter().map(|conflict| &conflict.object);
+                assert!(conflicts.eq([object]), "{told}: nobody is told");
+            }
+        }
+    }
+    assert!(rules > 0);
 }

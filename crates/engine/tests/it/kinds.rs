@@ -202,6 +202,7 @@ async fn one_changed_field_is_one_update_of_that_field() {
         for (path, value) in mutations(descriptor, &org, object) {
             let mut desired = Bundle::default();
             let mut document = org.documents[object].open();
+            let place = changed_place(&path, &document.body[&path], &value);
             document.body.insert(path.clone(), value);
             desired.insert(document);
             let plan = plan_one(&lab, &desired, object).await;
@@ -224,10 +225,10 @@ async fn one_changed_field_is_one_update_of_that_field() {
             let says: BTreeSet<&str> = step
                 .changes
                 .iter()
-                .map(|change| root(&change.path))
+                .map(|change| change.path.as_str())
                 .collect();
             if step.action != Action::Update
-                || says != BTreeSet::from([path.as_str()])
+                || says != BTreeSet::from([place.as_str()])
                 || writes().count() != 1
             {
                 failures.push(format!("{object}: {path}:\n{}", spelled(&plan)));
@@ -287,8 +288,18 @@ async fn plan_one(lab: &Lab, desired: &Bundle, object: &ObjectRef) -> Plan {
     Planner::new(catalogue, Options::default()).plan(desired, &live)
 }
 
-fn root(path: &str) -> &str {
-    path.split(['.', '[']).next().unwrap_or(path)
+/// Returns the one place inside a field where two values differ; a list is a value as a whole.
+fn changed_place(path: &str, old: &Value, new: &Value) -> String {
+    let (Value::Object(old), Value::Object(new)) = (old, new) else {
+        return path.to_owned();
+    };
+    let differs = |name: &&String| old.get(*name) != new.get(*name);
+    match new.keys().filter(differs).collect::<Vec<_>>()[..] {
+        [name] if !name.starts_with('$') && old.contains_key(name) => {
+            changed_place(&format!("{path}.{name}"), &old[name], &new[name])
+        }
+        _ => path.to_owned(),
+    }
 }
 
 /// Tells whether an update can change an object of the kind at all.
@@ -414,7 +425,7 @@ fn only_refers(descriptor: &Descriptor, org: &Bundle, object: &ObjectRef) -> boo
     })
 }
 
-/// What a document leaves out is left alone; an empty list takes everything away.
+/// What a document leaves out is left alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_left_out_is_left_alone() {
     let lab = lab().await;
@@ -435,6 +446,64 @@ async fn what_is_left_out_is_left_alone() {
     }
     let plan = lab.plan(&desired, "a").await;
     assert!(plan.is_empty(), "{}", spelled(&plan));
+}
+
+/// An empty list takes everything away: one update of that field, and then there is nothing to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_list_takes_everything_away() {
+    let lab = lab().await;
+    let bundle = every_kind();
+    lab.apply(&bundle, "a").await;
+    let org = lab.export("a").await;
+    let (mut failures, mut emptied) = (Vec::new(), BTreeSet::new());
+    for object in bundle.documents.keys() {
+        let Some(document) = org.documents.get(object).map(|document| document.open()) else {
+            continue;
+        };
+        let is_full = |value: &Value| value.as_array().is_some_and(|list| !list.is_empty());
+        let full = document.body.iter().filter(|(_, value)| is_full(value));
+        for (field, _) in full.filter(|_| is_asked_for(object.kind.as_str())) {
+            let mut desired = Bundle::default();
+            let mut wanted = document.clone();
+            wanted.body.insert(field.clone(), json!([]));
+            desired.insert(wanted);
+            let plan = plan_one(&lab, &desired, object).await;
+            // What cannot be changed is said to differ, and never to be equal.
+            if !plan.conflicts.is_empty() {
+                continue;
+            }
+            let changes = plan.steps.iter().flat_map(|step| &step.changes);
+            let other = changes.filter(|change| {
+                let root = change.path.split(['.', '[']).next();
+                root != Some(field.as_str())
+            });
+            if plan.is_empty() || other.count() > 0 {
+                failures.push(format!("{object}: {field}: []:\n{}", spelled(&plan)));
+                continue;
+            }
+            // What the service needs some of it refuses to empty.
+            let finished = lab.run(&plan, "a").await;
+            if !finished.outcome.is_complete() {
+                continue;
+            }
+            let again = plan_one(&lab, &desired, object).await;
+            if !again.is_empty() {
+                failures.push(format!(
+                    "{object}: {field} is still there:\n{}",
+                    spelled(&again)
+                ));
+                continue;
+            }
+            emptied.insert(object.kind.as_str());
+            let mut back = Bundle::default();
+            back.insert(document.clone());
+            let plan = plan_one(&lab, &back, object).await;
+            lab.run(&plan, "a").await;
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    let enough = std::env::var("ORGSMITH_KINDS").is_ok() || emptied.len() > 20;
+    assert!(enough, "only of {emptied:?} a list could be emptied");
 }
 
 /// Where the API keeps no order, another order is no difference.
