@@ -25,8 +25,11 @@ pub(crate) struct Clone {
     /// An org, a bundle directory or a zip.
     source: String,
     /// The orgs that are written to.
-    #[arg(required_unless_present = "to_label", value_name = "TARGET")]
+    #[arg(required_unless_present_any = ["to", "to_label"], value_name = "TARGET")]
     targets: Vec<String>,
+    /// Another org that is written to, as `apply` has it; may be given several times.
+    #[arg(long, value_name = "TARGET")]
+    to: Vec<String>,
     /// Goes on although the org has too few seats, or too little of something else.
     #[arg(long)]
     ignore_shortfall: bool,
@@ -56,14 +59,15 @@ impl Clone {
     pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
         // A slip should show before an org is read for minutes.
         onboard::check(session)?;
+        let named = [&self.targets[..], &self.to].concat();
         if self.carry.dry_run {
             let carry = (&self.carry, &self.shape);
             let look = Look::of(&self.source, carry, (&self.selected, &self.people));
-            let course = self.fan.course(session, &self.targets, &self.source)?;
+            let course = self.fan.course(session, &named, &self.source)?;
             return look.at_all(session, &course.orgs()).await;
         }
         let room = (&self.room, self.ignore_shortfall);
-        if let Some(name) = self.fan.only(&self.targets) {
+        if let Some(name) = self.fan.only(&named) {
             let target = session.connect(name)?;
             let source = Source::parse(&self.source, session)?;
             let whose = (&source, &self.selected, &self.people);
@@ -77,7 +81,7 @@ impl Clone {
                 exit
             });
         }
-        let course = self.fan.course(session, &self.targets, &self.source)?;
+        let course = self.fan.course(session, &named, &self.source)?;
         let wanted = self.read(session).await?;
         let trip = Trip {
             session,

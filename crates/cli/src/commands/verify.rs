@@ -13,6 +13,7 @@ use orgsmith_core::id::ObjectRef;
 use orgsmith_core::render::{
     Verified, verify_json, verify_junit, verify_markdown, verify_screen, verify_summary,
 };
+use orgsmith_core::snapshot::Ambiguous;
 use orgsmith_core::verify::{self, KINDS, Report, Row, Subjects, Verdict};
 use orgsmith_engine::Asks;
 
@@ -202,10 +203,12 @@ impl Verify {
             false => &chosen,
         };
         let read = read(session, target, needed, Extent::Selected).await?;
-        let (mut bundle, _) = read.snapshot.to_bundle(catalogue, &read.pins);
+        let (mut bundle, names) = read.snapshot.to_bundle(catalogue, &read.pins);
         let documents = &mut bundle.documents;
         documents.retain(|object, _| kinds.contains(object.kind.as_str()));
-        for gap in &bundle.gaps {
+        // That a reference leads to a kind which nobody asked for is no gap here.
+        let several = names.ambiguous().iter().map(Ambiguous::to_gap);
+        for gap in read.snapshot.gaps.iter().cloned().chain(several) {
             session.out.say(format!("{} {gap}", styled(YELLOW, "gap")));
         }
         let bundle = chosen.apply(bundle, catalogue).map_err(usage)?;

@@ -192,3 +192,42 @@ fn an_id_of_nothing_is_told_of_and_stops_a_plan_where_the_project_says_so() {
         "what is equal is not sent: {equal}"
     );
 }
+
+#[test]
+fn a_kind_that_verify_does_not_read_is_no_gap() {
+    let lab = Lab::new();
+    let division = "division: {$ref: auth_division/~home}\n";
+    for (file, text) in [
+        (
+            "architect_schedules/Always.yaml",
+            "name: Always\nstart: \"2027-04-15T08:00:00.000\"\nend: \"2027-04-15T17:00:00.000\"\n\
+             rrule: FREQ=WEEKLY;BYDAY=MO\n",
+        ),
+        (
+            "architect_schedulegroups/Shop.yaml",
+            "name: Shop\ntimeZone: Europe/Berlin\nopenSchedules: [{$ref: architect_schedules/Always}]\n",
+        ),
+        ("architect_ivr/Line.yaml", "name: Line\n"),
+    ] {
+        lab.write(&format!("hours/{file}"), format!("{text}{division}"));
+    }
+    lab.run(&["apply", "hours", "--to", "gold", "--yes"])
+        .ends(0);
+    let shown = lab.run(&["verify", "gold"]);
+    assert!([0, 3].contains(&shown.exit), "{shown}");
+    assert!(!shown.stderr.contains("gap"), "{shown}");
+}
+
+#[test]
+fn clone_takes_its_target_as_apply_does() {
+    let lab = Lab::new();
+    lab.sketch("sketch");
+    let clone = lab
+        .run(&["clone", "sketch", "--to", "gold", "--yes"])
+        .ends(0);
+    assert!(clone.stdout.contains("0 differences"), "{clone}");
+    let both = ["clone", "sketch", "gold", "--to", "tenant", "--yes"];
+    lab.run(&both).ends(0);
+    assert!(lab.writes("tenant") > 0);
+    lab.run(&["clone", "sketch", "--yes"]).ends(64);
+}
