@@ -11,6 +11,7 @@ use orgsmith_core::journal::{Entry, StepState};
 use orgsmith_core::plan::{Does, Scim, Step};
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
+use tracing::{Instrument, debug_span};
 
 use super::ExecuteError;
 use super::send::{Failure, failure};
@@ -152,7 +153,10 @@ impl Worker<'_> {
         let call = Call::post(&scim.path)
             .replay(Replay::Never)
             .json(body.clone());
-        let error = match self.execution.org.client.send(call).await {
+        let span =
+            debug_span!("steps", steps = 1 + unit.riders.len(), org = %self.execution.org.name);
+        let sent = self.execution.org.client.send(call);
+        let error = match sent.instrument(span).await {
             Ok(reply) => {
                 let Some(id) = reply.body.get("id").and_then(Value::as_str) else {
                     let reason = "the answer to the creation by SCIM has no id".to_owned();

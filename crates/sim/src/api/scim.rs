@@ -29,6 +29,7 @@ const PERMISSIONS: [&str; 6] = [
     "telephony:extension:assign",
 ];
 
+const USERS: &str = "/api/v2/scim/v2/users";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 const GENESYS: &str = "urn:ietf:params:scim:schemas:extension:genesys:purecloud:2.0:User";
 
@@ -53,7 +54,7 @@ const PHONES: [(&str, &str); 7] = [
 ];
 
 pub(crate) fn register(registry: &mut Registry) {
-    for root in ["/api/v2/scim/users", "/api/v2/scim/v2/users"] {
+    for root in ["/api/v2/scim/users", USERS] {
         registry.on("POST", root, create);
         registry.on("GET", &format!("{root}/{{userId}}"), read);
     }
@@ -278,8 +279,7 @@ fn answer(cx: &Cx<'_>, id: &str, status: u16) -> Answer {
         enterprise["department"] = department.clone();
     }
     if let Some(manager) = fields.get("manager").and_then(id_of) {
-        enterprise["manager"] =
-            json!({"value": manager, "$ref": format!("{}/{manager}", "/api/v2/scim/v2/users")});
+        enterprise["manager"] = json!({"value": manager, "$ref": format!("{USERS}/{manager}")});
     }
     let mut shown = json!({
         "id": id,
@@ -296,7 +296,7 @@ fn answer(cx: &Cx<'_>, id: &str, status: u16) -> Answer {
         GENESYS: extension,
         "meta": {
             "resourceType": "User",
-            "location": format!("{}/api/v2/scim/v2/users/{id}", cx.base_url),
+            "location": format!("{}{USERS}/{id}", cx.base_url),
             "version": version,
         },
     });

@@ -160,10 +160,13 @@ impl StepMaker<'_, '_> {
             "externalIds" => {
                 let text = |name: &str| sent.get(name)?.as_str().map(str::to_owned);
                 let (authority, key) = (text("authorityName")?, text("externalKey")?);
+                if authority.starts_with(IMMUTABLE) {
+                    return None;
+                }
                 let list = body.genesys.entry(field).or_insert_with(|| json!([]));
                 let list = list.as_array_mut()?;
-                let known = list.iter().any(|one| one["authority"] == *authority);
-                if known || authority.starts_with(IMMUTABLE) {
+                // A user has one key for an authority.
+                if list.iter().any(|one| one["authority"] == *authority) {
                     return None;
                 }
                 list.push(json!({ "authority": authority, "value": key }));
