@@ -442,6 +442,7 @@ mod tests {
             hosts: Level::Warn,
             emails: Level::Stop,
             numbers: Level::Allow,
+            ids: Level::Allow,
             allow: BTreeSet::from(["Gold.example".to_owned()]),
             forbid: BTreeSet::new(),
         };

@@ -252,10 +252,10 @@ fn answer(cx: &Cx<'_>, id: &str, status: u16) -> Answer {
         (contact["mediaType"] == "PHONE")
             .then(|| json!({"type": scim, "value": contact["address"]}))
     });
-    let work = contacts.into_iter().flatten().filter_map(|contact| {
-        (contact["mediaType"] == "EMAIL")
-            .then(|| json!({"type": "work", "value": contact["address"], "primary": false}))
-    });
+    let work = contacts.into_iter().flatten();
+    let work = work.filter(|contact| contact["mediaType"] == "EMAIL");
+    let work =
+        work.map(|contact| json!({"type": "work", "value": contact["address"], "primary": false}));
     let own = json!({"type": "other", "value": text("email"), "primary": true});
     let mut extension = Map::new();
     for (place, kind, field) in SKILLS {
