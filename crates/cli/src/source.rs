@@ -13,6 +13,7 @@ use orgsmith_core::examples::{self, Example};
 use orgsmith_core::id::{Kind, ObjectRef, SourceId};
 use orgsmith_core::people;
 use orgsmith_core::plan::{Conflict, Severity};
+use orgsmith_core::render::Place;
 use orgsmith_core::select::{self, Selection, term_name};
 use orgsmith_core::snapshot::{Names, Snapshot};
 use orgsmith_core::validate::{Problem, normalise, validate};
@@ -514,6 +515,15 @@ impl OnDisk {
         }
     }
 
+    /// Returns the place of a problem for reports, whose paths have the same slashes everywhere.
+    pub(crate) fn found_at(&self, problem: &Problem) -> Option<Place> {
+        let (file, position) = self.place_of(problem)?;
+        Some(Place {
+            file: slashed(&file),
+            position: position.map(|(line, column)| (line, column.unwrap_or(1))),
+        })
+    }
+
     /// Returns the place of a problem as the user has it.
     pub(crate) fn place_of(&self, problem: &Problem) -> Option<(PathBuf, Option<Spot>)> {
         let (file, position) = self.file_of(problem)?;
@@ -607,4 +617,14 @@ fn snippet(
         snippet.push_str(&format!("\n{}", styled(DIM, format!("       | {before}^"))));
     }
     Some(snippet)
+}
+
+/// Writes a path with `/` between its parts, without `./` in front.
+fn slashed(path: &Path) -> String {
+    let parts = path.components().filter_map(|part| match part {
+        std::path::Component::CurDir => None,
+        std::path::Component::RootDir => Some(String::new()),
+        part => Some(part.as_os_str().to_string_lossy().into_owned()),
+    });
+    parts.collect::<Vec<_>>().join("/")
 }

@@ -1,7 +1,7 @@
 //! `orgsmith lint`
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use orgsmith_core::bundle::Bundle;
@@ -151,11 +151,7 @@ impl Lint {
 
 impl Judged {
     fn place(&self, problem: &Problem) -> Option<Place> {
-        let (file, position) = self.disk.as_ref()?.place_of(problem)?;
-        Some(Place {
-            file: slashed(&file),
-            position: position.map(|(line, column)| (line, column.unwrap_or(1))),
-        })
+        self.disk.as_ref()?.found_at(problem)
     }
 
     fn text(&self, found: &Found, verbose: bool) -> String {
@@ -175,14 +171,4 @@ impl Judged {
         problem.message = format!("{} [{}]", problem.message, problem.rule);
         told(self.disk.as_ref(), &problem)
     }
-}
-
-/// Writes a path with `/` between its parts, without `./` in front.
-fn slashed(path: &Path) -> String {
-    let parts = path.components().filter_map(|part| match part {
-        std::path::Component::CurDir => None,
-        std::path::Component::RootDir => Some(String::new()),
-        part => Some(part.as_os_str().to_string_lossy().into_owned()),
-    });
-    parts.collect::<Vec<_>>().join("/")
 }

@@ -178,4 +178,19 @@ fn a_wrong_type_is_told_with_its_place_and_what_was_expected() {
     let text = "name: Billing\nautoAnswerOnly: often\nskillEvaluationMethod: BST\nacwSettings:\n  timeoutMs: '10'\n";
     lab.write("bad/routing_queue/Billing.yaml", text);
     assert_snapshot!("wrong_types", lab.run(&["validate", "bad"]).ends(1));
+    let told = lab.run(&["validate", "bad", "-o", "json"]).ends(1);
+    let told: Value = serde_json::from_str(&told.stdout).expect("JSON and nothing else");
+    let found = told["findings"].as_array().expect("a list");
+    let found = found
+        .iter()
+        .find(|found| found["pointer"] == "/acwSettings/timeoutMs");
+    let found = found.expect("the wrong type");
+    assert_eq!(found["severity"], "error", "{found}");
+    assert_eq!(found["file"], "bad/routing_queue/Billing.yaml");
+    assert_eq!((&found["line"], &found["column"]), (&5.into(), &14.into()));
+    assert!(
+        found["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("whole number"))
+    );
 }

@@ -44,25 +44,31 @@ pub fn lint_summary(lint: &Lint) -> String {
     format!("{}{disabled}", counts.join(", "))
 }
 
+/// Returns something that was found in a bundle, for programs.
+pub fn problem_json(problem: &Problem, places: Places<'_>) -> Value {
+    let mut value = json!({
+        "rule": problem.rule,
+        "severity": severity(problem.severity),
+        "object": problem.object.to_string(),
+        "pointer": problem.pointer,
+        "message": problem.message,
+    });
+    if let Some(suggestion) = &problem.suggestion {
+        value["suggestion"] = suggestion.as_str().into();
+    }
+    if let Some(place) = places(problem) {
+        value["file"] = place.file.into();
+        if let Some((line, column)) = place.position {
+            value["line"] = line.into();
+            value["column"] = column.into();
+        }
+    }
+    value
+}
+
 /// Returns what an audit found, for programs.
 pub fn lint_json(lint: &Lint, source: &str, places: Places<'_>) -> Value {
-    let finding = |problem: &Problem| {
-        let mut value = json!({
-            "rule": problem.rule,
-            "severity": severity(problem.severity),
-            "object": problem.object.to_string(),
-            "pointer": problem.pointer,
-            "message": problem.message,
-        });
-        if let Some(place) = places(problem) {
-            value["file"] = place.file.into();
-            if let Some((line, column)) = place.position {
-                value["line"] = line.into();
-                value["column"] = column.into();
-            }
-        }
-        value
-    };
+    let finding = |problem: &Problem| problem_json(problem, places);
     let disabled = lint.disabled.iter().map(|(problem, reason)| {
         let mut value = finding(problem);
         value["reason"] = reason.as_str().into();

@@ -26,7 +26,9 @@ pub use drift::{drift_json, drift_markdown, drift_screen};
 pub use graph::{graph_dot, graph_json, graph_screen};
 pub use html::escaped as html_escaped;
 pub use junit::problems_junit;
-pub use lint::{Place, Places, lint_json, lint_markdown, lint_sarif, lint_summary, severity};
+pub use lint::{
+    Place, Places, lint_json, lint_markdown, lint_sarif, lint_summary, problem_json, severity,
+};
 pub use markdown::plan_markdown;
 pub use matrix::{Rows, matrix_json, matrix_markdown, matrix_screen};
 pub use page::matrix_page;
