@@ -21,9 +21,10 @@ pub(super) fn begin(global: &Global) -> anyhow::Result<()> {
     let is_json = global.log_format == LogFormat::Json;
     JSON.store(is_json, Ordering::Relaxed);
     let log = global.log.as_deref().map(|filter| layer(filter, is_json));
-    let mut layers: Vec<Layer> = log.transpose()?.into_iter().collect();
+    let layers = log.transpose()?.into_iter();
     #[cfg(feature = "otel")]
-    layers.extend(super::traces::layer()?);
+    let layers = layers.chain(super::traces::layer()?);
+    let layers: Vec<Layer> = layers.collect();
     if !layers.is_empty() {
         // A second call in one process, as in tests, keeps the first log.
         let _ = tracing_subscriber::registry().with(layers).try_init();
