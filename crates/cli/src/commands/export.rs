@@ -15,7 +15,7 @@ use orgsmith_core::id::{Kind, ObjectRef};
 use orgsmith_core::plan::Conflict;
 use orgsmith_core::privacy::{Policy, Privacy, Report};
 use orgsmith_core::secret::Secret;
-use orgsmith_core::snapshot::{Ambiguous, Part, loose_ids, undeclared};
+use orgsmith_core::snapshot::{Part, loose_ids, undeclared};
 use orgsmith_store::bundle;
 use orgsmith_store::checkpoint::{Checkpoint, Found, Useless};
 use serde_json::json;
@@ -104,18 +104,23 @@ impl Export {
             writer.add(document);
         };
         let mut people = Report::default();
-        let names;
+        let shared: Vec<Gap>;
         if base.is_none() && privacy.is_none() && selection.is_everything() {
             // Nothing is chosen among the documents, so they need not be in memory together.
-            names =
-                read.snapshot
-                    .for_each_document(catalogue, &read.pins, &mut |part| match part {
-                        Part::Document(document) => add(&document),
-                        Part::Gaps(gaps) => about.gaps = gaps,
-                    });
+            let names = read
+                .snapshot
+                .for_each_document(catalogue, &read.pins, &mut |part| match part {
+                    Part::Document(document) => add(&document),
+                    Part::Gaps(gaps) => about.gaps = gaps,
+                });
+            shared = names.shared().collect();
             about.source = read.snapshot.org.clone();
         } else {
+            let names;
             (about, names) = read.snapshot.to_bundle(catalogue, &read.pins);
+            shared = names.shared().collect();
+            // They name every object of the org.
+            drop(names);
             // Where a base has the last word on names, it is its names that are selected.
             if base.is_none() {
                 about = selection.apply(about, catalogue).map_err(usage)?;
@@ -195,8 +200,8 @@ impl Export {
             out.data(self.told(&told, &about, read.calls, digest.as_str())?)?;
         }
         // Objects that share a key are not in the bundle; those of other kinds were not asked for.
-        let mut several = names.ambiguous().iter().map(Ambiguous::to_gap);
-        let whole = read.snapshot.gaps.is_empty() && !several.any(|gap| about.gaps.contains(&gap));
+        let lacks_shared = shared.iter().any(|gap| about.gaps.contains(gap));
+        let whole = read.snapshot.gaps.is_empty() && !lacks_shared;
         Ok(if whole { Exit::Ok } else { Exit::Partial })
     }
 

@@ -13,7 +13,6 @@ use orgsmith_core::id::ObjectRef;
 use orgsmith_core::render::{
     Verified, verify_json, verify_junit, verify_markdown, verify_screen, verify_summary,
 };
-use orgsmith_core::snapshot::Ambiguous;
 use orgsmith_core::verify::{self, KINDS, Report, Row, Subjects, Verdict};
 use orgsmith_engine::Asks;
 
@@ -207,8 +206,7 @@ impl Verify {
         let documents = &mut bundle.documents;
         documents.retain(|object, _| kinds.contains(object.kind.as_str()));
         // That a reference leads to a kind which nobody asked for is no gap here.
-        let several = names.ambiguous().iter().map(Ambiguous::to_gap);
-        for gap in read.snapshot.gaps.iter().cloned().chain(several) {
+        for gap in read.snapshot.gaps.iter().cloned().chain(names.shared()) {
             session.out.say(format!("{} {gap}", styled(YELLOW, "gap")));
         }
         let bundle = chosen.apply(bundle, catalogue).map_err(usage)?;

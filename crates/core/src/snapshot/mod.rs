@@ -172,7 +172,7 @@ impl Snapshot {
                 visit(Part::Document(document));
             }
         }
-        gaps.extend(names.ambiguous().iter().map(Ambiguous::to_gap));
+        gaps.extend(names.shared());
         gaps.sort();
         gaps.dedup();
         visit(Part::Gaps(gaps));

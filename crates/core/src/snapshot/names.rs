@@ -215,6 +215,11 @@ impl Names {
         &self.ambiguous
     }
 
+    /// Returns the gaps that objects are which share their key with others.
+    pub fn shared(&self) -> impl Iterator<Item = Gap> {
+        self.ambiguous.iter().map(Ambiguous::to_gap)
+    }
+
     /// Returns every id with the object it means.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &ObjectRef)> {
         self.objects
