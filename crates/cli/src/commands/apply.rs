@@ -10,7 +10,7 @@ use orgsmith_engine::collect;
 use serde::Deserialize;
 
 use super::plan::{Look, apply_saved};
-use super::{onboard, road, stale};
+use super::{ending, onboard, road, stale};
 use crate::args::{Carry, People, Selected, Shape};
 use crate::error::{Exit, Failure};
 use crate::session::{Connected, Session};
@@ -97,7 +97,7 @@ impl Apply {
         onboard::check(session)?;
         let (plan, finished) =
             road::carry_out(session, planned, &target, &self.carry, true).await?;
-        let exit = road::conclude(session.out, &plan, finished.as_ref())?;
+        let exit = ending::conclude(session.out, &plan, finished.as_ref())?;
         onboard::after_run(session, &target, &self.carry).await;
         Ok(exit)
     }
@@ -124,7 +124,7 @@ pub(crate) async fn apply(
     let planned = road::plan(session, &wanted, &target, prune, ask).await?;
     road::advise(session.out, &planned.plan, selected);
     let (plan, finished) = road::carry_out(session, planned, &target, carry, false).await?;
-    let exit = road::conclude(session.out, &plan, finished.as_ref())?;
+    let exit = ending::conclude(session.out, &plan, finished.as_ref())?;
     onboard::after_run(session, &target, carry).await;
     Ok(exit)
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::fan::{Fan, Trip};
 use super::plan::Look;
 use super::preflight::{self, Room};
-use super::{onboard, road, verify};
+use super::{ending, onboard, road, verify};
 use crate::args::{Carry, Format, People, Selected, Shape};
 use crate::error::{Exit, count};
 use crate::output::{BOLD, GREEN, YELLOW, styled};
@@ -116,7 +116,7 @@ async fn into(
     let planned = road::plan(session, wanted, target, false, ask).await?;
     preflight::pass(session, wanted, &planned.plan, target, room).await?;
     let (plan, finished) = road::carry_out(session, planned, target, carry, false).await?;
-    let exit = road::conclude(out, &plan, finished.as_ref())?;
+    let exit = ending::conclude(out, &plan, finished.as_ref())?;
     let Some(Finished { outcome, .. }) = finished else {
         onboard::after_run(session, target, carry).await;
         return Ok(exit);

@@ -13,7 +13,7 @@ use orgsmith_sim::{ClientSpec, Config as SimConfig, Jobs, OrgSpec, Sim};
 use orgsmith_store::bundle;
 use serde_json::json;
 
-use super::road;
+use super::{ending, road};
 use crate::args::{Carry, Selected};
 use crate::config::Config;
 use crate::error::Exit;
@@ -239,7 +239,7 @@ async fn fill(
 
 fn open_steps(plan: &Plan, finished: &Finished) -> String {
     let steps = plan.steps.iter().filter_map(|step| {
-        let (how, reason) = road::standing(finished.outcome.states.get(&step.id));
+        let (how, reason) = ending::standing(finished.outcome.states.get(&step.id));
         (how != "done").then(|| format!("  {}: {how}: {}", step.id, reason.unwrap_or_default()))
     });
     steps.collect::<Vec<_>>().join("\n")

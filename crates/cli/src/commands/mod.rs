@@ -10,6 +10,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod drift;
+mod ending;
 pub(crate) mod export;
 mod fan;
 pub(crate) mod graph;

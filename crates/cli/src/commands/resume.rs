@@ -8,7 +8,7 @@ use orgsmith_core::plan::{Plan, Step};
 use orgsmith_engine::load_plan;
 use orgsmith_store::state::replay;
 
-use super::{onboard, quarantine, road, runs};
+use super::{ending, onboard, quarantine, road, runs};
 use crate::args::Carry;
 use crate::error::{Exit, Failure, count};
 use crate::session::{Connected, Session};
@@ -46,7 +46,7 @@ impl Resume {
             .map_err(|rejected| Failure::Checks(rejected.to_string()))?;
         let secrets = road::resolve(session, &checked, &self.carry).await?;
         let finished = road::resume(session, &target, &run.id, &secrets, &self.carry).await?;
-        let exit = road::conclude(session.out, checked.plan(), Some(&finished))?;
+        let exit = ending::conclude(session.out, checked.plan(), Some(&finished))?;
         onboard::after_run(session, &target, &self.carry).await;
         Ok(exit)
     }

@@ -7,7 +7,7 @@ use orgsmith_core::select::Selection;
 use orgsmith_engine::{collect, load_plan, now_ms};
 use orgsmith_store::state::replay;
 
-use super::{quarantine, road, runs};
+use super::{ending, quarantine, road, runs};
 use crate::args::Carry;
 use crate::error::{Exit, Failure};
 use crate::session::{Connected, Session};
@@ -66,7 +66,7 @@ impl Rollback {
                 quarantine::put(&*state, &run, &done.source.digest, now_ms()).await?;
             }
             let (plan, _) = road::carry_out(session, planned, &target, &carry, false).await?;
-            return road::conclude(session.out, &plan, None);
+            return ending::conclude(session.out, &plan, None);
         }
         let approved = road::approved(session, planned, &target, &carry, false).await?;
         let digest = &done.source.digest;
@@ -87,7 +87,7 @@ impl Rollback {
                 return Err(error);
             }
         };
-        road::conclude(session.out, approved.checked.plan(), Some(&finished))
+        ending::conclude(session.out, approved.checked.plan(), Some(&finished))
     }
 
     async fn plan(

@@ -10,7 +10,7 @@ use orgsmith_engine::load_plan;
 use orgsmith_store::state::{Run, RunStatus, replay};
 use serde_json::{Value, json};
 
-use super::road::standing;
+use super::ending::standing;
 use crate::args::Format;
 use crate::error::Exit;
 use crate::output::{BOLD, DIM, GREEN, RED, Table, YELLOW, styled};

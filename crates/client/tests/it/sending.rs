@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use orgsmith_client::{Call, Error, Lost, Replay};
 use serde_json::{Value, json as value};
 
-use crate::server::{Act, Server, json, rate_limited};
+use crate::server::{Act, Request, Server, json, rate_limited};
 
 const QUEUES: &str = "/api/v2/routing/queues";
 
@@ -311,6 +311,14 @@ async fn tries_and_time_are_bounded() {
     ));
 }
 
+/// Expects that no window holds more requests than these, whatever its phase.
+fn expect_no_more(calls: &[Request], most: usize, window: Duration) {
+    for run in calls.windows(most + 1) {
+        let apart = run[most].at - run[0].at;
+        assert!(apart >= window, "{apart:?}");
+    }
+}
+
 #[tokio::test]
 async fn no_window_of_the_server_sees_more_than_the_quota() {
     let window = Duration::from_millis(250);
@@ -326,11 +334,7 @@ async fn no_window_of_the_server_sees_more_than_the_quota() {
         reply.unwrap();
     }
     let calls = server.calls();
-    // Whatever the phase: no eleven requests within one window's time.
-    for eleven in calls.windows(11) {
-        let apart = eleven[10].at - eleven[0].at;
-        assert!(apart >= window, "{apart:?}");
-    }
+    expect_no_more(&calls, 10, window);
     let tokens: BTreeMap<&str, usize> = calls.iter().map(|call| (call.token(), 1)).collect();
     assert_eq!(tokens.len(), 1);
 }
@@ -351,9 +355,5 @@ async fn a_smaller_quota_that_the_server_names_is_kept_from_then_on() {
     for reply in futures::future::join_all(calls).await {
         reply.unwrap();
     }
-    let calls = server.calls();
-    for five in calls.windows(5) {
-        let apart = five[4].at - five[0].at;
-        assert!(apart >= window, "{apart:?}");
-    }
+    expect_no_more(&server.calls(), 4, window);
 }

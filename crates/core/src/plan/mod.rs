@@ -9,6 +9,7 @@ mod estimate;
 mod flows;
 mod images;
 mod kept;
+mod loose;
 mod managers;
 mod numbers;
 mod order;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::cut::{Edge, cut_cycles};
 use super::flows::take_flow_sources;
 use super::kept::{ignored_fields, spare, without_ignored};
+use super::loose::{UNKNOWN_ID, tell_of_ids};
 use super::managers::part_circles;
 use super::numbers::keep_numbers_of_target;
 use super::order::order;
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
-use crate::checks::{Level, Policy};
+use crate::checks::Policy;
 use crate::document::{Files, Json, Packed, Slot, Stored, for_each_object_at, for_each_slot};
 use crate::file_refs;
 use crate::id::{Kind, ObjectRef};
@@ -29,7 +30,7 @@ use crate::overlay::Ignored;
 use crate::path::FieldPath;
 use crate::people;
 use crate::select::Selection;
-use crate::snapshot::{Names, Snapshot, conceal, loose_ids, undeclared};
+use crate::snapshot::{Names, Snapshot, conceal};
 
 /// The name under which a flow's source is kept beside its document.
 pub const FLOW_SOURCE: &str = "flow.yaml";
@@ -437,49 +438,6 @@ impl<'c> Planner<'c> {
         items
     }
 }
-
-/// Tells of what an object has in places that nobody declared, and of ids of nothing that was read.
-fn tell_of_ids(item: &Item<'_>, policy: &Policy, notes: &mut Notes) {
-    let body = item.body.map();
-    for (path, other) in undeclared(item.descriptor, &body) {
-        let message = format!(
-            "{path} refers to {other}, though no {} is known to refer to anything there; it is sent as an id",
-            item.descriptor.title
-        );
-        notes.warn("undeclared-reference", &item.object, message);
-    }
-    let severity = match policy.ids {
-        Level::Stop => Severity::Error,
-        Level::Warn => Severity::Warning,
-        Level::Allow => return,
-    };
-    let mut loose = loose_ids(item.descriptor, &body);
-    loose.retain(|(_, id)| {
-        !policy
-            .allow
-            .iter()
-            .any(|text| text.eq_ignore_ascii_case(id))
-    });
-    let Some((path, id)) = loose.first() else {
-        return;
-    };
-    let more = match loose.len() - 1 {
-        0 => String::new(),
-        more => format!(", and {more} more like it"),
-    };
-    notes.findings.push(Finding {
-        severity,
-        rule: UNKNOWN_ID.to_owned(),
-        object: Some(item.object.clone()),
-        message: format!(
-            "{path} holds {id}{more}: it looks like an id, is of no object that was read, and would be \
-             sent as it is; allow it under `leaks`, or rewrite it"
-        ),
-    });
-}
-
-/// The rule of ids that belong to nothing that was read.
-const UNKNOWN_ID: &str = "unknown-id";
 
 /// Returns the objects that the file of a script names.
 fn named_in_files(descriptor: &Descriptor, document: &Packed) -> BTreeSet<ObjectRef> {

@@ -8,7 +8,7 @@ use orgsmith_core::plan::Options;
 
 use super::{Against, Chosen, Looked, Terms, look, read};
 use crate::args::Carry;
-use crate::commands::road;
+use crate::commands::{ending, road};
 use crate::error::Exit;
 use crate::secrets::Ask;
 use crate::session::Session;
@@ -87,6 +87,6 @@ impl Revert {
         }
         let (plan, finished) =
             road::carry_out(session, planned, &target, &self.carry, false).await?;
-        road::conclude(out, &plan, finished.as_ref())
+        ending::conclude(out, &plan, finished.as_ref())
     }
 }

@@ -19,7 +19,7 @@ use self::summary::Report;
 use self::waves::{Labels, Wave, labels};
 use super::preflight::{self, Room};
 use super::road::Approved;
-use super::{onboard, road, verify};
+use super::{ending, onboard, road, verify};
 use crate::args::{Carry, Format, Shape};
 use crate::error::{Exit, Failure, count, words};
 use crate::output::{Align, BOLD, CYAN, DIM, Out, RED, Table, YELLOW, styled};
@@ -504,7 +504,7 @@ impl Trip<'_> {
 }
 
 fn finished_report(out: &Out, report: Report, plan: &Plan, finished: Option<&Finished>) -> Report {
-    let road::Conclusion { exit, result } = road::conclusion(plan, finished);
+    let ending::Conclusion { exit, result } = ending::conclusion(plan, finished);
     let Some(Finished {
         run,
         status,
@@ -524,7 +524,7 @@ fn finished_report(out: &Out, report: Report, plan: &Plan, finished: Option<&Fin
         };
     };
     out.record(&result);
-    road::tell_end(out, outcome);
+    ending::tell_end(out, outcome);
     let done = outcome.done();
     let refused =
         |state: &&StepState| matches!(state, StepState::Refused { .. } | StepState::Unknown { .. });

@@ -3,13 +3,13 @@
 mod files;
 mod flows;
 mod functions;
+mod more;
 mod parts;
 mod prune;
 mod publish;
 mod scim;
 mod secrets;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
@@ -19,11 +19,12 @@ use super::planner::{Cuts, Item, Notes, Open, Options, Presence, Target, count};
 use super::wire;
 use super::{Action, Blob, Counts, Expected, Request, Step, Write, digest_of};
 use crate::catalogue::{Descriptor, Driver, Part, WriteSpec};
-use crate::diff::{Change, changes, more};
+use crate::diff::{Change, changes};
 use crate::document::{Captured, Portable, Slot, Template, for_each_object_at, for_each_slot_in};
 use crate::id::{Kind, ObjectRef, StepId};
 use crate::snapshot::{builtin_rule, drop_nulls_in, portable};
 
+pub use more::MORE;
 pub(super) use publish::publish;
 
 /// Calls `visit` with every template of a step.
@@ -58,9 +59,6 @@ pub(super) fn for_each_template(step: &Step, visit: &mut dyn FnMut(&Template)) {
         Write::FlowImport { .. } | Write::Upload { .. } | Write::RowsImport { .. } => {}
     }
 }
-
-/// The rule of what only the target has, in an object that both have.
-pub const MORE: &str = "target-has-more";
 
 /// The step after which a new object can be referred to.
 pub(super) type Coming<'m> = HashMap<&'m ObjectRef, StepId>;
@@ -236,38 +234,6 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             Presence::Live(_) if planned => counts.update += 1,
             Presence::Live(_) => counts.same += 1,
         }
-    }
-
-    /// Tells of what the target has and the source has not: no step takes it away, since what a document
-    /// leaves out is left alone.
-    fn tell_of_more(&mut self, item: &Open<'_>, live: &Captured, portable: &Portable) {
-        let rule = builtin_rule(item.descriptor, &live.body);
-        if !item.was_read || rule.is_some_and(|rule| rule.fixed) {
-            return;
-        }
-        let unmanaged = rule.map(|rule| &rule.unmanaged[..]).unwrap_or_default();
-        let mut has = Cow::Borrowed(&portable.body);
-        if !unmanaged.is_empty() || !item.ignored.is_empty() {
-            let mut body = Value::Object(has.into_owned());
-            for path in &item.ignored {
-                path.retain(&mut body, &mut |_| false);
-            }
-            if let Value::Object(body) = &mut body {
-                body.retain(|field, _| !unmanaged.contains(field));
-            }
-            has = Cow::Owned(body.as_object().cloned().unwrap_or_default());
-        }
-        let source = (&item.body, &item.files);
-        let found = more(item.descriptor, source, (&has, &portable.files));
-        if found.is_empty() {
-            return;
-        }
-        let paths: Vec<&str> = found.iter().map(|change| change.path.as_str()).collect();
-        let message = format!(
-            "the target has {}, which the source has not; nothing takes it away",
-            paths.join(", ")
-        );
-        self.notes.warn(MORE, &item.object, message);
     }
 
     fn portable(&self, item: &Open<'_>, live: &Captured) -> Portable {
