@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use orgsmith_client::Client;
+use orgsmith_client::{Builder, Client};
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::{ObjectRef, OrgName, RunId};
 use orgsmith_core::overlay::Overlay;
@@ -15,6 +15,7 @@ use orgsmith_engine::{Budget, Limits, Org, Probes, Secrets, Stop};
 use orgsmith_store::state::Objects;
 use orgsmith_store::state::{Sql, State};
 
+use futures::FutureExt;
 use tokio::sync::{Notify, OnceCell};
 
 use crate::args::{Carry, Global, Spend};
@@ -37,22 +38,30 @@ pub(crate) struct Session<'o> {
     pub(crate) secrets: Arc<tokio::sync::Mutex<Secrets>>,
     /// What came of asking URLs of other systems.
     pub(crate) probes: Arc<Probes>,
-    /// Clients that are used again, where one process does many things.
-    clients: Option<Clients>,
+    clients: Clients,
     /// The id that the next run is to have, where that was decided before.
     run: Option<RunId>,
     interrupt: Interrupt,
     began: Instant,
 }
 
-/// The clients of a service: whatever it does in an org shares the tokens and the quota.
+/// The clients of a process: whatever it does in an org shares the tokens and the quota.
 #[derive(Clone, Default)]
 pub(crate) struct Clients {
     made: Arc<Mutex<BTreeMap<String, Client>>>,
+    lasting: bool,
     background: bool,
 }
 
 impl Clients {
+    /// Returns those of a process that stays: each serves whoever comes later, too.
+    pub(crate) fn of_service() -> Self {
+        Self {
+            lasting: true,
+            ..Self::default()
+        }
+    }
+
     /// Returns the same clients for work that nobody waits for: that of others goes first.
     pub(crate) fn in_background(&self) -> Self {
         Self {
@@ -67,15 +76,17 @@ impl Clients {
         made.get(org).cloned()
     }
 
-    fn get_or_make(
-        &self,
-        org: &str,
-        make: impl FnOnce() -> anyhow::Result<Client>,
-    ) -> anyhow::Result<Client> {
+    fn get_or_build(&self, org: &str, builder: Builder) -> anyhow::Result<Client> {
         let mut clients = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let client = match clients.get(org) {
             Some(client) => client,
-            None => clients.entry(org.to_owned()).or_insert(make()?),
+            None => {
+                // Another may be another name of the same org.
+                let builder = clients.values().fold(builder, Builder::beside);
+                clients
+                    .entry(org.to_owned())
+                    .or_insert(build(org, builder)?)
+            }
         };
         Ok(match self.background {
             true => client.in_background(),
@@ -105,6 +116,7 @@ impl Connected {
             parallelism: carry.parallelism.into(),
             visibility: self.settings.visibility_wait_s.map(Duration::from_secs),
             budget: session.budget(carry.budget.unwrap_or_default()),
+            stop_on_error: carry.stop_on_error,
         }
     }
 }
@@ -162,7 +174,7 @@ impl<'o> Session<'o> {
             state,
             secrets: Arc::default(),
             probes: Arc::default(),
-            clients: None,
+            clients: Clients::default(),
             run: None,
             interrupt: Interrupt::default(),
             began: Instant::now(),
@@ -186,7 +198,7 @@ impl<'o> Session<'o> {
             state,
             secrets: Arc::default(),
             probes: Arc::default(),
-            clients: Some(clients),
+            clients,
             run: None,
             interrupt: Interrupt::default(),
             began: Instant::now(),
@@ -285,7 +297,7 @@ impl<'o> Session<'o> {
         let client_id = found.credentials.client_id.clone();
         let (requests, window) = (settings.quota_per_minute, Duration::from_secs(60));
         // A client that is kept serves whoever comes later, too.
-        let tokens = tokens.filter(|_| self.clients.is_none());
+        let tokens = tokens.filter(|_| !self.clients.lasting);
         // A few calls by a token of their own are nobody's loss.
         let share = tokens.is_none().then(|| {
             let pool = format!("{client_id} {:?}", settings.endpoint);
@@ -293,20 +305,13 @@ impl<'o> Session<'o> {
             let total = requests.saturating_mul(most);
             self.quotas.share(pool, total, window)
         });
-        let build = || {
-            let builder = Client::builder(settings.endpoint.clone(), found.credentials)
-                .org(name)
-                .tokens(tokens.unwrap_or(settings.tokens))
-                .quota(requests, window);
-            let builder = match share {
-                Some(share) => builder.share(share),
-                None => builder,
-            };
-            builder.build().with_context(|| format!("org {name}"))
-        };
-        let client = match &self.clients {
-            None => build()?,
-            Some(clients) => clients.get_or_make(name, build)?,
+        let builder = Client::builder(settings.endpoint.clone(), found.credentials)
+            .org(name)
+            .tokens(tokens.unwrap_or(settings.tokens))
+            .quota(requests, window);
+        let client = match share {
+            Some(share) => self.clients.get_or_build(name, builder.share(share))?,
+            None => build(name, builder)?,
         };
         let overlay = match settings.overlay.is_plain() && self.config.project.variables.is_empty()
         {
@@ -379,6 +384,10 @@ impl<'o> Session<'o> {
         self.interrupt.writing.fetch_sub(1, Ordering::Relaxed);
         result
     }
+}
+
+fn build(org: &str, builder: Builder) -> anyhow::Result<Client> {
+    builder.build().with_context(|| format!("org {org}"))
 }
 
 /// Opens a state.
@@ -458,10 +467,10 @@ impl Interrupt {
     }
 }
 
-/// Ctrl-C, and being asked to terminate, from when it is made on.
+/// Ctrl-C, being asked to terminate, and a terminal that is closed, from when it is made on.
 struct Signals {
     #[cfg(unix)]
-    streams: [tokio::signal::unix::Signal; 2],
+    streams: Vec<tokio::signal::unix::Signal>,
     #[cfg(windows)]
     streams: tokio::signal::windows::CtrlC,
 }
@@ -470,12 +479,12 @@ impl Signals {
     #[cfg(unix)]
     fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            streams: [
-                signal(SignalKind::interrupt())?,
-                signal(SignalKind::terminate())?,
-            ],
-        })
+        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+        if !ignores_hangup() {
+            kinds.push(SignalKind::hangup());
+        }
+        let streams = kinds.into_iter().map(signal).collect::<Result<_, _>>()?;
+        Ok(Self { streams })
     }
 
     #[cfg(windows)]
@@ -489,15 +498,24 @@ impl Signals {
     async fn next(&mut self) {
         #[cfg(unix)]
         {
-            let [interrupt, terminate] = &mut self.streams;
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+            let each = self.streams.iter_mut();
+            futures::future::select_all(each.map(|stream| stream.recv().boxed())).await;
         }
         #[cfg(windows)]
         {
             self.streams.recv().await;
         }
     }
+}
+
+/// Tells whether somebody, such as `nohup`, wants this process to outlive its terminal.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    const HANGUP: u64 = 1;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // Where it cannot be told, the signal stays what it was.
+    ignored
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_none_or(|mask| mask & HANGUP != 0)
 }

@@ -125,6 +125,14 @@ impl Minter {
         }
     }
 
+    /// Tells whether tokens for this OAuth client are what is minted here.
+    pub(crate) fn is_for(&self, url: &Url, credentials: &Credentials) -> bool {
+        let own = &self.credentials;
+        self.url == *url
+            && own.client_id == credentials.client_id
+            && own.secret.expose_secret() == credentials.secret.expose_secret()
+    }
+
     /// Returns the cell's token, minting one when there is none, when it is about to expire, or
     /// when it is the one that was just `rejected`.
     pub(crate) async fn token(

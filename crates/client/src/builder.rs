@@ -1,6 +1,5 @@
 //! Where an org is and how a client treats it.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::auth::{Credentials, Minter};
-use crate::client::{Client, Inner};
+use crate::client::{Client, Grant, Inner};
 use crate::limiter::Quota;
 use crate::place::is_loopback;
 use crate::pool::Pool;
@@ -140,6 +139,7 @@ pub struct Builder {
     bounds: Bounds,
     seed: Option<u64>,
     share: Option<Arc<dyn Share>>,
+    grant: Option<Arc<Grant>>,
 }
 
 impl Builder {
@@ -160,6 +160,7 @@ impl Builder {
             },
             seed: None,
             share: None,
+            grant: None,
         }
     }
 
@@ -185,6 +186,19 @@ impl Builder {
     /// Shares the quota of all tokens together with other processes.
     pub fn share(mut self, share: Arc<dyn Share>) -> Self {
         self.share = Some(share);
+        self
+    }
+
+    /// Shares tokens and quota with another client of this process, if it speaks for the same OAuth
+    /// client: two labels of one org then send no more than one would. Those of the other count.
+    pub fn beside(mut self, other: &Client) -> Self {
+        let Ok(bases) = Bases::new(&self.endpoint) else {
+            return self;
+        };
+        let grant = &other.inner.grant;
+        if grant.minter.is_for(&bases.token, &self.credentials) {
+            self.grant = Some(grant.clone());
+        }
         self
     }
 
@@ -250,26 +264,30 @@ impl Builder {
         let seed = self.seed.unwrap_or_else(|| Uuid::new_v4().as_u64_pair().0);
         let random = Arc::new(Random::new(seed));
         let counters = Arc::new(Counters::default());
-        let minter = Minter::new(
-            transport.clone(),
-            bases.token.clone(),
-            self.credentials,
-            self.policy,
-            random.clone(),
-            counters.clone(),
-        );
+        let grant = self.grant.unwrap_or_else(|| {
+            Arc::new(Grant {
+                minter: Minter::new(
+                    transport.clone(),
+                    bases.token.clone(),
+                    self.credentials,
+                    self.policy,
+                    random.clone(),
+                    counters.clone(),
+                ),
+                pool: Arc::new(Pool::new(self.quota, self.tokens, self.share)),
+                pauses: Mutex::default(),
+            })
+        });
         Ok(Client::new(Inner {
             org: self.org,
             bases,
             transport,
-            minter,
-            pool: Arc::new(Pool::new(self.quota, self.tokens, self.share)),
+            grant,
             policy: self.policy,
             quota: self.quota,
             random,
             counters,
             page_concurrency: self.page_concurrency,
-            pauses: Mutex::new(BTreeMap::new()),
         }))
     }
 }

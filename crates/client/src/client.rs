@@ -62,15 +62,27 @@ pub(crate) struct Inner {
     pub(crate) org: String,
     pub(crate) bases: Bases,
     pub(crate) transport: Arc<Transport>,
-    pub(crate) minter: Minter,
-    pub(crate) pool: Arc<Pool>,
+    pub(crate) grant: Arc<Grant>,
     pub(crate) policy: Policy,
     pub(crate) quota: Quota,
     pub(crate) random: Arc<Random>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) page_concurrency: usize,
+}
+
+/// What all clients have in common that speak for one OAuth client: its tokens, their quota, and what
+/// services said to them.
+pub(crate) struct Grant {
+    pub(crate) minter: Minter,
+    pub(crate) pool: Arc<Pool>,
     /// Routes whose service said to wait, and until when.
     pub(crate) pauses: Mutex<BTreeMap<String, Instant>>,
+}
+
+impl fmt::Debug for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Grant")
+    }
 }
 
 impl fmt::Debug for Client {
@@ -152,7 +164,7 @@ impl Client {
 
     /// Returns how many tokens are in use.
     pub fn tokens(&self) -> usize {
-        self.inner.pool.open()
+        self.inner.grant.pool.open()
     }
 
     /// Returns a snapshot of the counters.
@@ -236,14 +248,14 @@ impl Client {
         loop {
             let queued = Instant::now();
             self.pause(&route).await;
-            let mut permit = self.inner.pool.acquire(self.lane).await;
+            let mut permit = self.inner.grant.pool.acquire(self.lane).await;
             let waited = queued.elapsed();
             self.inner.counters.waited(waited);
             // Waiting for one's turn is free, but not the part that a 429 has asked for.
             progress.spent += waited.min(std::mem::take(&mut owed));
-            let token = match self.inner.minter.token(&permit.cell, None).await {
+            let token = match self.inner.grant.minter.token(&permit.cell, None).await {
                 Ok(token) => token,
-                Err(fault) if self.inner.pool.close(&permit) => {
+                Err(fault) if self.inner.grant.pool.close(&permit) => {
                     tracing::warn!(%fault, "no further token, going on with those at hand");
                     continue;
                 }
@@ -268,7 +280,7 @@ impl Client {
                 permit.never_left();
             }
             let redact = |text: &str| {
-                let text = self.inner.minter.redact(&token.redact(text));
+                let text = self.inner.grant.minter.redact(&token.redact(text));
                 let hidden = call.hidden.iter();
                 hidden.fold(text, |text, secret| crate::auth::redact(&text, secret))
             };
@@ -282,8 +294,8 @@ impl Client {
                 let message = match failed.error.refusal() {
                     _ if token.minted < started => {
                         let rejected = Some(token.serial);
-                        match self.inner.minter.token(&permit.cell, rejected).await {
-                            Err(fault) if !self.inner.pool.close(&permit) => {
+                        match self.inner.grant.minter.token(&permit.cell, rejected).await {
+                            Err(fault) if !self.inner.grant.pool.close(&permit) => {
                                 return Err(auth(&about, fault));
                             }
                             _ => {}
@@ -410,6 +422,7 @@ impl Client {
         let now = Instant::now();
         let mut pauses = self
             .inner
+            .grant
             .pauses
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -423,6 +436,7 @@ impl Client {
             let until = {
                 let pauses = self
                     .inner
+                    .grant
                     .pauses
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner);

@@ -292,3 +292,7 @@ fn chain(error: &reqwest::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[path = "transport_tests.rs"]
+mod tests;

@@ -170,9 +170,12 @@ fn org(seed: &str, objects: usize, changed_percent: usize) -> Snapshot {
         let skills: Vec<Value> = (0..3)
             .map(|k| json!({"id": org.id("routing_skill", (n + k) % part(10)), "name": "x", "proficiency": 3.0}))
             .collect();
-        let user = json!({"name": format!("User {n}"), "email": format!("user{n}@example.com"), "version": 4,
+        let mut user = json!({"name": format!("User {n}"), "email": format!("user{n}@example.com"), "version": 4,
             "state": "active", "title": org.text(n, "Agent"), "department": "Service", "division": org.home(),
-            "manager": {"id": org.id("user", n / 20)}, "skills": skills, "languages": [], "acdAutoAnswer": false});
+            "skills": skills, "languages": [], "acdAutoAnswer": false});
+        if n > 0 {
+            user["manager"] = json!({ "id": org.id("user", n / 20) });
+        }
         org.add("user", n, user, Files::new());
     }
     for n in 0..part(5) {

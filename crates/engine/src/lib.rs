@@ -26,7 +26,7 @@ pub use chain::chain;
 pub use collect::{CollectError, Scope, collect, collect_selected};
 pub use drift::{DriftError, drift_base, drift_ignored, keep_drift_base, keep_drift_ignored};
 pub use events::{Event, Events};
-pub use execute::{Budget, ExecuteError, JournalError, Limits, Outcome, Secrets, Stop};
+pub use execute::{Budget, Cause, ExecuteError, JournalError, Limits, Outcome, Secrets, Stop};
 pub use fingerprints::Fingerprints;
 pub use numbers::numbers;
 pub use onboard::{Onboarder, Pass};

@@ -403,7 +403,7 @@ fn status_of(plan: &Plan, outcome: &Outcome) -> RunStatus {
     let done = outcome.done();
     if done == plan.steps.len() {
         RunStatus::Done
-    } else if outcome.stopped || outcome.spent || outcome.error.is_some() {
+    } else if outcome.is_cut_short() || outcome.error.is_some() {
         RunStatus::Interrupted
     } else if done > 0 {
         RunStatus::Partial

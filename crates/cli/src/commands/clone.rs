@@ -121,7 +121,7 @@ async fn into(
         onboard::after_run(session, target, carry).await;
         return Ok(exit);
     };
-    if outcome.spent || outcome.stopped {
+    if outcome.is_cut_short() {
         // It was cut short: `resume` goes on.
         return Ok(exit);
     }

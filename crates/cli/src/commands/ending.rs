@@ -1,10 +1,11 @@
 //! How a run ended, in words, for programs and as an exit code.
 
+use std::collections::BTreeSet;
+
 use orgsmith_core::endpoints::holding;
-use orgsmith_core::id::StepId;
 use orgsmith_core::journal::StepState;
 use orgsmith_core::plan::Plan;
-use orgsmith_engine::{Finished, Outcome, chain};
+use orgsmith_engine::{Cause, Finished, Outcome, chain};
 use serde_json::{Value, json};
 
 use crate::args::Format;
@@ -47,7 +48,7 @@ pub(super) fn conclusion(plan: &Plan, finished: Option<&Finished>) -> Conclusion
             let (how, reason) = standing(state);
             (how != "done").then(|| {
                 json!({ "step": step.id, "outcome": how, "reason": reason,
-                        "stale": outcome.stale.contains(&step.id) })
+                        "stale": outcome.causes.get(&step.id) == Some(&Cause::Moved) })
             })
         })
         .collect();
@@ -95,15 +96,21 @@ pub(crate) fn conclude(
             "Run {run}: {status}, {done} of {total} steps{left}{}.",
             pending(plan)
         ))?;
-        if outcome.spent && done < total {
-            out.say(format!(
-                "{} the budget is used up",
-                styled(YELLOW, "stopped:")
-            ));
-        }
         if done < total {
+            if outcome.spent {
+                let stopped = styled(YELLOW, "stopped:");
+                out.say(format!("{stopped} the budget is used up"));
+            }
+            if outcome.of(Cause::Throttled) > 0 {
+                let stopped = styled(YELLOW, "stopped:");
+                out.say(format!(
+                    "{stopped} the org takes no more of {} for now (429); go on when the time is over that it \
+                     asked to wait",
+                    throttled(plan, outcome)
+                ));
+            }
             let resume = styled(CYAN, format!("orgsmith resume {run}"));
-            out.say(match (outcome.stale.len(), refusals(outcome)) {
+            out.say(match (outcome.of(Cause::Moved), refusals(outcome)) {
                 (0, 0) => format!("To go on: {resume}"),
                 (0, _) => format!(
                     "To go on, once what was refused can be done: {resume}. Otherwise make a new plan."
@@ -150,26 +157,41 @@ fn finished_exit(outcome: &Outcome, total: usize) -> Exit {
     if done == total {
         return Exit::Ok;
     }
-    let refusals = refusals(outcome);
-    if outcome.stopped && refusals == 0 {
+    // What ended it early comes first: whoever goes on, goes on with what was refused, too.
+    if outcome.stopped {
         Exit::Interrupted
-    } else if outcome.spent && refusals == 0 {
+    } else if outcome.is_out_of_calls() {
         Exit::Budget
-    } else if !outcome.denied.is_empty() && done == 0 {
+    } else if outcome.of(Cause::Denied) > 0 && done == 0 {
         Exit::Auth
-    } else if !outcome.stale.is_empty() && refusals == 0 {
+    } else if outcome.of(Cause::Moved) > 0 && refusals(outcome) == 0 {
         Exit::Stale
     } else {
         Exit::Partial
     }
 }
 
-/// Counts what the org refused for another reason than that it has moved.
+/// Counts what the org refused for good: neither because it has moved nor for now.
 fn refusals(outcome: &Outcome) -> usize {
-    let refused = |(step, state): &(&StepId, &StepState)| {
-        matches!(state, StepState::Refused { .. }) && !outcome.stale.contains(*step)
-    };
-    outcome.states.iter().filter(refused).count()
+    let refused = outcome
+        .states
+        .iter()
+        .filter(|(step, state)| match outcome.causes.get(*step) {
+            Some(Cause::Moved | Cause::Throttled) => false,
+            Some(Cause::Denied) | None => matches!(state, StepState::Refused { .. }),
+        });
+    refused.count()
+}
+
+/// Names the kinds of which a service takes no more.
+fn throttled(plan: &Plan, outcome: &Outcome) -> String {
+    let kinds: BTreeSet<&str> = plan
+        .steps
+        .iter()
+        .filter(|step| outcome.causes.get(&step.id) == Some(&Cause::Throttled))
+        .map(|step| step.object.kind.as_str())
+        .collect();
+    kinds.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// Returns how a step stands, in a word, and why.

@@ -622,11 +622,7 @@ async fn run(
     let state = session.state().await?;
     let finished = session
         .writing(async |stop| {
-            // That a step failed in one org is no reason to end in others.
-            let stop = stop.child();
-            let events = session
-                .out
-                .events_until(carry.stop_on_error.then(|| stop.clone()));
+            let events = session.out.events();
             let runner = Runner {
                 org: &target.org,
                 catalogue: session.catalogue(),

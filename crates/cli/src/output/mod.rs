@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
-use orgsmith_engine::{Event, Events, Stop};
+use orgsmith_engine::Events;
 use orgsmith_server::work::Tell;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -217,19 +217,9 @@ impl Out {
 
     /// Returns the consumer of everything the engine tells.
     pub(crate) fn events(&self) -> Events {
-        self.events_until(None)
-    }
-
-    /// Returns the same consumer, which asks a run to stop when a step fails.
-    pub(crate) fn events_until(&self, stop: Option<Stop>) -> Events {
         let progress = self.progress.clone();
         let prefix = self.prefix().to_owned();
         Events::to(move |event| {
-            if let (Some(stop), Event::StepEnded { outcome, .. }) = (&stop, &event)
-                && *outcome != "done"
-            {
-                stop.ask();
-            }
             progress.on(&event, &prefix);
         })
     }

@@ -14,6 +14,7 @@ mod demo;
 mod drift;
 mod dry_run;
 mod equal;
+mod exits;
 mod fan;
 mod flows;
 mod graph;

@@ -139,3 +139,31 @@ fn call_routes_are_written_one_after_the_other() {
     assert!(routes >= DELAY_MS.cast_signed(), "{routes} ms");
     assert!(skills < routes, "{skills} ms: others are not held up");
 }
+
+#[test]
+fn two_names_of_one_org_have_its_tokens_together() {
+    let lab = lab();
+    let also = format!(
+        "  twin: {{base_url: '{}', credential: {{file: gold.yaml}}, tokens: 1, quota_per_minute: 3000}}\n",
+        lab.sim.base_url()
+    );
+    lab.configure(&also);
+    lab.configure_org("gold", "    tokens: 1\n    quota_per_minute: 3000\n");
+    lab.run(&["compare", "gold", "twin"]).ends(0);
+    let ledger = lab.sim.ledger();
+    let mints = ledger.iter().filter(|entry| entry.path == "/oauth/token");
+    assert_eq!(mints.count(), 1);
+    // They are still two, each with a name of its own in what is said.
+    let gone = FaultAction::Status {
+        status: 403,
+        retry_after_s: None,
+    };
+    lab.sim
+        .add_fault(FaultRule::new(gone).on("GET", "/api/v2/routing/queues"));
+    let shown = lab.run(&["compare", "gold", "twin"]);
+    let told = format!("{}{}", shown.stdout, shown.stderr);
+    assert!(
+        told.contains("(org gold") && told.contains("(org twin"),
+        "{shown}"
+    );
+}

@@ -1,6 +1,6 @@
 //! Ctrl-C, a lock, and taking a run up again.
 
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
@@ -19,6 +19,11 @@ pub fn wait_a_little() {
 
 /// Starts an apply that the simulator delays, and waits until it has begun to write.
 fn slow_apply(lab: &Lab) -> Child {
+    slow_apply_by(lab, |command| command)
+}
+
+/// The same, started by something else.
+fn slow_apply_by(lab: &Lab, starter: impl Fn(Command) -> Command) -> Child {
     for number in 0..40 {
         let name = format!("Skill {number:02}");
         lab.write(
@@ -28,16 +33,8 @@ fn slow_apply(lab: &Lab) -> Child {
     }
     let delay = FaultRule::new(FaultAction::DelayMs(150)).on("POST", "/api/v2/routing/skills");
     lab.sim.add_fault(delay);
-    let mut command = lab.command(&[
-        "apply",
-        "many",
-        "--to",
-        "gold",
-        "--yes",
-        "--parallelism",
-        "1",
-    ]);
-    let child = command
+    let arguments = ["apply", "many", "--to", "gold", "--yes", "--parallelism=1"];
+    let child = starter(lab.command(&arguments))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -54,9 +51,13 @@ fn slow_apply(lab: &Lab) -> Child {
 }
 
 pub fn interrupt(child: &Child) {
+    signal(child, "-INT");
+}
+
+fn signal(child: &Child, name: &str) {
     let pid = child.id().to_string();
-    let sent = std::process::Command::new("kill")
-        .args(["-INT", &pid])
+    let sent = Command::new("kill")
+        .args([name, &pid])
         .status()
         .expect("kill");
     assert!(sent.success());
@@ -105,6 +106,41 @@ fn ctrl_c_ends_gently_and_resume_goes_on() {
     assert_eq!(lab.writes("gold"), 40, "nothing is sent twice");
     lab.run(&["plan", "many", "--to", "gold", "--detailed-exitcode"])
         .ends(0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_is_closed_ends_gently_unless_that_is_not_wanted() {
+    let lab = Lab::new();
+    let child = slow_apply(&lab);
+    signal(&child, "-HUP");
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("ending after the steps under way"), "{said}");
+    let (run, status) = run_of(&lab);
+    assert_eq!(status, "interrupted");
+    lab.run(&["resume", &run, "--yes"]).ends(0);
+    assert_eq!(lab.writes("gold"), 40);
+
+    let lab = Lab::new();
+    let child = slow_apply_by(&lab, |command| {
+        let mut started = Command::new("sh");
+        started.args(["-c", r#"trap "" HUP; exec "$0" "$@""#]);
+        started.arg(command.get_program()).args(command.get_args());
+        started.envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        started.current_dir(command.get_current_dir().expect("a folder"));
+        started
+    });
+    signal(&child, "-HUP");
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(lab.writes("gold"), 40);
 }
 
 #[cfg(unix)]

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use futures::stream::{FuturesUnordered, StreamExt};
 use orgsmith_core::id::{Kind, StepId};
 use orgsmith_core::journal::{Entry, StepState};
-use orgsmith_core::plan::Scim;
+use orgsmith_core::plan::{Scim, Step};
 
 use super::together::{self, Alike};
 use super::worker::{Ended, Worker};
-use super::{Execution, Outcome};
+use super::{Cause, Execution, Outcome};
 
 pub(super) async fn run(execution: Execution<'_>) -> Outcome {
     let worker = Worker::new(&execution);
@@ -26,7 +26,10 @@ pub(super) async fn run(execution: Execution<'_>) -> Outcome {
     loop {
         let calls = execution.org.client.stats().sent;
         outcome.spent = execution.limits.budget.is_spent(calls);
-        let closing = outcome.error.is_some() || execution.stop.is_asked() || outcome.spent;
+        let closing = outcome.error.is_some()
+            || execution.stop.is_asked()
+            || outcome.spent
+            || outcome.gave_up;
         while !closing && running.len() < execution.limits.parallelism.max(1) {
             let next = board.next(running.is_empty());
             if next.is_empty() {
@@ -68,21 +71,21 @@ pub(super) async fn run(execution: Execution<'_>) -> Outcome {
             let step = &execution.plan.steps[index];
             let Ended {
                 state,
-                stale,
-                denied,
+                cause,
                 error,
                 open: _,
             } = ended;
-            if stale {
-                outcome.stale.insert(step.id.clone());
+            if cause == Some(Cause::Throttled) {
+                board.hold_back(step);
             }
-            if denied {
-                outcome.denied.insert(step.id.clone());
+            if let Some(cause) = cause {
+                outcome.causes.insert(step.id.clone(), cause);
             }
             if let Some(error) = error {
                 outcome.error.get_or_insert(error);
             }
             let done = state.is_done();
+            outcome.gave_up |= !done && execution.limits.stop_on_error;
             worker.tell_end(step, &state);
             outcome.states.insert(step.id.clone(), state);
             for skipped in board.ended(index, done) {
@@ -118,6 +121,8 @@ struct Board {
     /// Steps of each phase that have not ended.
     open: BTreeMap<u8, usize>,
     busy: BTreeSet<Kind>,
+    /// Of which nothing more is sent: the service takes no more for now.
+    held: BTreeSet<Kind>,
     over: Vec<bool>,
     /// Steps that may be sent with others: what these have in common, and how many go together.
     alike: BTreeMap<usize, (Alike, usize)>,
@@ -154,6 +159,7 @@ impl Board {
             ready: BTreeSet::new(),
             open: BTreeMap::new(),
             busy: BTreeSet::new(),
+            held: BTreeSet::new(),
             over: (0..steps.len()).map(is_done).collect(),
             alike: BTreeMap::new(),
             gathering: BTreeMap::new(),
@@ -232,8 +238,10 @@ impl Board {
         let now = self.phase_now();
         let mut gathered = self.gathering.iter();
         let found = gathered.find(|(_, steps)| {
-            let phase = steps.first().map(|first| self.phase[*first]);
-            phase == now && (idle || full(steps))
+            let first = steps.first();
+            first.map(|first| self.phase[*first]) == now
+                && first.is_some_and(|first| !self.held.contains(&self.kind[*first]))
+                && (idle || full(steps))
         });
         let Some(alike) = found.map(|(alike, _)| alike.clone()) else {
             return Vec::new();
@@ -276,17 +284,22 @@ impl Board {
 
     fn next_alone(&mut self) -> Option<usize> {
         let phase = self.phase_now()?;
-        let found = self
-            .ready
-            .iter()
-            .copied()
-            .find(|(of, index)| *of == phase && !self.busy.contains(&self.kind[*index]))?;
+        let found = self.ready.iter().copied().find(|(of, index)| {
+            let kind = &self.kind[*index];
+            *of == phase && !self.busy.contains(kind) && !self.held.contains(kind)
+        })?;
         self.ready.remove(&found);
         let index = found.1;
         if self.serial.contains(&self.kind[index]) {
             self.busy.insert(self.kind[index].clone());
         }
         Some(index)
+    }
+
+    /// Sends nothing more of the kind of a step that a service does not take now: each would cost a
+    /// call, and a minute's wait, to hear the same. They stay as they are, for `resume`.
+    fn hold_back(&mut self, step: &Step) {
+        self.held.insert(step.object.kind.clone());
     }
 
     /// Notes the end of a step; returns the steps that can no longer be done.

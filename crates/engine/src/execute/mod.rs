@@ -13,7 +13,7 @@ mod send;
 mod together;
 mod worker;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,8 @@ pub struct Limits {
     pub visibility: Option<Duration>,
     /// When to stop beginning steps.
     pub budget: Budget,
+    /// Whether no step begins any more once one has failed.
+    pub stop_on_error: bool,
 }
 
 /// What a run may use; steps that are under way when it is used up are finished.
@@ -75,6 +77,7 @@ impl Default for Limits {
             parallelism: 10,
             visibility: None,
             budget: Budget::default(),
+            stop_on_error: false,
         }
     }
 }
@@ -182,6 +185,17 @@ pub(crate) struct Execution<'e> {
     pub(crate) events: &'e Events,
 }
 
+/// What was behind it that a step did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The target had changed since the plan.
+    Moved,
+    /// A permission is missing.
+    Denied,
+    /// A service takes no more for longer than a run waits.
+    Throttled,
+}
+
 /// How a run ended.
 #[derive(Debug, Default)]
 pub struct Outcome {
@@ -189,22 +203,37 @@ pub struct Outcome {
     pub states: BTreeMap<StepId, StepState>,
     /// The ids of the objects that steps created, or brought back.
     pub ids: BTreeMap<ObjectRef, TargetId>,
-    /// Steps that did not happen because the target had changed since the plan.
-    pub stale: BTreeSet<StepId>,
-    /// Steps that the target refused for want of a permission.
-    pub denied: BTreeSet<StepId>,
+    /// Why steps did not happen, where it is more than what the target said.
+    pub causes: BTreeMap<StepId, Cause>,
     /// What ended the run early.
     pub error: Option<ExecuteError>,
     /// Somebody asked the run to end.
     pub stopped: bool,
     /// The budget was used up.
     pub spent: bool,
+    /// A step failed, and the first to fail was to end the run.
+    pub gave_up: bool,
 }
 
 impl Outcome {
     /// Counts the steps that are done.
     pub fn done(&self) -> usize {
         self.states.values().filter(|state| state.is_done()).count()
+    }
+
+    /// Counts the steps that did not happen for a cause.
+    pub fn of(&self, cause: Cause) -> usize {
+        self.causes.values().filter(|of| **of == cause).count()
+    }
+
+    /// Tells whether it ended before everything was tried: `resume` goes on.
+    pub fn is_cut_short(&self) -> bool {
+        self.stopped || self.gave_up || self.is_out_of_calls()
+    }
+
+    /// Tells whether it ended because no more calls may be made for now.
+    pub fn is_out_of_calls(&self) -> bool {
+        self.spent || self.of(Cause::Throttled) > 0
     }
 
     /// Tells whether every step is done.

@@ -13,6 +13,7 @@ use orgsmith_core::plan::{Action, Request, Step, Write};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+use super::Cause;
 use super::drafts;
 use super::worker::{Worker, is_fatal, version_of};
 use crate::chain::chain;
@@ -34,8 +35,7 @@ pub(super) enum Failure {
     /// The target said no.
     Refused {
         reason: Refusal,
-        stale: bool,
-        denied: bool,
+        cause: Option<Cause>,
     },
     /// No answer came.
     Unknown(String),
@@ -81,8 +81,7 @@ impl Failure {
     pub(super) fn said(text: String) -> Self {
         Self::Refused {
             reason: Refusal { status: None, text },
-            stale: false,
-            denied: false,
+            cause: None,
         }
     }
 }
@@ -208,8 +207,7 @@ async fn send_request(
             if let Some(reason) = refused_in_part(&reply.body) {
                 return Err(Failure::Refused {
                     reason,
-                    stale: false,
-                    denied: false,
+                    cause: None,
                 });
             }
             let id = new_id(worker, request, descriptor, &reply.body);
@@ -568,15 +566,17 @@ pub(super) fn failure(error: Error, versioned: bool) -> Failure {
             .is_some_and(|refusal| refusal.message.contains(text))
     };
     let stale = versioned && (status == Some(409) || says("does not match the current version"));
+    let cause = match status {
+        _ if stale => Some(Cause::Moved),
+        Some(403) => Some(Cause::Denied),
+        Some(429) => Some(Cause::Throttled),
+        _ => None,
+    };
     let reason = Refusal {
         status,
         text: chain(&error),
     };
-    Failure::Refused {
-        reason,
-        stale,
-        denied: status == Some(403),
-    }
+    Failure::Refused { reason, cause }
 }
 
 /// A refusal that arrived after a lost answer may be about what the lost one did.

@@ -18,7 +18,7 @@ use super::dispatcher::reopening;
 use super::recover::{Probe, is_taken, probe};
 use super::scim::Gate;
 use super::send::{Failure, Sent, send};
-use super::{ExecuteError, Execution};
+use super::{Cause, ExecuteError, Execution};
 use crate::collect::details::read_one;
 use crate::events::Event;
 
@@ -30,8 +30,7 @@ const SETTLING: Duration = Duration::from_secs(3);
 /// How a step ended.
 pub(super) struct Ended {
     pub(super) state: StepState,
-    pub(super) stale: bool,
-    pub(super) denied: bool,
+    pub(super) cause: Option<Cause>,
     pub(super) error: Option<ExecuteError>,
     /// It is not over: the step goes on by itself, from where it stands.
     pub(super) open: bool,
@@ -41,8 +40,7 @@ impl Ended {
     pub(super) fn at(state: StepState) -> Self {
         Self {
             state,
-            stale: false,
-            denied: false,
+            cause: None,
             error: None,
             open: false,
         }
@@ -340,7 +338,7 @@ impl<'e> Worker<'e> {
             {
                 write(state, Entry::Skipped { reason }).await?;
                 return Ok(Ended {
-                    stale: true,
+                    cause: Some(Cause::Moved),
                     ..Ended::at(state.clone())
                 });
             }
@@ -371,15 +369,11 @@ impl<'e> Worker<'e> {
                     let reason = format!("somebody made it since the plan was made: {reason}");
                     write(state, Entry::Refused { reason }).await?;
                     return Ok(Ended {
-                        stale: true,
+                        cause: Some(Cause::Moved),
                         ..Ended::at(state.clone())
                     });
                 }
-                Err(Failure::Refused {
-                    reason,
-                    stale,
-                    denied,
-                }) => {
+                Err(Failure::Refused { reason, cause }) => {
                     write(
                         state,
                         Entry::Refused {
@@ -390,14 +384,13 @@ impl<'e> Worker<'e> {
                     // Of an object of our own nobody has expected anything: only its version was
                     // told wrong.
                     let own = step.action == Action::Link && step.expected.is_none();
-                    if stale && own && attempt == 1 {
+                    if cause == Some(Cause::Moved) && own && attempt == 1 {
                         self.lock().versions.remove(&step.object);
                         write(state, Entry::Reopened).await?;
                         continue;
                     }
                     return Ok(Ended {
-                        stale,
-                        denied,
+                        cause,
                         ..Ended::at(state.clone())
                     });
                 }

@@ -91,7 +91,7 @@ async fn an_object_that_moved_since_the_plan_is_left_alone() {
         .seed("gold", "PUT", &path, live)
         .expect("somebody else's change");
     let finished = lab.run(&plan, "gold").await;
-    assert_eq!(finished.outcome.stale.len(), 1);
+    assert_eq!(finished.outcome.of(orgsmith_engine::Cause::Moved), 1);
     let queue = lab
         .sim
         .objects("gold", "queue")

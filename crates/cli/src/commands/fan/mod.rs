@@ -390,7 +390,7 @@ impl Trip<'_> {
         // An org that ended the run early says why better than a second failure would.
         let mut report = match finished {
             // It was cut short: `resume` goes on.
-            Some(Finished { outcome, .. }) if outcome.spent => return report,
+            Some(Finished { outcome, .. }) if outcome.is_cut_short() => return report,
             Some(_) if report.error.is_none() => self.prove(&session, report, &target, stop).await,
             _ => report,
         };

@@ -223,7 +223,7 @@ async fn service(session: &Session<'_>) -> anyhow::Result<Service> {
         config: session.config.clone(),
         keys: session.keys.clone(),
         state: database.clone(),
-        clients: Clients::default(),
+        clients: Clients::of_service(),
     };
     Ok(Service::new(Parts {
         desk,
