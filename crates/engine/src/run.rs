@@ -200,9 +200,9 @@ impl Runner<'_> {
         plan: &Plan,
         source_ids: &BTreeMap<ObjectRef, SourceId>,
     ) -> Result<(), RunError> {
-        let text =
-            serde_json::to_string(plan).map_err(|error| RunError::BadPlan(error.to_string()))?;
+        let text = plan.pack();
         self.state.create_run(guard.lease(), run, &text).await?;
+        drop(text);
         // A run that is killed still has to say which object became which.
         let ids = serde_json::to_string(source_ids).unwrap_or_default();
         let name = source_ids_of(&run.id);
@@ -383,8 +383,7 @@ pub async fn load_plan(state: &dyn State, run: &RunId, org: &OrgName) -> Result<
         .plan(run)
         .await?
         .ok_or_else(|| RunError::NoSuchRun(run.clone()))?;
-    let plan: Plan =
-        serde_json::from_str(&text).map_err(|error| RunError::BadPlan(error.to_string()))?;
+    let plan = Plan::unpack(&text).map_err(|error| RunError::BadPlan(error.to_string()))?;
     if plan.format > FORMAT {
         return Err(RunError::BadPlan(format!(
             "made by a newer orgsmith: format {}",

@@ -13,6 +13,7 @@ mod loose;
 mod managers;
 mod numbers;
 mod order;
+mod packed;
 mod parallel;
 mod planner;
 mod steps;

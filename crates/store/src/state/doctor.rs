@@ -89,7 +89,7 @@ impl Examination {
             Row::Lease { owner: None, .. } => {}
             Row::Run { run, plan } => {
                 self.holdings.runs += 1;
-                let steps = match serde_json::from_str::<Plan>(&plan) {
+                let steps = match Plan::unpack(&plan) {
                     Ok(plan) => Some(plan.steps.into_iter().map(|step| step.id).collect()),
                     Err(error) => {
                         self.wrong(format!("run {}: its plan cannot be read: {error}", run.id));

@@ -201,6 +201,8 @@ fn plans() {
         };
         let again: Plan = serde_json::from_str(&plan_json(&plan)).expect("it was written");
         assert_eq!(again.digest(), plan.digest());
+        let packed = plan.pack();
+        assert_eq!(Plan::unpack(&packed).expect("it was packed"), plan);
         let _: Vec<_> = plan
             .steps
             .iter()
@@ -223,6 +225,17 @@ fn plans() {
             let _ = rejected.to_string();
         }
         true
+    });
+}
+
+#[test]
+fn packed_plans() {
+    let plain = corpus("plan").into_iter();
+    let plans = plain.filter_map(|text| serde_json::from_slice::<Plan>(&text).ok());
+    let packed = plans.map(|plan| plan.pack().into_bytes()).collect();
+    feed("packed plan", packed, |text, _| {
+        let text = String::from_utf8_lossy(text);
+        Plan::unpack(&text).is_ok()
     });
 }
 
