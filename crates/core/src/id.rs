@@ -39,7 +39,7 @@ impl Borrow<str> for Kind {
 /// that every org has, such as the home division (`~home`); a part that really starts with `~`
 /// has it encoded.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Box<str>);
+pub struct Key(Arc<str>);
 
 impl Key {
     /// Joins the parts of a natural key.
@@ -175,7 +175,7 @@ macro_rules! text_type {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Box<str>);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Wraps the text.

@@ -298,7 +298,7 @@ pub struct Request {
     pub versioned: bool,
     /// The call starts a job, and the step is done when the job is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job: Option<JobSpec>,
+    pub job: Option<Box<JobSpec>>,
 }
 
 #[expect(

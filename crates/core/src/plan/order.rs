@@ -6,7 +6,7 @@ use super::Step;
 use crate::id::{Kind, StepId};
 
 /// Puts every step behind those it needs; otherwise by phase, kind and key.
-pub(super) fn order(steps: &mut Vec<Step>) {
+pub(super) fn order(steps: &mut [Step]) {
     let before = prerequisites(steps);
     pull_forward(steps, &before);
     let mut waiting: Vec<usize> = before.iter().map(Vec::len).collect();
@@ -37,10 +37,26 @@ pub(super) fn order(steps: &mut Vec<Step>) {
             }
         }
     }
-    // Steps of a circle, which `cut` excludes, would be missing here; the check of the plan says so.
-    let mut slots: Vec<Option<Step>> = std::mem::take(steps).into_iter().map(Some).collect();
-    steps.extend(sequence.into_iter().filter_map(|index| slots[index].take()));
-    steps.extend(slots.into_iter().flatten());
+    // Steps of a circle, which `cut` excludes, come last; the check of the plan says so.
+    let left = (0..steps.len()).filter(|index| waiting[*index] > 0);
+    sequence.extend(left);
+    arrange(steps, &sequence);
+}
+
+/// Puts at each place what is at the place that the sequence says, without a second list: there may be
+/// hundreds of thousands.
+fn arrange(steps: &mut [Step], sequence: &[usize]) {
+    let mut goes_to = vec![0; steps.len()];
+    for (to, from) in sequence.iter().enumerate() {
+        goes_to[*from] = to;
+    }
+    for place in 0..steps.len() {
+        while goes_to[place] != place {
+            let to = goes_to[place];
+            steps.swap(place, to);
+            goes_to.swap(place, to);
+        }
+    }
 }
 
 /// Returns the places of the steps that each step waits for.

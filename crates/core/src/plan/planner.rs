@@ -285,15 +285,16 @@ impl<'c> Planner<'c> {
             images,
         } = made;
         notes.add(more);
-        order(&mut steps);
         let changed: HashSet<&ObjectRef> = steps.iter().map(|step| &step.object).collect();
         // What is equal is not sent.
         notes.findings.retain(|finding| {
             let object = finding.object.as_ref();
             finding.rule != UNKNOWN_ID || object.is_some_and(|object| changed.contains(object))
         });
-        let images = images.iter().filter(|(object, _)| changed.contains(object));
-        let images = Images::pack(images.map(|(_, line)| line));
+        let lines = images.iter().filter(|(object, _)| changed.contains(object));
+        let packed = Images::pack(lines.map(|(_, line)| line));
+        drop((changed, images));
+        order(&mut steps);
         for (kind, captured) in &snapshot.objects {
             if let Some(counts) = counts.get_mut(kind) {
                 counts.existing = captured.len();
@@ -328,7 +329,7 @@ impl<'c> Planner<'c> {
             gaps,
             findings: notes.findings,
             decisions: Vec::new(),
-            images,
+            images: packed,
             undoes: None,
         }
     }

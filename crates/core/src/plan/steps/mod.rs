@@ -99,6 +99,8 @@ impl Made {
     /// Puts together what several made, in their order.
     pub(super) fn joined(several: Vec<Self>) -> Self {
         let mut all = Self::default();
+        let steps = several.iter().map(|made| made.steps.len());
+        all.steps.reserve_exact(steps.sum());
         for made in several {
             let Self {
                 steps,
@@ -665,11 +667,13 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         let Draft {
             suffix,
             action,
-            changes,
+            mut changes,
             reason,
             expected,
             write,
         } = draft;
+        // Of the few changes of many steps the room for more would be most.
+        changes.shrink_to_fit();
         let mut step = Step {
             id: step_id(&item.object, &suffix),
             object: item.object.clone(),

@@ -127,7 +127,7 @@ fn publish_one(
     }
     let mut call = request(&spec.method, &spec.path, object);
     call.body = body(spec, object).map(Template::new);
-    call.job.clone_from(&spec.job);
+    call.job = spec.job.clone().map(Box::new);
     let reason = match published {
         true => "it was changed",
         false => "it is not published",
