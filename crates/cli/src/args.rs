@@ -255,9 +255,12 @@ impl Shape {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Carrying it out")]
 pub(crate) struct Carry {
-    /// Approves the plan in advance.
+    /// Approves the plan in advance; for an org that is protected, --confirm has to name it, too.
     #[arg(short, long, visible_alias = "auto-approve")]
     pub(crate) yes: bool,
+    /// Repeats the names of the protected orgs that --yes is about.
+    #[arg(long, value_name = "ORG", value_delimiter = ',', requires = "yes")]
+    pub(crate) confirm: Vec<String>,
     /// Only shows the plan, as `orgsmith plan` does: nothing is written and nobody is asked.
     #[arg(long, conflicts_with = "yes")]
     pub(crate) dry_run: bool,
@@ -283,6 +286,13 @@ pub(crate) struct Carry {
     /// Leaves new users to `orgsmith onboard`, where the project file has `onboard:`.
     #[arg(long)]
     pub(crate) no_onboard: bool,
+}
+
+impl Carry {
+    /// Tells whether the plan for an org was approved before it was made.
+    pub(crate) fn approves(&self, org: &str, protected: bool) -> bool {
+        self.yes && (!protected || self.confirm.iter().any(|name| name == org))
+    }
 }
 
 /// How much a run may use.

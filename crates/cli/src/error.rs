@@ -125,10 +125,12 @@ pub(crate) enum Failure {
     NotApproved,
     /// Nobody can be asked.
     #[error("nobody can be asked: standard input is no terminal")]
-    NobodyToAsk {
-        /// The flag that answers in advance.
-        flag: &'static str,
-    },
+    NobodyToAsk,
+    /// Nobody can be asked for the name of this protected org.
+    #[error(
+        "{0} is protected, and nobody can be asked for its name: standard input is no terminal"
+    )]
+    Unconfirmed(String),
     /// Checks found errors; they have been shown.
     #[error("the plan is refused: {0}")]
     Checks(String),
@@ -312,9 +314,10 @@ fn of_failure(failure: &Failure) -> Judged {
             "what is encrypted or without people keeps nothing on the way: give it more",
         ),
         Failure::NotApproved => Some((Exit::Refused, None)),
-        Failure::NobodyToAsk { flag } => says(
+        Failure::NobodyToAsk => says(Exit::Usage, "look at what --dry-run shows, and add --yes"),
+        Failure::Unconfirmed(org) => says(
             Exit::Usage,
-            format!("add {flag}, or save a plan with `orgsmith plan … --out` and apply that"),
+            format!("look at what --dry-run shows, and add --yes --confirm {org}"),
         ),
         Failure::Checks(_) => says(Exit::Refused, "nothing was changed"),
         Failure::Shortfall { .. } => says(

@@ -265,6 +265,7 @@ async fn approve_and_run(
         budget: None,
         no_onboard: true,
         yes: true,
+        confirm: Vec::new(),
         force: true,
         parallelism: 40,
         stop_on_error: false,

@@ -550,7 +550,8 @@ pub(crate) async fn approved(
     show_before_asking(out, &planned.plan, target);
     let (checked, source_ids) = planned.into_checked(out, carry.force)?;
     // A saved plan was seen when it was saved; a protected org is asked for all the same.
-    let by_person = !carry.yes && (!saved || target.settings.protected);
+    let protected = target.settings.protected;
+    let by_person = !carry.approves(target.org.name.as_str(), protected) && (!saved || protected);
     if by_person {
         // Nobody is asked in vain.
         resolve(session, &checked, carry).await?;
@@ -659,6 +660,7 @@ async fn ask(out: &Out, plan: &Plan, target: &Connected) -> anyhow::Result<()> {
     match out.ask(&styled(BOLD, why)).await? {
         Some(answer) if answer == wanted => Ok(()),
         Some(_) => Err(Failure::NotApproved.into()),
-        None => Err(Failure::NobodyToAsk { flag: "--yes" }.into()),
+        None if target.settings.protected => Err(Failure::Unconfirmed(org.to_owned()).into()),
+        None => Err(Failure::NobodyToAsk.into()),
     }
 }

@@ -113,6 +113,22 @@ fn what_fails_in_one_org_stops_no_other() {
 }
 
 #[test]
+fn a_protected_org_among_others_is_written_to_only_where_its_name_is_repeated() {
+    let lab = lab([("brazil", ""), ("chile", ""), ("peru", "")]);
+    for org in ["chile", "peru"] {
+        lab.configure_org(org, "    protected: true\n");
+    }
+    let arguments = ["clone", "gold", "brazil", "chile", "peru", "--no-verify"];
+    let confirmed = ["--yes", "--confirm", "peru", "-o", "json"];
+    let shown = lab.run(&[&arguments[..], &confirmed].concat());
+    let told = targets(&shown.stdout);
+    let exits = ["brazil", "chile", "peru"].map(|org| field(&told, org, "exit").clone());
+    assert_eq!(exits, [json!(0), json!(5), json!(0)], "{shown}");
+    assert!(shown.stderr.contains("--confirm chile"), "{shown}");
+    assert_eq!(lab.writes("chile"), 0);
+}
+
+#[test]
 fn several_orgs_are_told_of_in_one_table() {
     let lab = lab([("brazil", ""), ("chile", "")]);
     refuse_languages_in(&lab, "chile");

@@ -265,7 +265,16 @@ fn a_protected_org_is_not_written_to_without_its_name() {
     lab.run(&["plan", "sketch", "--to", "prod", "--out", "plan.json"])
         .ends(0);
     lab.run(&["apply", "--plan", "plan.json"]).ends(64);
+    let yes = ["apply", "sketch", "--to", "prod", "--yes"];
+    let shown = lab.run(&yes).ends(64);
+    assert!(shown.stderr.contains("prod is protected"), "{shown}");
+    assert!(shown.stderr.contains("--confirm prod"), "{shown}");
+    let other = [&yes[..], &["--confirm", "gold"]].concat();
+    lab.run(&other).ends(64);
     assert_eq!(lab.writes("gold"), 0);
+    let confirmed = ["apply", "--plan", "plan.json", "--yes", "--confirm", "prod"];
+    lab.run(&confirmed).ends(0);
+    assert!(lab.writes("gold") > 0);
 }
 
 /// Runs a command in a terminal, and types an answer there; returns how it ended and what was shown.

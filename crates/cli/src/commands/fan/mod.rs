@@ -308,14 +308,18 @@ impl Trip<'_> {
         stop: &Stop,
     ) -> anyhow::Result<bool> {
         let out = self.session.out;
-        if self.carry.yes || stop.is_asked() {
-            return Ok(!stop.is_asked());
+        if stop.is_asked() {
+            return Ok(false);
         }
         let writes = |ready: &Ready| !ready.approved.checked.plan().is_empty();
+        let carry = self.carry;
         let asked = |protected: bool| {
-            move |(_, ready): &&mut (Lane, Option<Ready>)| {
-                let ready = ready.as_ref();
-                ready.is_some_and(|r| writes(r) && r.target.settings.protected == protected)
+            move |(lane, ready): &&mut (Lane, Option<Ready>)| {
+                ready.as_ref().is_some_and(|ready| {
+                    writes(ready)
+                        && ready.target.settings.protected == protected
+                        && !carry.approves(&lane.report.org, protected)
+                })
             }
         };
         let ask = async |question: String| {
@@ -325,7 +329,9 @@ impl Trip<'_> {
                 Err(_) if stop.is_asked() => Ok(String::new()),
                 Err(error) => Err(error),
                 Ok(Some(answer)) => Ok(answer),
-                Ok(None) => Err(anyhow::Error::new(Failure::NobodyToAsk { flag: "--yes" })),
+                // The others were approved in advance; this one is left out.
+                Ok(None) if carry.yes => Ok(String::new()),
+                Ok(None) => Err(anyhow::Error::new(Failure::NobodyToAsk)),
             }
         };
         let refuse = |lane: &mut Lane, ready: &mut Option<Ready>| {
@@ -362,6 +368,11 @@ impl Trip<'_> {
                 return Ok(false);
             }
             if answer != org {
+                if carry.yes {
+                    out.warn(format!(
+                        "{org} is protected, and was not confirmed: --yes --confirm {org}"
+                    ));
+                }
                 refuse(lane, ready);
             }
         }

@@ -509,6 +509,8 @@ fn chosen(selected: &Selected) -> Vec<String> {
 fn carried(carry: &Carry) -> Vec<String> {
     let mut options = vec!["--yes".to_owned()];
     options.extend(carry.force.then(|| "--force".to_owned()));
+    let confirmed = carry.confirm.as_ref();
+    options.extend(confirmed.map(|org| format!("--confirm={org}")));
     options.extend(carry.stop_on_error.then(|| "--stop-on-error".to_owned()));
     let parallelism = carry.parallelism;
     options.extend(parallelism.map(|steps| format!("--parallelism={steps}")));
@@ -536,7 +538,7 @@ mod tests {
             parallelism: Some(3),
             stop_on_error: true,
             ignore_shortfall: true,
-            confirm: None,
+            confirm: Some(evil()),
         };
         let org = evil;
         vec![
