@@ -9,21 +9,41 @@ use crate::calls::calls;
 use crate::lab::{Lab, SOURCE};
 use crate::table::Table;
 
-/// Targets of each kind: alone, and together.
-const ORGS: usize = 20;
+/// How many orgs get the user.
+pub struct Fan {
+    /// One after the other.
+    alone: usize,
+    /// Together.
+    together: usize,
+    /// And of those so many at once, each a row.
+    at_once: &'static [&'static str],
+}
+
+pub const FEW: Fan = Fan {
+    alone: 20,
+    together: 20,
+    at_once: &["8", "20"],
+};
+
+pub const MANY: Fan = Fan {
+    alone: 5,
+    together: 200,
+    at_once: &["40"],
+};
+
 /// What a call takes at least, as over a network.
 const LATENCY_MS: u64 = 40;
 const WORLD: &str =
     "seed=7,divisions=3,locations=2,skills=20,languages=3,users=20,groups=3,queues=5";
 
-pub async fn measure() -> anyhow::Result<()> {
-    let named = |what: &str| -> Vec<String> {
-        let numbers = 1..=ORGS;
+pub async fn measure(fan: &Fan) -> anyhow::Result<()> {
+    let named = |what: &str, orgs: usize| -> Vec<String> {
+        let numbers = 1..=orgs;
         numbers
-            .map(|number| format!("{what}-{number:02}"))
+            .map(|number| format!("{what}-{number:03}"))
             .collect()
     };
-    let (alone, together) = (named("alone"), named("together"));
+    let (alone, together) = (named("alone", fan.alone), named("together", fan.together));
     let mut config = Config::with_orgs([SOURCE]);
     for name in alone.iter().chain(&together) {
         config.orgs.extend(Config::with_orgs([name.as_str()]).orgs);
@@ -83,9 +103,9 @@ pub async fn measure() -> anyhow::Result<()> {
     };
     let first = of(&of_alone, &alone[0]);
     row("one by one", of_alone.len(), first.clone(), sum, 0);
-    row("the slowest", of_alone.len() / ORGS, first, slowest, 0);
+    row("the slowest", of_alone.len() / fan.alone, first, slowest, 0);
     let arguments = [&["clone", SOURCE], &names[..], &flags].concat();
-    for at_once in ["8", "20"] {
+    for at_once in fan.at_once {
         let before = lab.sim.ledger().len();
         let more = ["--targets-at-once", at_once];
         let taken = lab.run(&[&arguments[..], &more].concat())?;
@@ -104,7 +124,8 @@ pub async fn measure() -> anyhow::Result<()> {
         );
     }
     table.print(&format!(
-        "Fan-out: a reference user into {ORGS} orgs, {LATENCY_MS} ms a call"
+        "Fan-out: a reference user into {} orgs, {LATENCY_MS} ms a call; alone into {}",
+        fan.together, fan.alone
     ));
     let of_kind = |org: &str| lab.sim.objects(org, "user").len();
     ensure!(

@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p orgsmith-cli --bench clone` prints every table; words after `--` choose some of
 //! `start`, `calls`, `pace`, `journal`, `resume`, `fan`, `people` and `service`; `-v` shows every operation; `--large` adds an org ten times
-//! as large, and `--huge` measures one of a hundred thousand objects alone. The figures and what they mean are in `docs/benchmarks.md`.
+//! as large, and `--huge` measures one of a hundred thousand objects alone; `--many` is a fan of two hundred orgs, and
+//! `--paced` people by the quota of the real API. The figures and what they mean are in `docs/benchmarks.md`.
 //!
 //! Counts are exact and the same on every machine. Times are not: nothing fails because of them.
 
@@ -30,7 +31,8 @@ fn main() -> anyhow::Result<()> {
     let parts = [
         "start", "calls", "pace", "journal", "resume", "fan", "people", "service",
     ];
-    let all = !parts.iter().any(|part| has(part));
+    let alone = ["--many", "--paced"];
+    let all = !parts.iter().chain(&alone).any(|part| has(part));
     let sizes: &[lab::Size] = if has("--huge") {
         &[lab::HUGE]
     } else if has("--large") {
@@ -61,10 +63,16 @@ fn main() -> anyhow::Result<()> {
         runtime.block_on(resume::measure())?;
     }
     if all || has("fan") {
-        runtime.block_on(fan::measure())?;
+        runtime.block_on(fan::measure(&fan::FEW))?;
+    }
+    if has("--many") {
+        runtime.block_on(fan::measure(&fan::MANY))?;
     }
     if all || has("people") {
         runtime.block_on(people::measure())?;
+    }
+    if has("--paced") {
+        runtime.block_on(people::paced())?;
     }
     if all || has("service") {
         runtime.block_on(service::measure())?;

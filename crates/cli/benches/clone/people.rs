@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::ensure;
-use orgsmith_sim::{Config, Limits, Sim};
+use orgsmith_sim::{Config, Entry, Limits, Sim};
 
 use crate::calls::{calls, writes};
-use crate::lab::{Lab, SOURCE, TARGET};
+use crate::lab::{Lab, SOURCE, TARGET, Taken};
 use crate::table::{Table, surplus};
 
 const PEOPLE: u64 = 1000;
@@ -45,37 +45,71 @@ pub async fn measure() -> anyhow::Result<()> {
     cost("SCIM", &["--scim"], &[&scim[..], &bound].concat()).await
 }
 
-/// Clones the people into an org of their own, and prints what that costs against the least: what, by
-/// which operation, and how often.
-async fn cost(how: &str, flags: &[&str], least: &[(&str, &str, u64)]) -> anyhow::Result<()> {
+/// Prints how long the same takes by the quota of the real API, against the least that it allows.
+pub async fn paced() -> anyhow::Result<()> {
+    let mut table = Table::new(["", "tokens", "calls", "seconds", "floor s", "429"]);
+    for (how, flags, tokens) in [
+        ("REST", &[][..], 10),
+        ("SCIM", &["--scim"][..], 10),
+        ("REST", &[][..], 1),
+    ] {
+        let limits = Limits {
+            // A service's own limit is not the token's.
+            services: Vec::new(),
+            ..Limits::default()
+        };
+        let (requests, window_s) = (limits.requests, limits.window_s);
+        let lab = lab(limits).await?;
+        let project = fs::read_to_string(lab.path("orgsmith.yaml"))?;
+        let project = project.replace("tokens: 10", &format!("tokens: {tokens}"));
+        let project = project.replace("1000000", &requests.to_string());
+        fs::write(lab.path("orgsmith.yaml"), project)?;
+        let (taken, ledger) = clone(&lab, flags)?;
+        let quota = f64::from(requests * tokens) / f64::from(window_s);
+        let refused = ledger.iter().filter(|entry| entry.status == 429).count();
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand calls")]
+        let floor = ledger.len() as f64 / quota;
+        table.row([
+            how.to_owned(),
+            tokens.to_string(),
+            ledger.len().to_string(),
+            format!("{:.0}", taken.time.as_secs_f64()),
+            format!("{floor:.0}"),
+            refused.to_string(),
+        ]);
+    }
+    table.print(&format!(
+        "People: {PEOPLE} by the quota of the API, 300 calls a minute and token"
+    ));
+    Ok(())
+}
+
+/// Starts a target that has all that the people need: only these are counted.
+async fn lab(limits: Limits) -> anyhow::Result<Lab> {
     let mut config = Config::with_orgs([SOURCE, TARGET]);
-    config.limits = Limits::none();
+    config.limits = limits;
     let sim = Sim::start(config).await?;
     let lab = Lab::around(sim, &[SOURCE, TARGET].map(str::to_owned))?;
     world(&lab)?;
-    // What people need is there already: only the people are counted.
-    lab.run(&[
-        "apply",
-        "gold",
-        "--to",
-        TARGET,
-        "--exclude",
-        "user",
-        "--yes",
-    ])?;
+    let bundle = ["apply", "gold", "--to", TARGET, "--exclude", "user"];
+    lab.run(&[&bundle[..], &["--yes"]].concat())?;
+    Ok(lab)
+}
+
+/// Clones the people into the target; returns what it took, and the calls of it.
+fn clone(lab: &Lab, flags: &[&str]) -> anyhow::Result<(Taken, Vec<Entry>)> {
     let seen = lab.sim.ledger().len();
-    let clone = [
-        "clone",
-        "gold",
-        TARGET,
-        "--people",
-        "people.csv",
-        "--yes",
-        "--parallelism",
-        "40",
-    ];
-    let taken = lab.run(&[&clone, flags].concat())?;
-    let ledger = calls(&lab.sim.ledger()[seen..]);
+    let people = ["clone", "gold", TARGET, "--people", "people.csv"];
+    let more = ["--yes", "--parallelism", "40"];
+    let taken = lab.run(&[&people[..], &more, flags].concat())?;
+    Ok((taken, calls(&lab.sim.ledger()[seen..])))
+}
+
+/// Clones the people into an org of their own, and prints what that costs against the least: what, by
+/// which operation, and how often.
+async fn cost(how: &str, flags: &[&str], least: &[(&str, &str, u64)]) -> anyhow::Result<()> {
+    let lab = lab(Limits::none()).await?;
+    let (taken, ledger) = clone(&lab, flags)?;
     let mut found: BTreeMap<&str, u64> = BTreeMap::new();
     for entry in ledger.iter().filter(|entry| writes(entry)) {
         *found.entry(entry.operation.unwrap_or("?")).or_default() += 1;
