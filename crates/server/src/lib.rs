@@ -26,6 +26,7 @@ mod tend;
 mod told;
 mod watch;
 mod web;
+mod words;
 pub mod work;
 mod worker;
 

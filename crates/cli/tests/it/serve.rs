@@ -1,6 +1,7 @@
 //! The service: jobs over HTTP.
 
 mod keep;
+mod parts;
 mod postgres;
 mod refusals;
 mod resources;

@@ -1,14 +1,15 @@
 //! How orgs agree, object by object.
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::Uri;
 use axum::response::Response;
 use orgsmith_store::desk::JobState;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Body, JobView, Part, Query};
+use super::part::{Listed, Part};
+use super::{Body, JobView, Query};
 use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::service::Service;
@@ -85,22 +86,24 @@ pub(crate) async fn show(
     State(service): State<Service>,
     caller: Caller,
     Path(id): Path<String>,
+    asked: Uri,
     Query(part): Query<Part>,
-) -> Result<Json<Compared>, Problem> {
+) -> Result<Listed<Compared>, Problem> {
     let mut job = service.find_job(&caller, &id).await?;
     if job.kind != "compare" {
         return Err(Problem::not_found(format!("the job {id} is no comparison")));
     }
-    let (mut matrix, mut total) = (None, None);
+    let (mut matrix, mut total, mut last) = (None, None, None);
     if job.state == JobState::Completed {
         let mut found = service.result_of(&job).await?;
         if let Some(rows) = found.get_mut("rows").and_then(Value::as_array_mut) {
             total = Some(rows.len());
-            *rows = part.of(std::mem::take(rows))?;
+            let name = |row: &Value| row["object"].as_str().unwrap_or_default().to_owned();
+            (*rows, last) = part.of(std::mem::take(rows), name)?;
         }
         matrix = Some(found);
         job.result = None;
     }
     let job = service.view_job(job).await?;
-    Ok(Json(Compared { job, matrix, total }))
+    Ok(Listed::new(Compared { job, matrix, total }, &asked, last))
 }

@@ -1,8 +1,7 @@
 //! What has moved in an org since it and its source agreed.
 
-use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use orgsmith_core::bundle::{Gap, Origin};
 use orgsmith_core::drift::{Doing, Drift, Drifted, Field, Resolution, Side, What};
@@ -12,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Body, JobView, Part, Query, time};
+use super::part::{Listed, Part};
+use super::{Body, JobView, Query, time};
 use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::reconcile::term;
@@ -176,8 +176,9 @@ pub(crate) async fn show(
     State(service): State<Service>,
     caller: Caller,
     Path(org): Path<String>,
+    asked: Uri,
     Query(part): Query<Part>,
-) -> Result<Json<DriftView>, Problem> {
+) -> Result<Listed<DriftView>, Problem> {
     let org = service.seen_org(&caller, &org)?.name;
     let found = service.seen_drift(&caller, &org).await?;
     let (job, drift) = found.ok_or_else(|| {
@@ -186,22 +187,21 @@ pub(crate) async fn show(
         ))
     })?;
     let total = drift.objects.len();
-    Ok(Json(DriftView {
+    let drifted = drift.objects.iter().filter(|one| one.counts()).count();
+    let (objects, last) = part.of(drift.objects, |drifted| drifted.object.to_string())?;
+    let view = DriftView {
         org,
         job: job.id,
         at: job.ended_ms.map(time),
-        drifted: drift.objects.iter().filter(|one| one.counts()).count(),
+        drifted,
         source: drift.source,
         same: drift.same,
         total,
-        objects: part
-            .of(drift.objects)?
-            .into_iter()
-            .map(DriftedView::from)
-            .collect(),
+        objects: objects.into_iter().map(DriftedView::from).collect(),
         unclear: drift.unclear,
         gaps: drift.gaps,
-    }))
+    };
+    Ok(Listed::new(view, &asked, last))
 }
 
 /// What is looked at.

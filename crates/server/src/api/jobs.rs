@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use orgsmith_core::id::OrgName;
 use orgsmith_engine::now_ms;
@@ -11,13 +11,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Body, Query, time, within};
+use super::part::{Listed, gone, within};
+use super::{Body, Query, time};
 use crate::auth::{Caller, Role};
 use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::service::Service;
 use crate::task::Task;
 use crate::work::RESULT;
+
+/// How often jobs are read for one list.
+const LOOKS: u32 = 20;
 
 /// A job.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -132,20 +136,50 @@ impl Service {
         }
     }
 
-    /// Lists the jobs that a caller may see, without their files.
+    /// Lists so many of the jobs that a caller may see, without their files, and behind which there are more.
     pub(crate) async fn seen_jobs(
         &self,
         caller: &Caller,
         filter: &Filter,
-    ) -> Result<Vec<JobView>, Problem> {
+    ) -> Result<(Vec<JobView>, Option<String>), Problem> {
+        let wanted = filter.limit as usize;
+        let mut filter = Filter {
+            limit: filter.limit + 1,
+            ..filter.clone()
+        };
         let mut views = Vec::new();
-        for job in self.desk().jobs(filter).await? {
-            let task: Task = serde_json::from_str(&job.task).map_err(Problem::internal)?;
-            if caller.sees_all(&task) {
-                views.push(JobView::new(job, Vec::new()));
+        // What somebody may not see takes no place from what they may.
+        for _ in 0..LOOKS {
+            let jobs = self.desk().jobs(&filter).await?;
+            let are_last = jobs.len() <= wanted;
+            for job in jobs {
+                if views.len() == wanted {
+                    return Ok((views, filter.before));
+                }
+                filter.before = Some(job.id.clone());
+                let task: Task = serde_json::from_str(&job.task).map_err(Problem::internal)?;
+                if caller.sees_all(&task) {
+                    views.push(JobView::new(job, Vec::new()));
+                }
+            }
+            if are_last {
+                return Ok((views, None));
             }
         }
-        Ok(views)
+        Ok((views, filter.before))
+    }
+
+    /// Returns the job behind which a part of a list begins, where it is still there.
+    pub(crate) async fn job_of_list(
+        &self,
+        after: Option<String>,
+    ) -> Result<Option<String>, Problem> {
+        if let Some(after) = &after
+            && self.desk().job(after).await?.is_none()
+        {
+            return Err(gone(after));
+        }
+        Ok(after)
     }
 
     /// Returns what came of a job, also where that is long; null where nothing did.
@@ -262,9 +296,9 @@ pub(crate) struct Which {
     kind: Option<String>,
     /// In one state.
     state: Option<String>,
-    /// Asked for before this job.
-    before: Option<String>,
-    /// At most so many: 1 to 500 [default: 50].
+    /// What comes after this one: taken from the `Link` of the part before.
+    after: Option<String>,
+    /// At most so many: 1 to 500 [default: 100].
     limit: Option<u32>,
 }
 
@@ -274,22 +308,23 @@ pub(crate) struct Which {
 pub(crate) async fn list(
     State(service): State<Service>,
     caller: Caller,
+    asked: Uri,
     Query(which): Query<Which>,
-) -> Result<Json<Vec<JobView>>, Problem> {
+) -> Result<Listed<Vec<JobView>>, Problem> {
     let state: Option<JobState> = which
         .state
         .map(|state| state.parse())
         .transpose()
         .map_err(Problem::bad)?;
-    let limit = within(which.limit, 50, 500)?;
     let filter = Filter {
         org: which.org.as_deref().map(OrgName::new),
         kind: which.kind,
         state,
-        before: which.before,
-        limit,
+        before: service.job_of_list(which.after).await?,
+        limit: within(which.limit)?,
     };
-    service.seen_jobs(&caller, &filter).await.map(Json)
+    let (jobs, last) = service.seen_jobs(&caller, &filter).await?;
+    Ok(Listed::new(jobs, &asked, last))
 }
 
 /// What is asked for.

@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use orgsmith_engine::now_ms;
 use orgsmith_store::desk::{Act, Acts, Token};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Body, Query, time, within};
+use super::part::{Listed, Part, gone, within};
+use super::{Body, Query, time};
 use crate::auth::{Caller, Minted, Role};
 use crate::problem::Problem;
 use crate::service::Service;
@@ -65,7 +66,9 @@ pub(crate) struct Which {
     org: Option<String>,
     /// Only what was refused.
     refused: bool,
-    /// At most so many: 1 to 1000 [default: 100].
+    /// What comes after this: taken from the `Link` of the part before.
+    after: Option<String>,
+    /// At most so many: 1 to 500 [default: 100].
     limit: Option<u32>,
 }
 
@@ -76,51 +79,63 @@ pub(crate) struct Which {
 pub(crate) async fn acts(
     State(service): State<Service>,
     caller: Caller,
+    asked: Uri,
     Query(which): Query<Which>,
-) -> Result<Json<Vec<ActView>>, Problem> {
-    let limit = within(which.limit, 100, 1000)?;
-    let acts = service
-        .seen_acts(&caller, which.org.as_deref(), which.refused, limit)
-        .await?;
-    Ok(Json(acts))
+) -> Result<Listed<Vec<ActView>>, Problem> {
+    let limit = within(which.limit)?;
+    let (org, after) = (which.org.as_deref(), which.after.as_deref());
+    let acts = service.seen_acts(&caller, org, which.refused, after, limit);
+    let (acts, last) = acts.await?;
+    Ok(Listed::new(acts, &asked, last))
+}
+
+/// Reads behind which act a part begins: its time and its id.
+fn place_of(after: &str) -> Option<(u64, String)> {
+    let (at_ms, id) = after.split_once('.')?;
+    Some((at_ms.parse().ok()?, id.to_owned()))
 }
 
 impl Service {
-    /// Lists the acts that somebody may see, the last first.
+    /// Lists so many of the acts that somebody may see, the last first or those behind one, and behind what
+    /// there are more.
     pub(crate) async fn seen_acts(
         &self,
         caller: &Caller,
         org: Option<&str>,
         refused: bool,
+        after: Option<&str>,
         limit: u32,
-    ) -> Result<Vec<ActView>, Problem> {
-        let wanted = limit as usize;
+    ) -> Result<(Vec<ActView>, Option<String>), Problem> {
         let all = caller.may_everywhere(Role::Admin).is_ok();
         let mut seen = Vec::new();
-        let mut last: Option<Act> = None;
+        let last = after.map(|after| place_of(after).ok_or_else(|| gone(after)));
+        let mut last = last.transpose()?;
+        let text = |last: Option<(u64, String)>| last.map(|(at_ms, id)| format!("{at_ms}.{id}"));
         // What somebody may not see takes no place from what they may.
         for _ in 0..LOOKS {
             let which = Acts {
                 org,
                 of_orgs: !all,
                 refused,
-                before: last.as_ref(),
+                before: last.as_ref().map(|(at_ms, id)| (*at_ms, id.as_str())),
                 limit: PAGE,
             };
             let acts = self.desk().acts(&which).await?;
-            let more = acts.len() == PAGE as usize;
-            last = acts.last().cloned();
-            let mine = acts.into_iter().filter(|act| match &act.org {
-                Some(org) => caller.sees(org),
-                None => all,
-            });
-            seen.extend(mine.map(ActView::from));
-            if !more || seen.len() >= wanted {
-                break;
+            let are_last = acts.len() < PAGE as usize;
+            for act in acts {
+                if seen.len() == limit as usize {
+                    return Ok((seen, text(last)));
+                }
+                last = Some((act.at_ms, act.id.clone()));
+                if act.org.as_deref().map_or(all, |org| caller.sees(org)) {
+                    seen.push(ActView::from(act));
+                }
+            }
+            if are_last {
+                return Ok((seen, None));
             }
         }
-        seen.truncate(wanted);
-        Ok(seen)
+        Ok((seen, text(last)))
     }
 
     /// Makes a token for somebody who may.
@@ -206,16 +221,43 @@ impl From<Token> for TokenView {
     }
 }
 
-/// Lists the tokens.
-#[utoipa::path(get, path = "/api/v2/tokens", tag = "access",
+impl Service {
+    /// Lists so many tokens for somebody who may, the oldest first or those behind one, and behind which there
+    /// are more.
+    pub(crate) async fn seen_tokens(
+        &self,
+        caller: &Caller,
+        part: Part,
+    ) -> Result<(Vec<TokenView>, Option<String>), Problem> {
+        caller.may_everywhere(Role::Admin)?;
+        let limit = within(part.limit)?;
+        let after = part.after.as_deref();
+        let mut tokens = self.desk().some_tokens(after, limit + 1).await?;
+        if let (Some(after), true) = (after, tokens.is_empty()) {
+            let all = self.desk().tokens().await?;
+            if all.iter().all(|token| token.id != after) {
+                return Err(gone(after));
+            }
+        }
+        let more = tokens.len() > limit as usize;
+        tokens.truncate(limit as usize);
+        let tokens: Vec<TokenView> = tokens.into_iter().map(TokenView::from).collect();
+        let last = tokens.last().filter(|_| more).map(|last| last.id.clone());
+        Ok((tokens, last))
+    }
+}
+
+/// Lists the tokens, the oldest first.
+#[utoipa::path(get, path = "/api/v2/tokens", tag = "access", params(Part),
     responses((status = 200, body = Vec<TokenView>), (status = "4XX", body = Problem)))]
 pub(crate) async fn tokens(
     State(service): State<Service>,
     caller: Caller,
-) -> Result<Json<Vec<TokenView>>, Problem> {
-    caller.may_everywhere(Role::Admin)?;
-    let tokens = service.desk().tokens().await?;
-    Ok(Json(tokens.into_iter().map(TokenView::from).collect()))
+    asked: Uri,
+    Query(part): Query<Part>,
+) -> Result<Listed<Vec<TokenView>>, Problem> {
+    let (tokens, last) = service.seen_tokens(&caller, part).await?;
+    Ok(Listed::new(tokens, &asked, last))
 }
 
 /// What token is wanted.

@@ -2,12 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::Uri;
 use jiff::Timestamp;
 use orgsmith_core::reconcile::Pause;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Body;
+use super::part::{Listed, Part};
+use super::{Body, Query};
 use crate::auth::{Caller, Role};
 use crate::problem::Problem;
 use crate::reconcile::mode;
@@ -43,30 +45,41 @@ impl Service {
     /// Lists the orgs that are kept, as far as somebody may see them.
     pub(crate) async fn view_kept(&self, caller: &Caller) -> Result<Vec<KeptView>, Problem> {
         let mut views = Vec::new();
-        for (org, settings) in &self.settings().keep {
-            if !caller.sees(org) {
-                continue;
-            }
-            let kept = self.kept(org).await?;
-            let against = self.worker().against(org);
-            let mut unwatched = self.watched(org).await?.problem;
-            if let (None, Some(source)) = (&unwatched, &against) {
-                unwatched = self.watched(source).await?.problem;
-            }
-            views.push(KeptView {
-                against,
-                unwatched,
-                mode: mode(settings.mode),
-                reason: kept.reason,
-                next: kept.next.map(|next| next.to_string()),
-                scanned: kept.history.scanned.map(|scanned| scanned.to_string()),
-                open: kept.history.found.open.len(),
-                job: kept.job,
-                paused: kept.pause.map(|pause| pause.reason),
-                org: org.clone(),
-            });
+        for org in self.kept_orgs(caller) {
+            views.push(self.view_keeping(&org).await?);
         }
         Ok(views)
+    }
+
+    /// Returns the names of the orgs that are kept, as far as somebody may see them.
+    fn kept_orgs(&self, caller: &Caller) -> Vec<String> {
+        let orgs = self.settings().keep.keys();
+        orgs.filter(|org| caller.sees(org)).cloned().collect()
+    }
+
+    /// Says how the keeping of an org stands.
+    async fn view_keeping(&self, org: &str) -> Result<KeptView, Problem> {
+        let settings = self.settings().keep.get(org).ok_or_else(|| {
+            Problem::not_found(format!("{org} is not kept in step by this service"))
+        })?;
+        let kept = self.kept(org).await?;
+        let against = self.worker().against(org);
+        let mut unwatched = self.watched(org).await?.problem;
+        if let (None, Some(source)) = (&unwatched, &against) {
+            unwatched = self.watched(source).await?.problem;
+        }
+        Ok(KeptView {
+            against,
+            unwatched,
+            mode: mode(settings.mode),
+            reason: kept.reason,
+            next: kept.next.map(|next| next.to_string()),
+            scanned: kept.history.scanned.map(|scanned| scanned.to_string()),
+            open: kept.history.found.open.len(),
+            job: kept.job,
+            paused: kept.pause.map(|pause| pause.reason),
+            org: org.to_owned(),
+        })
     }
 
     /// Pauses the keeping of an org, or ends its pause.
@@ -90,14 +103,21 @@ impl Service {
     }
 }
 
-/// Lists the orgs that are kept in step with their sources.
-#[utoipa::path(get, path = "/api/v2/schedules", tag = "drift",
+/// Lists the orgs that are kept in step with their sources, by their names.
+#[utoipa::path(get, path = "/api/v2/schedules", tag = "drift", params(Part),
     responses((status = 200, body = Vec<KeptView>), (status = "4XX", body = Problem)))]
 pub(crate) async fn list(
     State(service): State<Service>,
     caller: Caller,
-) -> Result<Json<Vec<KeptView>>, Problem> {
-    service.view_kept(&caller).await.map(Json)
+    asked: Uri,
+    Query(part): Query<Part>,
+) -> Result<Listed<Vec<KeptView>>, Problem> {
+    let (orgs, last) = part.of(service.kept_orgs(&caller), String::clone)?;
+    let mut views = Vec::new();
+    for org in orgs {
+        views.push(service.view_keeping(&org).await?);
+    }
+    Ok(Listed::new(views, &asked, last))
 }
 
 /// Why nothing is to be done for now.
@@ -114,28 +134,28 @@ pub(crate) struct Pausing {
 /// Does nothing about an org for a while.
 #[utoipa::path(post, path = "/api/v2/schedules/{org}/pause", tag = "drift", request_body = Pausing,
     params(("org", description = "The org")),
-    responses((status = 200, body = Vec<KeptView>), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = KeptView), (status = "4XX", body = Problem)))]
 pub(crate) async fn pause(
     State(service): State<Service>,
     caller: Caller,
     Path(org): Path<String>,
     Body(Pausing { until, reason }): Body<Pausing>,
-) -> Result<Json<Vec<KeptView>>, Problem> {
+) -> Result<Json<KeptView>, Problem> {
     service
         .pause(&caller, &org, Some(Pause { until, reason }))
         .await?;
-    service.view_kept(&caller).await.map(Json)
+    service.view_keeping(&org).await.map(Json)
 }
 
 /// Goes on with an org.
 #[utoipa::path(delete, path = "/api/v2/schedules/{org}/pause", tag = "drift",
     params(("org", description = "The org")),
-    responses((status = 200, body = Vec<KeptView>), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = KeptView), (status = "4XX", body = Problem)))]
 pub(crate) async fn resume(
     State(service): State<Service>,
     caller: Caller,
     Path(org): Path<String>,
-) -> Result<Json<Vec<KeptView>>, Problem> {
+) -> Result<Json<KeptView>, Problem> {
     service.pause(&caller, &org, None).await?;
-    service.view_kept(&caller).await.map(Json)
+    service.view_keeping(&org).await.map(Json)
 }

@@ -9,12 +9,11 @@ mod kept;
 mod numbers;
 mod org_jobs;
 mod orgs;
+mod part;
 mod plans;
 mod runs;
 mod snapshots;
 mod stream;
-
-use std::fmt::Display;
 
 use axum::Json;
 use axum::Router;
@@ -22,9 +21,8 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::get;
-use serde::Deserialize;
+use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{IntoParams, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -39,6 +37,7 @@ pub(crate) use kept::KeptView;
 pub(crate) use numbers::NumberView;
 pub(crate) use org_jobs::Mapped;
 pub(crate) use orgs::OrgView;
+pub(crate) use part::Part;
 pub(crate) use plans::digest;
 pub(crate) use runs::{RunView, StepView};
 
@@ -52,7 +51,9 @@ const MAX_BODY: usize = 512 * 1024 * 1024;
         description = "Clones, promotes, seeds and keeps in step whole Genesys Cloud CX orgs. Everything \
                        that takes long is a job: it is asked for, answered with 202 and a `Location`, and \
                        looked at until its state is Completed, Failed or Cancelled. Every request has a \
-                       token: `Authorization: Bearer orgsmith_…`. Errors are of the form of RFC 9457."
+                       token: `Authorization: Bearer orgsmith_…`. Errors are of the form of RFC 9457. Lists come in \
+                       parts of `limit`; while there is more, the answer has a `Link` with `rel=\"next\"`, which \
+                       is the same question with `after`. A part may be shorter than `limit`."
     ),
     modifiers(&Bearer)
 )]
@@ -179,38 +180,6 @@ where
             axum::extract::Query::<T>::from_request_parts(parts, state).await?;
         Ok(Self(query))
     }
-}
-
-/// Which part of a long list.
-#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Part {
-    /// So many of the first are left out.
-    offset: usize,
-    /// At most so many: 1 to 1000 [default: 100].
-    limit: Option<usize>,
-}
-
-impl Part {
-    /// Returns that part of a list.
-    pub(crate) fn of<T>(self, all: Vec<T>) -> Result<Vec<T>, Problem> {
-        let limit = within(self.limit, 100, 1000)?;
-        Ok(all.into_iter().skip(self.offset).take(limit).collect())
-    }
-}
-
-/// Returns how many are asked for, where that is allowed.
-pub(crate) fn within<N: Copy + Ord + From<u8> + Display>(
-    limit: Option<N>,
-    otherwise: N,
-    most: N,
-) -> Result<N, Problem> {
-    let limit = limit.unwrap_or(otherwise);
-    if (N::from(1)..=most).contains(&limit) {
-        return Ok(limit);
-    }
-    Err(Problem::bad(format!("limit is 1 to {most}, not {limit}")))
 }
 
 /// Writes a time as RFC 3339.

@@ -1,13 +1,15 @@
 //! Numbers that plans have decided about.
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::Uri;
 use orgsmith_core::id::{OrgName, RunId};
 use orgsmith_core::numbers::Decision;
+use orgsmith_store::state::Run;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Part, Query, time};
+use super::part::{Listed, Part, gone, within};
+use super::{Query, time};
 use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::service::Service;
@@ -71,27 +73,33 @@ impl Service {
             ..Numbers::default()
         };
         for run in runs {
-            let Some(text) = self.state().plan(&run.id).await? else {
-                continue;
-            };
-            let decided: Decided = serde_json::from_str(&text).unwrap_or_default();
-            let decisions = decided.decisions.into_iter();
-            numbers.rows.extend(decisions.map(|decision| NumberView {
-                at: time(run.created_ms),
-                run: run.id.as_str().to_owned(),
-                org: run.org.as_str().to_owned(),
-                alias: decision.alias,
-                number: decision.number,
-                object: decision.object.to_string(),
-                place: decision.place.to_string(),
-                reason: decision.reason,
-            }));
+            numbers.rows.extend(self.numbers_of(&run).await?);
         }
         Ok(numbers)
     }
+
+    /// Lists the numbers that a run has decided about.
+    async fn numbers_of(&self, run: &Run) -> Result<Vec<NumberView>, Problem> {
+        let Some(text) = self.state().plan(&run.id).await? else {
+            return Ok(Vec::new());
+        };
+        let decided: Decided = serde_json::from_str(&text).unwrap_or_default();
+        let decisions = decided.decisions.into_iter();
+        let view = |decision: Decision| NumberView {
+            at: time(run.created_ms),
+            run: run.id.as_str().to_owned(),
+            org: run.org.as_str().to_owned(),
+            alias: decision.alias,
+            number: decision.number,
+            object: decision.object.to_string(),
+            place: decision.place.to_string(),
+            reason: decision.reason,
+        };
+        Ok(decisions.map(view).collect())
+    }
 }
 
-/// Lists the numbers that the last 50 runs in an org have given out, the newest first.
+/// Lists the numbers that runs in an org have given out, the newest run first.
 #[utoipa::path(get, path = "/api/v2/orgs/{org}/numbers", tag = "orgs",
     params(("org", description = "The org that was written to"), Part),
     responses((status = 200, body = Vec<NumberView>), (status = "4XX", body = Problem)))]
@@ -99,10 +107,67 @@ pub(crate) async fn list(
     State(service): State<Service>,
     caller: Caller,
     Path(org): Path<String>,
+    asked: Uri,
     Query(part): Query<Part>,
-) -> Result<Json<Vec<NumberView>>, Problem> {
+) -> Result<Listed<Vec<NumberView>>, Problem> {
     let org = service.seen_org(&caller, &org)?;
     let name = OrgName::new(&org.name);
-    let numbers = service.seen_numbers(&caller, Some(&name), None, RUNS);
-    part.of(numbers.await?.rows).map(Json)
+    let limit = within(part.limit)? as usize;
+    let (rows, last) = service
+        .some_numbers(&caller, &name, part.after.as_deref(), limit)
+        .await?;
+    Ok(Listed::new(rows, &asked, last))
+}
+
+impl Service {
+    /// Lists so many of the numbers of an org: the newest, or those behind `RUN`, or behind so many of a run,
+    /// `RUN.N`.
+    async fn some_numbers(
+        &self,
+        caller: &Caller,
+        org: &OrgName,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<NumberView>, Option<String>), Problem> {
+        let mut rows = Vec::new();
+        let mut behind = None;
+        if let Some(after) = after {
+            let (run, skipped) = match after.split_once('.') {
+                Some((run, skipped)) => (run, skipped.parse().ok()),
+                None => (after, Some(usize::MAX)),
+            };
+            let found = self.state().run(&RunId::new(run)).await?;
+            let found = found.filter(|run| run.org == *org);
+            let (run, skipped) = found.zip(skipped).ok_or_else(|| gone(after))?;
+            behind = Some(run.id.clone());
+            if skipped < usize::MAX {
+                let of_run = self.numbers_of(&run).await?;
+                let left = of_run.len().saturating_sub(skipped);
+                rows.extend(of_run.into_iter().skip(skipped).take(limit));
+                if left > limit {
+                    return Ok((rows, Some(format!("{}.{}", run.id, skipped + limit))));
+                }
+            }
+        }
+        // Plans are large: one at a time, and not without end.
+        for _ in 0..RUNS {
+            let one = self.some_seen_runs(caller, Some(org), behind.as_ref(), 1);
+            let (one, more) = one.await?;
+            let Some(run) = one.into_iter().next() else {
+                return Ok((rows, None));
+            };
+            let of_run = self.numbers_of(&run).await?;
+            let room = limit - rows.len();
+            let all = of_run.len();
+            rows.extend(of_run.into_iter().take(room));
+            if all > room {
+                return Ok((rows, Some(format!("{}.{room}", run.id))));
+            }
+            if !more {
+                return Ok((rows, None));
+            }
+            behind = Some(run.id);
+        }
+        Ok((rows, behind.map(|run| run.as_str().to_owned())))
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Multipart, Path, State};
+use axum::http::Uri;
 use axum::response::Response;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::OrgName;
@@ -11,12 +12,14 @@ use orgsmith_store::state::{Mapping, MappingFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::part::{Listed, Part, within};
 use super::{Body, JobView, Query};
 use crate::auth::Caller;
 use crate::file::file;
 use crate::problem::Problem;
 use crate::service::Service;
 use crate::task::{Carry, Selected, Task};
+use crate::words::Words;
 use crate::work::BUNDLE;
 
 /// What an export asks for.
@@ -236,7 +239,7 @@ pub(crate) async fn clone(
 pub(crate) struct Cloned {
     #[serde(flatten)]
     job: JobView,
-    /// Once it is completed: the objects with their ids in both orgs.
+    /// Once it is completed: the objects with their ids in both orgs, or the part of them that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     mapping: Option<Vec<Mapped>>,
 }
@@ -274,38 +277,35 @@ impl From<Mapping> for Mapped {
 
 /// Shows how a clone stands, and once it is completed, which object became which.
 #[utoipa::path(get, path = "/api/v2/orgs/clone/jobs/{job}", tag = "org jobs",
-    params(("job", description = "The job")),
+    params(("job", description = "The job"), Part),
     responses((status = 200, body = Cloned), (status = "4XX", body = Problem)))]
 pub(crate) async fn cloned(
     State(service): State<Service>,
     caller: Caller,
     Path(job): Path<String>,
-) -> Result<Json<Cloned>, Problem> {
+    asked: Uri,
+    Query(part): Query<Part>,
+) -> Result<Listed<Cloned>, Problem> {
+    let limit = within(part.limit)? as usize;
     let found = service.find_job(&caller, &job).await?;
     let task: Task = serde_json::from_str(&found.task).map_err(Problem::internal)?;
     let Task::Clone { source, org, .. } = task else {
         return Err(Problem::not_found(format!("the job {job} is no clone")));
     };
     let job = service.view_job(found).await?;
-    let mapping = if job.state == "Completed" {
+    let (mut mapping, mut last) = (None, None);
+    if job.state == "Completed" {
         let filter = MappingFilter {
             source_org: Some(OrgName::new(&source)),
             target_org: Some(OrgName::new(&org)),
             ..MappingFilter::default()
         };
-        Some(service.mapped(&filter).await?)
-    } else {
-        None
-    };
-    Ok(Json(Cloned { job, mapping }))
-}
-
-impl Service {
-    /// Lists objects with their ids in two orgs.
-    pub(crate) async fn mapped(&self, filter: &MappingFilter) -> Result<Vec<Mapped>, Problem> {
-        let mappings = self.state().mappings(filter).await?;
-        Ok(mappings.into_iter().map(Mapped::from).collect())
+        let (words, after) = (Words::default(), part.after.as_deref());
+        let mapped = service.mapped(&caller, &filter, &words, after, limit);
+        let (mapped, behind) = mapped.await?;
+        (mapping, last) = (Some(mapped), behind);
     }
+    Ok(Listed::new(Cloned { job, mapping }, &asked, last))
 }
 
 async fn of_org(

@@ -2,11 +2,13 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::Uri;
 use orgsmith_core::id::OrgName;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::time;
+use super::part::{Listed, Part};
+use super::{Query, time};
 use crate::auth::{Caller, Role};
 use crate::problem::Problem;
 use crate::service::Service;
@@ -67,20 +69,23 @@ impl Service {
     }
 }
 
-/// Lists the orgs.
-#[utoipa::path(get, path = "/api/v2/orgs", tag = "orgs",
+/// Lists the orgs, by their names.
+#[utoipa::path(get, path = "/api/v2/orgs", tag = "orgs", params(Part),
     responses((status = 200, body = Vec<OrgView>), (status = "4XX", body = Problem)))]
 pub(crate) async fn list(
     State(service): State<Service>,
     caller: Caller,
-) -> Result<Json<Vec<OrgView>>, Problem> {
+    asked: Uri,
+    Query(part): Query<Part>,
+) -> Result<Listed<Vec<OrgView>>, Problem> {
+    let mut orgs = service.worker().orgs();
+    orgs.retain(|org| caller.sees(&org.name));
+    let (orgs, last) = part.of(orgs, |org| org.name.clone())?;
     let mut views = Vec::new();
-    for org in service.worker().orgs() {
-        if caller.sees(&org.name) {
-            views.push(service.view_org(org).await?);
-        }
+    for org in orgs {
+        views.push(service.view_org(org).await?);
     }
-    Ok(Json(views))
+    Ok(Listed::new(views, &asked, last))
 }
 
 /// Shows an org.

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use orgsmith_core::id::OrgName;
 use orgsmith_store::desk::{FileHead, Filter, Job, JobState};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-use super::{Query, time, within};
+use super::part::{Listed, Part, within};
+use super::{Query, time};
 use crate::auth::{Caller, Role};
 use crate::problem::Problem;
 use crate::service::Service;
@@ -79,41 +80,35 @@ impl SnapshotView {
     }
 }
 
-/// Which snapshots.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Which {
-    /// Asked for before this one.
-    before: Option<String>,
-    /// At most so many: 1 to 200 [default: 50].
-    limit: Option<u32>,
-}
-
 /// Lists the exports of an org that are kept, the last first.
 #[utoipa::path(get, path = "/api/v2/orgs/{org}/snapshots", tag = "snapshots",
-    params(("org", description = "The org"), Which),
+    params(("org", description = "The org"), Part),
     responses((status = 200, body = Vec<SnapshotView>), (status = "4XX", body = Problem)))]
 pub(crate) async fn list(
     State(service): State<Service>,
     caller: Caller,
     Path(org): Path<String>,
-    Query(Which { before, limit }): Query<Which>,
-) -> Result<Json<Vec<SnapshotView>>, Problem> {
+    asked: Uri,
+    Query(Part { after, limit }): Query<Part>,
+) -> Result<Listed<Vec<SnapshotView>>, Problem> {
     let org = service.seen_org(&caller, &org)?;
+    let limit = within(limit)?;
     let filter = Filter {
         org: Some(OrgName::new(&org.name)),
         kind: Some("export".to_owned()),
         state: Some(JobState::Completed),
-        before,
-        limit: within(limit, 50, 200)?,
+        before: service.job_of_list(after).await?,
+        limit: limit + 1,
     };
     let mut views = Vec::new();
     for (job, head) in service.desk().jobs_with(BUNDLE, &filter).await? {
         let result = service.result_of(&job).await?;
         views.push(SnapshotView::new(job, head, &result));
     }
-    Ok(Json(views))
+    let more = views.len() > limit as usize;
+    views.truncate(limit as usize);
+    let last = views.last().filter(|_| more).map(|last| last.id.clone());
+    Ok(Listed::new(views, &asked, last))
 }
 
 /// Finds a snapshot that a caller may see.

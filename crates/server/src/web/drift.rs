@@ -7,12 +7,13 @@ use orgsmith_core::drift::{Drifted, Field, Side, What};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Frame, Sorry, Visitor, Words, filters, shown, sorry};
+use super::{Frame, Sorry, Visitor, filters, shown, sorry};
 use crate::api::{KeptView, Query, time};
 use crate::auth::{Caller, Role};
 use crate::problem::Problem;
 use crate::reconcile::term;
 use crate::service::Service;
+use crate::words::Words;
 
 /// How much of a value is shown.
 const VALUE: usize = 300;

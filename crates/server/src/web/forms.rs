@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use orgsmith_core::reconcile::Pause;
 use serde::Deserialize;
 
+use super::pages::After;
 use super::{STYLE_HREF, Sorry, Visitor, pages, shown, sorry};
 use crate::api::Query;
 use crate::auth::{COOKIE, Caller, Role};
@@ -230,7 +231,7 @@ pub(super) async fn mint(
             .await
     };
     let minted = minted.await.map_err(sorry(&caller))?;
-    pages::tokens_page(&service, &caller, Some(minted.token)).await
+    pages::tokens_page(&service, &caller, After::default(), Some(minted.token)).await
 }
 
 pub(super) async fn revoke(

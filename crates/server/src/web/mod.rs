@@ -215,25 +215,6 @@ impl IntoResponse for Sorry {
     }
 }
 
-/// What is looked for: a text has it that has all the words, in letters of any size.
-struct Words(Vec<String>);
-
-impl Words {
-    fn of(find: &str) -> Self {
-        let words = find.split_whitespace().map(str::to_lowercase);
-        Self(words.collect())
-    }
-
-    fn are_none(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn are_in(&self, text: &str) -> bool {
-        let text = text.to_lowercase();
-        self.0.iter().all(|word| text.contains(word.as_str()))
-    }
-}
-
 /// Writes a page out.
 fn shown(page: &impl Template) -> Response {
     match page.render() {

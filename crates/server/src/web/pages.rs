@@ -5,28 +5,33 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use orgsmith_core::id::{OrgName, RunId, SourceId};
+use orgsmith_core::id::{OrgName, RunId};
 use orgsmith_engine::now_ms;
 use orgsmith_store::desk::{Filter, JobState, Told};
-use orgsmith_store::state::{Mapping, Wanted};
+use orgsmith_store::state::MappingFilter;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::chart::Chart;
 use super::plan::{matrix_part, plan_part};
-use super::{Frame, Sorry, Visitor, Words, filters, shown, sorry};
+use super::{Frame, Sorry, Visitor, filters, shown, sorry};
 use crate::api::{
-    ActView, JobView, Mapped, NumberView, OrgView, Query, RunView, StepView, TokenView, time,
+    ActView, JobView, Mapped, NumberView, OrgView, Part, Query, RunView, StepView, TokenView, time,
 };
 use crate::auth::{Caller, Role};
 use crate::problem::Problem;
 use crate::service::Service;
+use crate::words::Words;
 
 /// What a page answers.
 type Page = Result<Response, Sorry>;
 
 /// How many rows a page shows.
 const ROWS: usize = 500;
+/// How many acts a page shows.
+const ACTS: u32 = 500;
+/// How many jobs a page shows.
+const JOBS: u32 = 100;
 /// How many runs a page shows.
 const RUNS: usize = 100;
 /// Of how many plans, which are large, a page tells.
@@ -131,18 +136,20 @@ async fn jobs_of(
     service: &Service,
     caller: &Caller,
     kind: Option<&str>,
+    after: After,
 ) -> Result<JobsLive, Problem> {
     let filter = Filter {
         kind: kind.map(str::to_owned),
-        limit: 100,
+        before: after.after,
+        limit: JOBS,
         ..Filter::default()
     };
-    let jobs = service.seen_jobs(caller, &filter).await?;
-    Ok(JobsLive { jobs })
+    let (jobs, last) = service.seen_jobs(caller, &filter).await?;
+    Ok(JobsLive { jobs, last })
 }
 
 pub(super) async fn compare(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
-    let live = jobs_of(&service, &caller, Some("compare")).await;
+    let live = jobs_of(&service, &caller, Some("compare"), After::default()).await;
     let live = live.map_err(sorry(&caller))?;
     let orgs = service.worker().orgs().into_iter().map(|org| org.name);
     Ok(shown(&ComparePage {
@@ -157,6 +164,7 @@ pub(super) async fn compare(State(service): State<Service>, Visitor(caller): Vis
 #[template(path = "jobs.html")]
 struct JobsPage {
     frame: Frame,
+    after: Option<String>,
     live: JobsLive,
 }
 
@@ -164,12 +172,19 @@ struct JobsPage {
 #[template(path = "jobs_live.html")]
 struct JobsLive {
     jobs: Vec<JobView>,
+    /// The last that is shown, where there are more behind it.
+    last: Option<String>,
 }
 
-pub(super) async fn jobs(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
-    let live = jobs_of(&service, &caller, None).await;
+pub(super) async fn jobs(
+    State(service): State<Service>,
+    Visitor(caller): Visitor,
+    Query(after): Query<After>,
+) -> Page {
+    let live = jobs_of(&service, &caller, None, after.clone()).await;
     Ok(shown(&JobsPage {
         frame: Frame::new("/jobs", &caller),
+        after: after.after,
         live: live.map_err(sorry(&caller))?,
     }))
 }
@@ -177,8 +192,9 @@ pub(super) async fn jobs(State(service): State<Service>, Visitor(caller): Visito
 pub(super) async fn jobs_live(
     State(service): State<Service>,
     caller: Caller,
+    Query(after): Query<After>,
 ) -> Result<Response, Problem> {
-    Ok(shown(&jobs_of(&service, &caller, None).await?))
+    Ok(shown(&jobs_of(&service, &caller, None, after).await?))
 }
 
 /// A line of what was told.
@@ -293,25 +309,25 @@ struct RunsPage {
     last: Option<String>,
 }
 
-/// Behind which run a page begins.
-#[derive(Default, Deserialize)]
+/// Behind what a page begins.
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Behind {
-    behind: Option<String>,
+pub(super) struct After {
+    after: Option<String>,
 }
 
-impl Behind {
+impl After {
     fn run(&self) -> Option<RunId> {
-        self.behind.as_deref().map(RunId::new)
+        self.after.as_deref().map(RunId::new)
     }
 }
 
 pub(super) async fn runs(
     State(service): State<Service>,
     Visitor(caller): Visitor,
-    Query(behind): Query<Behind>,
+    Query(after): Query<After>,
 ) -> Page {
-    let behind = behind.run();
+    let behind = after.run();
     let runs = service.some_seen_runs(&caller, None, behind.as_ref(), RUNS);
     let (runs, more) = runs.await.map_err(sorry(&caller))?;
     let runs: Vec<RunView> = runs.into_iter().map(RunView::from).collect();
@@ -399,9 +415,10 @@ pub(super) async fn run(
 
 /// What is looked for.
 #[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Find {
-    #[serde(default)]
     find: String,
+    after: Option<String>,
 }
 
 #[derive(Template)]
@@ -410,35 +427,26 @@ struct MapPage {
     frame: Frame,
     find: String,
     rows: Vec<Mapped>,
-    more: bool,
+    /// Whether these are the first.
+    first: bool,
+    /// The last that is shown, where there are more behind it.
+    last: Option<String>,
 }
 
 pub(super) async fn map(
     State(service): State<Service>,
     Visitor(caller): Visitor,
-    Query(Find { find }): Query<Find>,
+    Query(Find { find, after }): Query<Find>,
 ) -> Page {
-    let words = Words::of(&find);
-    let wanted = |row: &Mapping| {
-        let source_id = row.source_id.as_ref().map_or("", SourceId::as_str);
-        caller.sees(row.source_org.as_str())
-            && caller.sees(row.target_org.as_str())
-            && words.are_in(&format!(
-                "{} {} {} {source_id}",
-                row.object, row.target_org, row.target_id
-            ))
-    };
-    let everything = words.are_none() && caller.may_everywhere(Role::Viewer).is_ok();
-    let wanted: Option<&Wanted<'_>> = if everything { None } else { Some(&wanted) };
-    let rows = service.state().some_mappings(wanted, ROWS + 1).await;
-    let rows = rows.map_err(Problem::from).map_err(sorry(&caller))?;
-    let more = rows.len() > ROWS;
-    let rows = rows.into_iter().take(ROWS).map(Mapped::from).collect();
+    let (filter, words) = (MappingFilter::default(), Words::of(&find));
+    let rows = service.mapped(&caller, &filter, &words, after.as_deref(), ROWS);
+    let (rows, last) = rows.await.map_err(sorry(&caller))?;
     Ok(shown(&MapPage {
         frame: Frame::new("/map", &caller),
         find,
         rows,
-        more,
+        first: after.is_none(),
+        last,
     }))
 }
 
@@ -459,9 +467,9 @@ struct NumbersPage {
 pub(super) async fn numbers(
     State(service): State<Service>,
     Visitor(caller): Visitor,
-    Query(behind): Query<Behind>,
+    Query(after): Query<After>,
 ) -> Page {
-    let behind = behind.run();
+    let behind = after.run();
     let numbers = service.seen_numbers(&caller, None, behind.as_ref(), PLANS);
     let numbers = numbers.await.map_err(sorry(&caller))?;
     Ok(shown(&NumbersPage {
@@ -480,6 +488,10 @@ struct AuditPage {
     frame: Frame,
     acts: Vec<ActView>,
     refused: bool,
+    /// Whether these are the newest.
+    newest: bool,
+    /// The last that is shown, where there are more behind it.
+    last: Option<String>,
 }
 
 /// Whether only what was refused is shown.
@@ -487,19 +499,22 @@ struct AuditPage {
 #[serde(default)]
 pub(super) struct Refused {
     refused: bool,
+    after: Option<String>,
 }
 
 pub(super) async fn audit(
     State(service): State<Service>,
     Visitor(caller): Visitor,
-    Query(Refused { refused }): Query<Refused>,
+    Query(Refused { refused, after }): Query<Refused>,
 ) -> Page {
-    let acts = service.seen_acts(&caller, None, refused, 500).await;
-    let acts = acts.map_err(sorry(&caller))?;
+    let acts = service.seen_acts(&caller, None, refused, after.as_deref(), ACTS);
+    let (acts, last) = acts.await.map_err(sorry(&caller))?;
     Ok(shown(&AuditPage {
         frame: Frame::new("/audit", &caller),
         acts,
         refused,
+        newest: after.is_none(),
+        last,
     }))
 }
 
@@ -510,26 +525,37 @@ struct TokensPage {
     minted: Option<String>,
     roles: [&'static str; 4],
     tokens: Vec<TokenView>,
+    /// The last that is shown, where there are more behind it.
+    last: Option<String>,
 }
 
-pub(super) async fn tokens(State(service): State<Service>, Visitor(caller): Visitor) -> Page {
-    tokens_page(&service, &caller, None).await
+pub(super) async fn tokens(
+    State(service): State<Service>,
+    Visitor(caller): Visitor,
+    Query(after): Query<After>,
+) -> Page {
+    tokens_page(&service, &caller, after, None).await
 }
 
 /// Shows the tokens, and one that was just made.
 pub(super) async fn tokens_page(
     service: &Service,
     caller: &Caller,
+    after: After,
     minted: Option<String>,
 ) -> Page {
-    caller.may_everywhere(Role::Admin).map_err(sorry(caller))?;
-    let tokens = service.desk().tokens().await;
-    let tokens = tokens.map_err(Problem::from).map_err(sorry(caller))?;
+    let part = Part {
+        after: after.after,
+        limit: None,
+    };
+    let tokens = service.seen_tokens(caller, part).await;
+    let (tokens, last) = tokens.map_err(sorry(caller))?;
     Ok(shown(&TokensPage {
         frame: Frame::new("/tokens", caller),
         minted,
         roles: Role::ALL.map(Role::as_str),
-        tokens: tokens.into_iter().map(TokenView::from).collect(),
+        tokens,
+        last,
     })
     .into_response())
 }

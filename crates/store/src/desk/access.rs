@@ -54,8 +54,8 @@ pub struct Acts<'a> {
     pub of_orgs: bool,
     /// What was refused.
     pub refused: bool,
-    /// Done before this one.
-    pub before: Option<&'a Act>,
+    /// Done before the one that was done at this time and has this id.
+    pub before: Option<(u64, &'a str)>,
     /// At most so many.
     pub limit: u32,
 }
@@ -64,6 +64,9 @@ const ADD_TOKEN: &str = "INSERT INTO desk_token (id, name, hash, role, orgs, cre
      VALUES ($1, $2, $3, $4, $5, $6, $7)";
 const TOKENS: &str = "SELECT id, name, hash, role, orgs, created_ms, expires_ms, used_ms, revoked_ms \
      FROM desk_token ORDER BY created_ms, id";
+const SOME_TOKENS: &str = "SELECT id, name, hash, role, orgs, created_ms, expires_ms, used_ms, revoked_ms \
+     FROM desk_token WHERE $1 = '' OR (created_ms, id) > (SELECT created_ms, id FROM desk_token \
+     WHERE id = $1) ORDER BY created_ms, id LIMIT $2";
 const TOKEN: &str = "SELECT id, name, hash, role, orgs, created_ms, expires_ms, used_ms, revoked_ms \
      FROM desk_token WHERE hash = $1";
 const USED: &str = "UPDATE desk_token SET used_ms = $2 WHERE id = $1";
@@ -141,6 +144,20 @@ impl Desk {
     /// The database fails.
     pub async fn tokens(&self) -> Result<Vec<Token>, Error> {
         let rows: Vec<TokenRow> = sqlx::query_as(TOKENS)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(self.fail())?;
+        Ok(rows.into_iter().map(token).collect())
+    }
+
+    /// Lists so many tokens as [`Desk::tokens`] does: the oldest, or those that come behind one.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn some_tokens(&self, behind: Option<&str>, limit: u32) -> Result<Vec<Token>, Error> {
+        let rows: Vec<TokenRow> = sqlx::query_as(SOME_TOKENS)
+            .bind(behind.unwrap_or_default().to_owned())
+            .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await
             .map_err(self.fail())?;
@@ -234,8 +251,8 @@ impl Desk {
             .bind(which.org.unwrap_or_default().to_owned())
             .bind(i64::from(which.of_orgs))
             .bind(i64::from(which.refused))
-            .bind(before.map_or(i64::MAX, |act| number(act.at_ms)))
-            .bind(before.map_or("", |act| &act.id).to_owned())
+            .bind(before.map_or(i64::MAX, |(at_ms, _)| number(at_ms)))
+            .bind(before.map_or("", |(_, id)| id).to_owned())
             .bind(i64::from(which.limit))
             .fetch_all(&self.pool)
             .await

@@ -11,8 +11,8 @@ use orgsmith_core::onboard::Job;
 use super::error::Error;
 use super::rows::Row;
 use super::values::{
-    About, Acquired, Claim, Claimed, Lease, Mapping, MappingFilter, Owner, Run, RunStatus,
-    SnapshotHead, SnapshotId,
+    About, Acquired, Claim, Claimed, Lease, Mapping, MappingFilter, MappingPlace, Owner, Run,
+    RunStatus, SnapshotHead, SnapshotId,
 };
 
 /// What a state answers, some time.
@@ -115,16 +115,22 @@ pub trait State: Send + Sync {
     /// Returns mappings, sorted by source, target and object.
     fn mappings<'a>(&'a self, filter: &'a MappingFilter) -> Reply<'a, Vec<Mapping>>;
 
-    /// Returns so many of the mappings that are wanted, sorted as [`State::mappings`] are. Which, where
-    /// there are more, is the state's choice; it holds no more of them at once than it has to.
+    /// Returns so many of the mappings that a filter chooses and that are wanted: the first, or those that
+    /// come behind a place. Their order is the state's, and always the same; it holds no more of them at once
+    /// than it has to.
     fn some_mappings<'a>(
         &'a self,
+        filter: &'a MappingFilter,
         wanted: Option<&'a Wanted<'a>>,
+        behind: Option<&'a MappingPlace>,
         limit: usize,
     ) -> Reply<'a, Vec<Mapping>> {
         Box::pin(async move {
-            let mut mappings = self.mappings(&MappingFilter::default()).await?;
-            mappings.retain(|mapping| wanted.is_none_or(|wanted| wanted(mapping)));
+            let mut mappings = self.mappings(filter).await?;
+            mappings.retain(|mapping| {
+                behind.is_none_or(|behind| mapping.place() > *behind)
+                    && wanted.is_none_or(|wanted| wanted(mapping))
+            });
             mappings.truncate(limit);
             Ok(mappings)
         })

@@ -34,6 +34,6 @@ pub use objects::Objects;
 pub use rows::{Bytes, Row};
 pub use sql::{Sql, postgres_address};
 pub use values::{
-    About, Acquired, Claim, Claimed, Fence, Lease, Mapping, MappingFilter, Owner, Run, RunStatus,
-    SnapshotHead, SnapshotId,
+    About, Acquired, Claim, Claimed, Fence, Lease, Mapping, MappingFilter, MappingPlace, Owner,
+    Run, RunStatus, SnapshotHead, SnapshotId,
 };

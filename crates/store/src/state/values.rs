@@ -176,6 +176,28 @@ pub struct Mapping {
     pub at_ms: u64,
 }
 
+/// Where a mapping stands: there is one for a source, a target and an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MappingPlace {
+    /// The org, or the bundle, that the object came from.
+    pub source_org: OrgName,
+    /// The org it was written to.
+    pub target_org: OrgName,
+    /// The object.
+    pub object: ObjectRef,
+}
+
+impl Mapping {
+    /// Returns where it stands.
+    pub fn place(&self) -> MappingPlace {
+        MappingPlace {
+            source_org: self.source_org.clone(),
+            target_org: self.target_org.clone(),
+            object: self.object.clone(),
+        }
+    }
+}
+
 /// Chooses mappings; an empty filter chooses all.
 #[derive(Clone, Debug, Default)]
 pub struct MappingFilter {

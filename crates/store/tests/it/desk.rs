@@ -136,9 +136,8 @@ async fn forgets(state: &Sql) {
         ..Acts::default()
     };
     assert_eq!(acts(of_orgs).await, "ca");
-    let before = act("c", 2, None, "");
     let before = Acts {
-        before: Some(&before),
+        before: Some((2, "c")),
         ..Acts::default()
     };
     assert_eq!(acts(before).await, "ba");

@@ -6,7 +6,7 @@ use super::{Serving, json_of};
 use crate::lab::Lab;
 
 fn refused(service: &Serving) -> Vec<Value> {
-    let list = service.get("/api/v2/audit?refused=true&limit=1000");
+    let list = service.get("/api/v2/audit?refused=true&limit=500");
     let list = json_of(list.send().expect("an answer"));
     list.as_array().expect("a list").clone()
 }

@@ -74,7 +74,7 @@ fn drift_is_shown_by_the_last_look_and_absorbed_into_the_bundle() {
         assert_eq!(field[name], value, "{name} of {field:#}");
     }
     assert_eq!(
-        show(&service, &format!("{drift}?offset=1"))["objects"],
+        show(&service, &format!("{drift}?after=routing_queue/Sales"))["objects"],
         json!([])
     );
     assert_eq!(status(&service, &format!("{drift}?limit=0")).0, 400);
@@ -212,7 +212,7 @@ fn snapshots_are_listed_had_and_deleted() {
         .collect();
     assert_eq!(ids, [second.as_str(), &first]);
     assert_eq!(
-        show(&service, &format!("{list}?limit=1&before={second}"))[0]["id"],
+        show(&service, &format!("{list}?limit=1&after={second}"))[0]["id"],
         first
     );
     let place = format!("{list}/{first}");
@@ -266,7 +266,8 @@ fn orgs_are_compared_and_the_matrix_is_read_in_parts() {
     };
     let all = ["\"Support\" \"missing\"", "\"Billing\" \"missing\""];
     assert_eq!(states(&compared), all);
-    let part = show(&service, &format!("{place}?offset=1&limit=1"));
+    let after = "routing_queue/Support";
+    let part = show(&service, &format!("{place}?after={after}&limit=1"));
     assert_eq!(states(&part), all[1..]);
     service.stop();
 }
@@ -282,6 +283,12 @@ fn numbers_that_were_given_are_listed_with_their_reasons() {
     assert_eq!(numbers.len(), 4, "{numbers:#?}");
     assert_eq!(numbers[0]["object"], "architect_ivr/Claims");
     assert_eq!(numbers[0]["number"], "+15515550100");
+    let part = service.get("/api/v2/orgs/tenant/numbers?limit=3").send();
+    let part = part.expect("an answer");
+    let link = part.headers()["link"].to_str().expect("a text").to_owned();
+    assert_eq!(json_of(part), json!(numbers[..3]));
+    let next = link.trim_start_matches('<').split('>').next().expect("one");
+    assert_eq!(show(&service, next), json!(numbers[3..]));
     assert_eq!(show(&service, "/api/v2/orgs/gold/numbers"), json!([]));
     service.stop();
 }

@@ -506,16 +506,29 @@ async fn ids_are_found_from_both_sides(state: Arc<dyn State>) {
     ] {
         assert_eq!(state.mappings(&filter).await.expect("read"), expected);
     }
-    let some = async |wanted: Option<&Wanted<'_>>, limit| {
-        let some = state.some_mappings(wanted, limit).await;
-        some.expect("read")
-    };
-    assert_eq!(some(None, 2).await, [a.clone(), b.clone()]);
-    assert_eq!(some(None, 9).await.len(), 3);
     let is_a = |mapping: &Mapping| mapping.object == object("A");
-    assert_eq!(some(Some(&is_a), 9).await, [a.clone(), c.clone()]);
-    assert_eq!(some(Some(&is_a), 1).await, std::slice::from_ref(&a));
-    assert_eq!(some(Some(&is_a), 0).await, []);
+    let to_acme = MappingFilter {
+        target_org: Some(org("acme")),
+        ..any()
+    };
+    for (filter, wanted, behind, limit, expected) in [
+        (any(), None, None, 2, vec![&a, &b]),
+        (any(), None, None, 9, vec![&a, &b, &c]),
+        (any(), None, Some(&a), 1, vec![&b]),
+        (any(), None, Some(&b), 9, vec![&c]),
+        (any(), None, Some(&c), 9, vec![]),
+        (to_acme.clone(), None, Some(&a), 9, vec![&b]),
+        (to_acme, None, None, 1, vec![&a]),
+        (any(), Some(&is_a as &Wanted<'_>), None, 9, vec![&a, &c]),
+        (any(), Some(&is_a), None, 1, vec![&a]),
+        (any(), Some(&is_a), Some(&a), 9, vec![&c]),
+        (any(), Some(&is_a), None, 0, vec![]),
+    ] {
+        let behind = behind.map(Mapping::place);
+        let some = state.some_mappings(&filter, wanted, behind.as_ref(), limit);
+        let some = some.await.expect("read");
+        assert_eq!(some.iter().collect::<Vec<_>>(), expected);
+    }
     let newer = Mapping {
         target_id: TargetId::new("t-a2"),
         source_id: None,

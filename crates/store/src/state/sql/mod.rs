@@ -34,8 +34,8 @@ use crate::desk::Desk;
 use super::backend::{Reply, Sink, Source, State, Wanted};
 use super::error::Error;
 use super::values::{
-    About, Acquired, Claim, Claimed, Lease, Mapping, MappingFilter, Owner, Run, RunStatus,
-    SnapshotHead, SnapshotId,
+    About, Acquired, Claim, Claimed, Lease, Mapping, MappingFilter, MappingPlace, Owner, Run,
+    RunStatus, SnapshotHead, SnapshotId,
 };
 use fail::Fail;
 use leases::hold;
@@ -240,10 +240,12 @@ impl State for Sql {
 
     fn some_mappings<'a>(
         &'a self,
+        filter: &'a MappingFilter,
         wanted: Option<&'a Wanted<'a>>,
+        behind: Option<&'a MappingPlace>,
         limit: usize,
     ) -> Reply<'a, Vec<Mapping>> {
-        Box::pin(self.select_some_mappings(wanted, limit))
+        Box::pin(self.select_some_mappings(filter, wanted, behind, limit))
     }
 
     fn pin<'a>(

@@ -14,7 +14,7 @@ use super::fail::met_others;
 use super::{Sql, number, unsigned};
 use crate::state::Error;
 use crate::state::backend::Wanted;
-use crate::state::values::{Lease, Mapping, MappingFilter, SnapshotHead, SnapshotId};
+use crate::state::values::{Lease, Mapping, MappingFilter, MappingPlace, SnapshotHead, SnapshotId};
 
 const PUT_MAPPING: &str = "INSERT INTO mapping \
      (source_org, target_org, kind, object_key, source_id, target_id, run, at_ms) \
@@ -26,8 +26,7 @@ const FORGET_MAPPING: &str =
     "DELETE FROM mapping WHERE target_org = $1 AND kind = $2 AND object_key = $3";
 pub(super) const MAPPINGS: &str = "SELECT source_org, target_org, kind, object_key, source_id, target_id, \
      run, at_ms FROM mapping";
-const SOME_MAPPINGS: &str = "SELECT source_org, target_org, kind, object_key, source_id, target_id, \
-     run, at_ms FROM mapping ORDER BY source_org, target_org, kind, object_key LIMIT $1";
+const BY_PLACE: &str = "ORDER BY source_org, target_org, kind, object_key";
 const PIN: &str = "INSERT INTO pin (org, kind, object_key, target_id) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (org, kind, object_key) DO UPDATE SET target_id = excluded.target_id";
 const UNPIN: &str = "DELETE FROM pin WHERE org = $1 AND kind = $2 AND object_key = $3";
@@ -73,18 +72,58 @@ pub(super) fn mapping(row: MappingRow) -> Mapping {
 
 /// Sorts; not by the database, whose order depends on its collation.
 fn sort(mappings: &mut [Mapping]) {
-    mappings.sort_by(|a, b| {
-        let key = |mapping: &Mapping| {
-            let Mapping {
-                source_org,
-                target_org,
-                object,
-                ..
-            } = mapping;
-            (source_org.clone(), target_org.clone(), object.clone())
-        };
-        key(a).cmp(&key(b))
-    });
+    mappings.sort_by_cached_key(Mapping::place);
+}
+
+/// Returns the text that reads the mappings of a filter, behind a place, and what it is about.
+fn chosen(filter: &MappingFilter, behind: Option<&MappingPlace>) -> (String, Vec<String>) {
+    let MappingFilter {
+        source_org,
+        target_org,
+        object,
+        source_id,
+        target_id,
+    } = filter;
+    let conditions = [
+        ("source_org", source_org.as_ref().map(OrgName::as_str)),
+        ("target_org", target_org.as_ref().map(OrgName::as_str)),
+        ("kind", object.as_ref().map(|object| object.kind.as_str())),
+        (
+            "object_key",
+            object.as_ref().map(|object| object.key.as_str()),
+        ),
+        ("source_id", source_id.as_ref().map(SourceId::as_str)),
+        ("target_id", target_id.as_ref().map(TargetId::as_str)),
+    ];
+    let mut values = Vec::new();
+    let mut texts = Vec::new();
+    for (column, value) in conditions {
+        if let Some(value) = value {
+            values.push(value.to_owned());
+            texts.push(format!("{column} = ${}", values.len()));
+        }
+    }
+    if let Some(place) = behind {
+        let at = values.len();
+        texts.push(format!(
+            "(source_org, target_org, kind, object_key) > (${}, ${}, ${}, ${})",
+            at + 1,
+            at + 2,
+            at + 3,
+            at + 4
+        ));
+        values.extend([
+            place.source_org.as_str().to_owned(),
+            place.target_org.as_str().to_owned(),
+            place.object.kind.as_str().to_owned(),
+            place.object.key.as_str().to_owned(),
+        ]);
+    }
+    let mut sql = MAPPINGS.to_owned();
+    if !texts.is_empty() {
+        sql.push_str(&format!(" WHERE {}", texts.join(" AND ")));
+    }
+    (sql, values)
 }
 
 impl Sql {
@@ -146,37 +185,11 @@ impl Sql {
         &self,
         filter: &MappingFilter,
     ) -> Result<Vec<Mapping>, Error> {
-        let MappingFilter {
-            source_org,
-            target_org,
-            object,
-            source_id,
-            target_id,
-        } = filter;
-        let conditions = [
-            ("source_org", source_org.as_ref().map(OrgName::as_str)),
-            ("target_org", target_org.as_ref().map(OrgName::as_str)),
-            ("kind", object.as_ref().map(|object| object.kind.as_str())),
-            (
-                "object_key",
-                object.as_ref().map(|object| object.key.as_str()),
-            ),
-            ("source_id", source_id.as_ref().map(SourceId::as_str)),
-            ("target_id", target_id.as_ref().map(TargetId::as_str)),
-        ];
-        let mut sql = MAPPINGS.to_owned();
-        let mut values = Vec::new();
-        for (column, value) in conditions {
-            if let Some(value) = value {
-                values.push(value);
-                let word = if values.len() == 1 { "WHERE" } else { "AND" };
-                sql.push_str(&format!(" {word} {column} = ${}", values.len()));
-            }
-        }
+        let (sql, values) = chosen(filter, None);
         // Only names of columns and numbers were put in.
         let mut query = sqlx::query_as(AssertSqlSafe(sql));
         for value in values {
-            query = query.bind(value.to_owned());
+            query = query.bind(value);
         }
         let rows: Vec<MappingRow> = query
             .fetch_all(&self.pool)
@@ -189,15 +202,23 @@ impl Sql {
 
     pub(super) async fn select_some_mappings(
         &self,
+        filter: &MappingFilter,
         wanted: Option<&Wanted<'_>>,
+        behind: Option<&MappingPlace>,
         limit: usize,
     ) -> Result<Vec<Mapping>, Error> {
+        let (mut sql, values) = chosen(filter, behind);
+        sql.push_str(&format!(" {BY_PLACE} LIMIT ${}", values.len() + 1));
         // What is not wanted is not kept, and where all is, the database is asked for no more.
         let most = match wanted {
             Some(_) => i64::MAX,
             None => number(limit as u64),
         };
-        let mut rows = sqlx::query_as(SOME_MAPPINGS).bind(most).fetch(&self.pool);
+        let mut query = sqlx::query_as(AssertSqlSafe(sql));
+        for value in values {
+            query = query.bind(value);
+        }
+        let mut rows = query.bind(most).fetch(&self.pool);
         let mut mappings = Vec::new();
         while mappings.len() < limit
             && let Some(row) = rows.try_next().await.map_err(|error| self.fail.on(error))?
@@ -207,8 +228,6 @@ impl Sql {
                 mappings.push(mapping);
             }
         }
-        drop(rows);
-        sort(&mut mappings);
         Ok(mappings)
     }
 
