@@ -8,8 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::{Span, SpanRelativeTo};
 use orgsmith_engine::now_ms;
 use orgsmith_store::desk::{Ending, Job, JobState};
+use schemars::JsonSchema;
+use serde::de::{Deserialize, Deserializer, Error};
 use tracing::warn;
 
 use crate::hour::{Hour, MINUTES, Minute};
@@ -25,19 +28,38 @@ const FEW: u64 = 20;
 /// The part of a threshold below which it is over.
 const OVER: f64 = 0.8;
 
-/// When somebody is alerted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When somebody is alerted, as the project file says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Thresholds {
     /// A kind of job fails in an org.
     pub failed_jobs: bool,
     /// So many objects of an org have drifted.
     pub drift: Option<u64>,
-    /// A job waits for a worker, or for its org, for so long.
+    /// A job waits for a worker, or for its org, for so long: `10m`.
+    #[serde(deserialize_with = "by_the_clock")]
+    #[schemars(with = "Option<String>")]
     pub queue_wait: Option<Duration>,
-    /// So much of a hundred calls to an org is answered with 429.
+    /// An org answers so many of a hundred calls of the last five minutes with 429.
     pub throttled_percent: Option<u8>,
-    /// So much of a hundred of the calls that the project allows an org is sent.
+    /// So much of a hundred of the calls that an org is allowed was sent in the last five minutes.
     pub quota_percent: Option<u8>,
+}
+
+/// Reads a length of time in which no month and no year occurs.
+fn by_the_clock<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(from)? else {
+        return Ok(None);
+    };
+    let span = text.parse::<Span>().ok().filter(|span| span.is_positive());
+    let days = SpanRelativeTo::days_are_24_hours();
+    let wait = span.and_then(|span| Duration::try_from(span.to_duration(days).ok()?).ok());
+    let bad = || {
+        Error::custom(format!(
+            "{text:?} is not minutes, hours or days, such as 10m"
+        ))
+    };
+    wait.ok_or_else(bad).map(Some)
 }
 
 impl Default for Thresholds {

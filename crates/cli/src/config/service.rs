@@ -24,7 +24,7 @@ pub(crate) struct Service {
     /// `{"text": …}` when something of `alert_on` begins, and when it is over.
     pub(crate) alerts: Option<String>,
     /// What it is told of.
-    alert_on: AlertOn,
+    alert_on: Thresholds,
     /// Where people sign in, besides by a token.
     pub(crate) oidc: Option<Oidc>,
     /// How long jobs are kept after their end, with their files and events [default: 90d].
@@ -43,34 +43,6 @@ pub(crate) struct Service {
     pub(crate) notifications: bool,
     /// Systems that may tell of changes at /hooks/NAME.
     pub(crate) hooks: BTreeMap<String, HookOf>,
-}
-
-/// When somebody is told.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-struct AlertOn {
-    /// A kind of job fails in an org.
-    failed_jobs: bool,
-    /// So many objects of an org have drifted.
-    drift: Option<u64>,
-    /// A job waits for a worker, or for its org, for so long: `10m`.
-    queue_wait: Option<Term>,
-    /// An org answers so many of a hundred calls of the last five minutes with 429.
-    throttled_percent: Option<u8>,
-    /// So much of a hundred of the calls that an org is allowed was sent in the last five minutes.
-    quota_percent: Option<u8>,
-}
-
-impl Default for AlertOn {
-    fn default() -> Self {
-        Self {
-            failed_jobs: true,
-            drift: None,
-            queue_wait: None,
-            throttled_percent: None,
-            quota_percent: None,
-        }
-    }
 }
 
 /// How an org is kept in step.
@@ -170,34 +142,14 @@ impl Service {
 
     /// Reads when somebody is told.
     pub(crate) fn thresholds(&self) -> Result<Thresholds, Error> {
-        let AlertOn {
-            failed_jobs,
-            drift,
-            queue_wait,
-            throttled_percent,
-            quota_percent,
-        } = self.alert_on.clone();
         let bad = |message: &str| Error::Service {
             message: message.to_owned(),
         };
-        let queue_wait = match queue_wait.map(Term::duration) {
-            Some(None) => {
-                return Err(bad(
-                    "alert_on: queue_wait is minutes, hours or days, such as 10m",
-                ));
-            }
-            wait => wait.flatten(),
-        };
-        if drift == Some(0) || [throttled_percent, quota_percent].contains(&Some(0)) {
+        let thresholds = self.alert_on;
+        let percents = [thresholds.throttled_percent, thresholds.quota_percent];
+        if thresholds.drift == Some(0) || percents.contains(&Some(0)) {
             return Err(bad("alert_on: a threshold is more than 0"));
         }
-        let thresholds = Thresholds {
-            failed_jobs,
-            drift,
-            queue_wait,
-            throttled_percent,
-            quota_percent,
-        };
         if thresholds != Thresholds::default() && self.alerts.is_none() {
             return Err(bad(
                 "alert_on needs `alerts:`, the name of the secret that holds the URL of a webhook",
