@@ -214,9 +214,6 @@ impl Office {
             done.result = Some(summary(&text)?);
             done.files.retain(|(name, _)| name != RESULT);
         }
-        if let Task::Drift { .. } = errand.task {
-            drifted(errand, &mut done)?;
-        }
         Ok(done)
     }
 
@@ -253,7 +250,9 @@ impl Office {
             Err(error) => failed(&error),
         };
         let printed = out.results();
-        if printed.len() > SHORT {
+        if let Task::Drift { .. } = errand.task {
+            drifted(errand, &printed, &mut done)?;
+        } else if printed.len() > SHORT {
             std::fs::write(errand.folder.join(RESULT), &printed).context("keeping the result")?;
         } else {
             done.result = values(&printed);
@@ -261,6 +260,7 @@ impl Office {
         done.files = [
             (BUNDLE, "application/zip"),
             (PLAN, "application/json"),
+            (DRIFT, "application/json"),
             (RESULT, "application/json"),
         ]
         .into_iter()
@@ -272,24 +272,18 @@ impl Office {
 }
 
 /// Keeps what a look for drift has found as a file, and says of it what a person wants to know first.
-fn drifted(errand: &Errand, done: &mut Done) -> anyhow::Result<()> {
-    let long = errand.folder.join(RESULT);
-    let found = match &done.result {
-        Some(found) => found.clone(),
-        None if long.exists() => serde_json::from_slice(&std::fs::read(&long)?)?,
-        None => return Ok(()),
-    };
-    let drift: Drift = serde_json::from_value(found.clone()).context("what was found")?;
+fn drifted(errand: &Errand, printed: &str, done: &mut Done) -> anyhow::Result<()> {
+    // Where it could not look, it has said why.
+    if printed.is_empty() {
+        return Ok(());
+    }
+    let drift: Drift = serde_json::from_str(printed).context("what was found")?;
     let open = drift.objects.iter().filter(|drifted| drifted.counts());
     done.result = Some(json!({
         "drifted": open.count(), "same": drift.same, "unclear": drift.unclear, "gaps": drift.gaps,
     }));
-    std::fs::write(errand.folder.join(DRIFT), found.to_string())
-        .context("keeping what was found")?;
-    done.files.retain(|(name, _)| name != RESULT);
-    done.files
-        .push((DRIFT.to_owned(), "application/json".to_owned()));
-    Ok(())
+    let compact = serde_json::to_vec(&drift)?;
+    std::fs::write(errand.folder.join(DRIFT), compact).context("keeping what was found")
 }
 
 fn failed(error: &anyhow::Error) -> Done {
