@@ -160,7 +160,9 @@ impl Service {
             result: done.result.map(|result| result.to_string()),
         };
         if !desk.end_job(&job, &ending, now_ms()).await? {
+            // How it ended is told by who has it.
             warn!(job = id, "somebody else has taken the job over");
+            return Ok(());
         }
         info!(job = id, %state, exit = done.exit, "job ended");
         self.job_ended(&job, &ending).await;

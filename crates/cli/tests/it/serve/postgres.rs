@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use orgsmith_sim::{FaultAction, FaultRule};
 use serde_json::{Value, json};
 
+use super::watched::Slack;
 use super::{Serving, json_of};
 use crate::lab::Lab;
 use crate::state::{PASSWORD, schema, server};
@@ -16,9 +17,13 @@ struct Team {
     lab: Lab,
     service: Serving,
     workers: Vec<Child>,
+    /// Who is told what failed.
+    slack: Slack,
 }
 
 const SKILLS: usize = 40;
+/// How long the org takes for each.
+const EACH_MS: u64 = 300;
 
 impl Team {
     fn start(name: &str) -> Option<Self> {
@@ -33,10 +38,15 @@ impl Team {
         lab.run(&["apply", "image", "--to", "gold", "--yes"])
             .ends(0);
         let schema = schema(&server, name);
-        lab.configure(&format!("state: {server}?options[search_path]={schema}\n"));
+        lab.configure(&format!(
+            "state: {server}?options[search_path]={schema}\nservice: {{alerts: webhook}}\n"
+        ));
+        let slack = Slack::new();
         let prepare = |arguments: &[&str]| {
             let mut command: Command = lab.command(arguments);
             command.env("PGPASSWORD", PASSWORD);
+            let webhook = format!("http://{}/hook", slack.address);
+            command.env("ORGSMITH_SECRET_WEBHOOK", webhook);
             command
         };
         let listen = [
@@ -56,12 +66,14 @@ impl Team {
                 .expect("the program")
         });
         let workers = workers.collect();
-        let delay = FaultRule::new(FaultAction::DelayMs(150)).on("POST", "/api/v2/routing/skills");
+        let delay =
+            FaultRule::new(FaultAction::DelayMs(EACH_MS)).on("POST", "/api/v2/routing/skills");
         lab.sim.add_fault(delay);
         Some(Self {
             lab,
             service,
             workers,
+            slack,
         })
     }
 
@@ -94,6 +106,19 @@ impl Team {
                 && call.status < 300
         });
         created.count()
+    }
+
+    /// Waits until the next request is at the org, which takes its time for it.
+    ///
+    /// Between the look at the lease and the wire is an instant that nothing can close, and who is stopped in it
+    /// sends when he wakes. Requests follow each other as soon as the last one is written down, so that a moment
+    /// at random hits it now and then.
+    fn until_one_is_under_way(&self) {
+        let before = self.created();
+        while self.created() == before {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(Duration::from_millis(EACH_MS / 2));
     }
 
     fn is_done(&self, job: &Value) {
@@ -135,6 +160,7 @@ fn a_worker_that_was_paused_and_wakes_writes_nothing_more() {
         return;
     };
     let (job, worker) = team.clone();
+    team.until_one_is_under_way();
     signal("-STOP", worker);
     let ended = team.service.end(&job);
     team.is_done(&ended);
@@ -148,4 +174,6 @@ fn a_worker_that_was_paused_and_wakes_writes_nothing_more() {
     );
     let still = json_of(team.service.get(&job).send().expect("an answer"));
     assert_eq!(still["state"], ended["state"]);
+    let told = team.slack.told();
+    assert!(told.is_empty(), "it told how it ended: {told:?}");
 }

@@ -15,13 +15,13 @@ use crate::stopping::wait_a_little;
 const TERM: Duration = Duration::from_secs(15);
 
 /// Somebody who is told, as Slack would be.
-struct Slack {
-    address: String,
+pub(super) struct Slack {
+    pub(super) address: String,
     told: Arc<Mutex<Vec<String>>>,
 }
 
 impl Slack {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let told = Arc::new(Mutex::new(Vec::new()));
@@ -39,7 +39,7 @@ impl Slack {
         Self { address, told }
     }
 
-    fn told(&self) -> Vec<String> {
+    pub(super) fn told(&self) -> Vec<String> {
         self.told.lock().expect("not poisoned").clone()
     }
 
@@ -92,7 +92,10 @@ fn each_alert_is_told_once_when_it_begins_and_once_when_it_is_over() {
         service.end(&place)
     };
     let drift = || json!({"kind": "drift", "org": "tenant"});
-    let fails = || json!({"kind": "rollback", "org": "tenant", "run": "nothing"});
+    let fails = || {
+        json!({"kind": "ignore", "org": "tenant", "selected": {"select": ["routing_queue"]},
+                          "until": "never", "reason": "x"})
+    };
     ask(&service, drift());
     queue(&lab, "other", "tenant", "elsewhere.db");
     for _ in 0..2 {
@@ -116,7 +119,7 @@ fn each_alert_is_told_once_when_it_begins_and_once_when_it_is_over() {
     assert_eq!(told.len(), 3, "{told:#?}");
     for (text, begins) in told.iter().zip([
         "orgsmith: 2 objects of tenant have drifted (job ",
-        "orgsmith: rollback of tenant failed: ",
+        "orgsmith: ignore of tenant failed: ",
         "orgsmith: 0 objects of tenant have drifted, which is no longer many (job ",
     ]) {
         assert!(text.starts_with(begins), "{told:#?}");
