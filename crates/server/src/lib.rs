@@ -55,13 +55,17 @@ impl Service {
     /// # Errors
     /// The socket fails.
     pub async fn serve(&self, listener: TcpListener, stop: Stop) -> io::Result<()> {
+        let closing = self.closing().clone();
         let router = api::router().merge(web::router());
         let noting = middleware::from_fn_with_state(self.clone(), refusals::note);
         let router = web::guarded(router.with_state(self.clone()).layer(noting));
         metrics::begin();
         let router = router.into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, router)
-            .with_graceful_shutdown(async move { stop.asked().await })
+            .with_graceful_shutdown(async move {
+                stop.asked().await;
+                closing.ask();
+            })
             .await
     }
 }

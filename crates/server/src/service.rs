@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use orgsmith_core::id::OrgName;
-use orgsmith_engine::now_ms;
+use orgsmith_core::id::{OrgName, RunId};
+use orgsmith_engine::{Stop, now_ms};
 use orgsmith_store::desk::{Desk, Ending, File, Filter, Job, JobState};
 use orgsmith_store::state::{Error, State};
 use serde::Serialize;
@@ -39,6 +39,7 @@ pub struct Service {
     lookout: Arc<Lookout>,
     hooks: Arc<Hooks>,
     told: Arc<Notify>,
+    closing: Stop,
 }
 
 /// What a service is made of.
@@ -92,6 +93,7 @@ impl Service {
             lookout: Arc::default(),
             hooks: Arc::default(),
             told: Arc::default(),
+            closing: Stop::default(),
         }
     }
 
@@ -102,6 +104,11 @@ impl Service {
     /// Wakes whoever keeps orgs in step: something was told of.
     pub(crate) fn told(&self) -> &Notify {
         &self.told
+    }
+
+    /// Asked when no more requests are taken: what would be answered for long comes to its end.
+    pub(crate) fn closing(&self) -> &Stop {
+        &self.closing
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -189,6 +196,7 @@ impl Service {
         }
         let org = task.org();
         self.has_source(task, org.as_str())?;
+        self.is_of(task, &org).await?;
         if let Some(carry) = task.carry()
             && self.org(org.as_str())?.protected
             && carry.confirm.as_deref() != Some(org.as_str())
@@ -223,7 +231,7 @@ impl Service {
         if known.id == job.id {
             // Should this fail, the job is found by whoever sweeps.
             self.dispatcher().push(&job.id, Duration::ZERO).await?;
-        } else if known.task != job.task {
+        } else if known.task != job.task || !self.has_files(&known, files).await? {
             return Err(Problem::conflict(format!(
                 "{} was asked for before, with something else, as job {}",
                 known.caller.unwrap_or_default(),
@@ -231,6 +239,35 @@ impl Service {
             )));
         }
         Ok(known)
+    }
+
+    /// Tells whether a job was given these files.
+    async fn has_files(&self, job: &Job, files: &[File]) -> Result<bool, Problem> {
+        if files.is_empty() {
+            return Ok(true);
+        }
+        let known = self.desk().files(&job.id).await?;
+        Ok(files.iter().all(|file| known.contains(&file.head)))
+    }
+
+    /// Refuses the plan or the run of another org than the task says, of which it was asked whether somebody may
+    /// write to it. A run has its whole id here.
+    async fn is_of(&self, task: &Task, org: &OrgName) -> Result<(), Problem> {
+        let (what, id, found) = match task {
+            Task::Apply { plan, .. } => {
+                let made = self.desk().job(plan).await?;
+                ("plan", plan, made.map(|made| made.org))
+            }
+            Task::Resume { run, .. } | Task::Rollback { run, .. } => {
+                let run_of = self.state().run(&RunId::new(run)).await?;
+                ("run", run, run_of.map(|run| run.org))
+            }
+            _ => return Ok(()),
+        };
+        if found.as_ref() == Some(org) {
+            return Ok(());
+        }
+        Err(Problem::not_found(format!("{org} has no {what} {id}")))
     }
 
     /// Refuses what needs a source that the project file does not name.

@@ -5,6 +5,7 @@ mod parts;
 mod postgres;
 mod refusals;
 mod resources;
+mod roundabout;
 mod sign_in;
 mod watched;
 
@@ -35,10 +36,15 @@ impl Serving {
     }
 
     /// Starts a service by a prepared command.
-    pub fn of(mut command: Command) -> Self {
+    pub fn of(command: Command) -> Self {
+        Self::telling(command, Stdio::null())
+    }
+
+    /// Starts a service by a prepared command, and has it talk to somebody.
+    pub fn telling(mut command: Command, talk: Stdio) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(talk)
             .spawn()
             .expect("the program");
         let stdout = BufReader::new(child.stdout.take().expect("its output"));
@@ -530,7 +536,8 @@ fn a_failure_is_counted_and_told_to_whom_the_project_says() {
     let mut command = lab.command(&["serve", "--listen", "127.0.0.1:0", "-o", "json"]);
     command.env("ORGSMITH_SECRET_WEBHOOK", format!("http://{address}/hook"));
     let service = Serving::of(command);
-    let asked = json!({"task": {"kind": "rollback", "org": "gold", "run": "nothing"}});
+    let asked = json!({"task": {"kind": "ignore", "org": "gold", "until": "never", "reason": "x",
+                                "selected": {"select": ["routing_queue"]}}});
     let place = service.ask(service.post("/api/v2/jobs", &asked));
     let job = service.end(&place);
     assert_eq!(job["state"], "Failed", "{job:#}");
@@ -538,7 +545,7 @@ fn a_failure_is_counted_and_told_to_whom_the_project_says() {
     let told: Value = serde_json::from_str(&told).expect("JSON");
     let text = told["text"].as_str().expect("a text");
     assert!(
-        text.starts_with("orgsmith: rollback of gold failed: "),
+        text.starts_with("orgsmith: ignore of gold failed: "),
         "{text}"
     );
     let metrics = service
@@ -549,7 +556,7 @@ fn a_failure_is_counted_and_told_to_whom_the_project_says() {
         .expect("a text");
     for line in [
         "orgsmith_jobs{state=\"Failed\"} 1",
-        "orgsmith_jobs_ended_total{kind=\"rollback\",state=\"Failed\"} 1",
+        "orgsmith_jobs_ended_total{kind=\"ignore\",state=\"Failed\"} 1",
         "orgsmith_http_requests_total{method=\"POST\",route=\"/api/v2/jobs\",status=\"202\"} 1",
         "orgsmith_org_quota_per_minute{org=\"gold\"}",
     ] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{Extensions, HeaderMap, StatusCode};
 use jiff::Timestamp;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::changes::{
@@ -56,11 +56,16 @@ pub(crate) struct Taken {
 pub(crate) async fn take(
     State(service): State<Service>,
     Path(source): Path<String>,
+    from: Extensions,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Taken>), Problem> {
-    let unknown =
-        || Problem::unauthorized("no such hook, or it does not show what it must").refusing();
+    let unknown = || {
+        let guessed = service.limits().guessed(&from);
+        let known = guessed
+            .map(|()| Problem::unauthorized("no such hook, or it does not show what it must"));
+        known.unwrap_or_else(|limited| limited).refusing()
+    };
     let hook = service.settings().hooks.get(&source).ok_or_else(unknown)?;
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let shown = Shown {

@@ -329,7 +329,7 @@ pub(crate) async fn list(
 
 /// What is asked for.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Ask {
     /// How the caller calls it; asked again, it is the same job.
     caller_id: Option<String>,
@@ -350,10 +350,15 @@ pub(crate) async fn submit(
             "a bundle is sent to POST /api/v2/orgs/{org}/import",
         ));
     }
+    let place = |job: &Job| format!("/api/v2/jobs/{}", job.id);
+    // A plan is carried out once, however that is asked for.
+    if let Task::Apply { org, plan, carry } = ask.task {
+        service.find_plan_of(&caller, &org, &plan).await?;
+        let job = service.apply_plan(&caller, &plan, carry).await?;
+        return service.accepted(job, place).await;
+    }
     service
-        .ask(&caller, ask.task, ask.caller_id, &[], |job| {
-            format!("/api/v2/jobs/{}", job.id)
-        })
+        .ask(&caller, ask.task, ask.caller_id, &[], place)
         .await
 }
 

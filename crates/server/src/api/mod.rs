@@ -23,8 +23,10 @@ use axum::response::Html;
 use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
+
+use orgsmith_core::changes::MAX_BODY as MAX_HOOK;
 
 use crate::problem::Problem;
 use crate::service::Service;
@@ -41,8 +43,8 @@ pub(crate) use part::Part;
 pub(crate) use plans::digest;
 pub(crate) use runs::{RunView, StepView};
 
-/// The largest body that is taken: a bundle with its prompts.
-const MAX_BODY: usize = 512 * 1024 * 1024;
+/// The largest bundle that is taken, with its prompts. Other bodies have 2 MB, as axum has it.
+const MAX_BUNDLE: usize = 512 * 1024 * 1024;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -78,7 +80,7 @@ fn described() -> OpenApiRouter<Service> {
         .routes(routes!(org_jobs::export))
         .routes(routes!(org_jobs::exported))
         .routes(routes!(org_jobs::download))
-        .routes(routes!(org_jobs::import))
+        .routes(routes!(org_jobs::import).layer(DefaultBodyLimit::max(MAX_BUNDLE)))
         .routes(routes!(org_jobs::imported))
         .routes(routes!(org_jobs::cloned))
         .routes(routes!(drift::show, drift::look))
@@ -105,7 +107,8 @@ fn described() -> OpenApiRouter<Service> {
         .routes(routes!(keep::revoke))
         .routes(routes!(kept::list))
         .routes(routes!(kept::pause, kept::resume))
-        .routes(routes!(hooks::take))
+        // Nobody knows yet who posts it.
+        .routes(routes!(hooks::take).layer(DefaultBodyLimit::max(MAX_HOOK)))
 }
 
 /// Returns the description of the API.
@@ -118,7 +121,6 @@ pub(crate) fn router() -> Router<Service> {
     let (router, openapi) = described().split_for_parts();
     let text = openapi.to_pretty_json().unwrap_or_default();
     router
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .route(
             "/api/openapi.json",
             get(async move || ([("content-type", "application/json")], text)),

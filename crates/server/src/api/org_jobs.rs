@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::part::{Listed, Part, within};
 use super::{Body, JobView, Query};
-use crate::auth::Caller;
+use crate::auth::{Caller, Role};
 use crate::file::file;
 use crate::problem::Problem;
 use crate::service::Service;
@@ -127,6 +127,8 @@ pub(crate) async fn import(
     Query(asked): Query<Import>,
     mut sent: Multipart,
 ) -> Result<Response, Problem> {
+    // Who may not ask for it need not send it.
+    caller.may(Role::Operator, [org.as_str()])?;
     let mut bundle = None;
     while let Some(part) = sent.next_field().await? {
         // The guides call the part `file`; any part that is a file is taken, and only one.

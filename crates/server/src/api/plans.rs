@@ -93,6 +93,20 @@ impl Service {
         }
     }
 
+    /// Finds a plan of an org that a caller may see.
+    pub(crate) async fn find_plan_of(
+        &self,
+        caller: &Caller,
+        org: &str,
+        id: &str,
+    ) -> Result<Job, Problem> {
+        let job = self.find_plan(caller, id).await?;
+        if job.org.as_str() == org {
+            return Ok(job);
+        }
+        Err(Problem::not_found(format!("{org} has no plan {id}")))
+    }
+
     /// Approves a plan for somebody, who looked at what has this digest.
     pub(crate) async fn approve_plan(
         &self,

@@ -65,7 +65,11 @@ impl Listener {
                 return None;
             }
             if !std::mem::take(&mut first) {
-                tokio::time::sleep(LOOK).await;
+                // Whoever listens comes back, and is told the rest.
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK) => {}
+                    () = self.service.closing().asked() => return None,
+                }
             }
             // The job first: whatever it told before it ended is read after.
             let job = self.service.desk().job(&self.job).await.ok()??;

@@ -262,7 +262,9 @@ struct LoginPage {
 
 /// Lets nobody be sent to another site.
 pub(super) fn within(to: &str) -> &str {
-    let is_here = to.starts_with('/') && !to.starts_with("//") && !to.contains('\\');
+    // Browsers leave tabs and ends of lines out.
+    let is_plain = !to.contains(|letter: char| letter == '\\' || letter.is_control());
+    let is_here = to.starts_with('/') && !to.starts_with("//") && is_plain;
     if is_here { to } else { "/" }
 }
 
@@ -346,4 +348,24 @@ pub(super) fn with_cookie(mut response: Response, cookie: &str) -> Response {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within;
+
+    #[test]
+    fn nobody_is_sent_to_another_site() {
+        for (to, here) in [
+            ("/runs?org=a", "/runs?org=a"),
+            ("", "/"),
+            ("//elsewhere", "/"),
+            ("/\\elsewhere", "/"),
+            ("/\t/elsewhere", "/"),
+            ("/\n/elsewhere", "/"),
+            ("https://elsewhere", "/"),
+        ] {
+            assert_eq!(within(to), here, "{to:?}");
+        }
+    }
 }
