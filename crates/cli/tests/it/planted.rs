@@ -3,6 +3,8 @@
 //! Each secret begins with a word that is nowhere else. The word is searched for, as it is and in
 //! base 64, in what each command says and in every file that it leaves, unpacked.
 
+mod service;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Cursor, Read, Write};
