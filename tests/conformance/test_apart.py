@@ -4,12 +4,15 @@ import urllib.request
 import uuid
 
 from families.customers import BASES
-from families.people import DIVISIONS
+from families.flows import EDGES
+from families.people import DIVISIONS, USERS
 from families.work import GUIDES
 from org import Cases
 
 ASSETS = "/api/v2/responsemanagement/responseassets"
+PHONES = f"{EDGES}/phones"
 SCRIPTS = "/api/v2/scripts"
+STATIONS = "/api/v2/stations"
 
 
 def upload(url, content, headers, verb="PUT"):
@@ -56,6 +59,24 @@ class Apart(Cases):
         self.assertEqual(does("GET", one, [offer.id]).name, "card.txt")
         does("DELETE", one, [offer.id])
         self.refused(404, lambda: does("GET", one, [offer.id]))
+
+    def test_a_station_comes_with_a_telephone_and_is_given_to_a_user(self):
+        world, does = self.org.world, self.org.does
+        user, phone = world.id(USERS), world.id(PHONES)
+        line = does("GET", f"{PHONES}/{{phoneId}}", [phone]).lines[0].id
+        (station,) = does("GET", STATIONS, lineAppearanceId=line).entities
+        self.assertEqual(does("GET", f"{STATIONS}/{{stationId}}", [station.id]).status, "AVAILABLE")
+        own = f"{USERS}/{{userId}}/station"
+        default = f"{own}/defaultstation"
+        does("PUT", f"{default}/{{stationId}}", [user, station.id])
+        self.assertEqual(does("GET", own, [user]).default_station.name, station.name)
+        self.assertEqual(does("GET", f"{USERS}/{{userId}}", [user], expand=["station"]).station.default_station.id, station.id)
+        self.refused(404, lambda: does("PUT", f"{default}/{{stationId}}", [user, str(uuid.uuid4())]))
+        does("PUT", f"{own}/associatedstation/{{stationId}}", [user, station.id])
+        self.assertEqual(does("GET", f"{STATIONS}/{{stationId}}", [station.id]).user_id, user)
+        does("DELETE", f"{own}/associatedstation", [user])
+        does("DELETE", default, [user])
+        self.assertIsNone(does("GET", own, [user]).default_station)
 
     def test_a_script_is_uploaded_published_and_exported(self):
         does = self.org.does

@@ -13,6 +13,7 @@ APART = {
     "guide_version": "test_apart.py: lives in its guide and is published by a job",
     "responsemanagement_responseasset": "test_apart.py: comes by an upload",
     "script": "test_apart.py: comes by an upload to another host",
+    "station": "test_apart.py: comes with a telephone",
 }
 NEVER = {
     "business_rules_decision_table": "orgsmith only finds its twin; rows belong to a version that only its org knows",

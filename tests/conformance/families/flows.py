@@ -161,6 +161,15 @@ def phone_base(world):
     }
 
 
+def phone(world):
+    return {
+        "name": world.name("Telephone"),
+        "site": world.ref(f"{EDGES}/sites"),
+        "phoneBaseSettings": world.ref(f"{EDGES}/phonebasesettings"),
+        "lines": [{"name": "Line"}],
+    }
+
+
 def site(world):
     return {"name": world.name("Site"), "location": world.ref("/api/v2/locations"), "mediaModel": "Cloud"}
 
@@ -202,6 +211,7 @@ FAMILIES = [
     Family(f"{EDGES}/trunkbasesettings", trunk_base, {"description": "carries"}, duplicate=(400, "duplicate.value"), clash=409),
     Family(f"{EDGES}/edgegroups", edge_group, {"description": "carries"}, duplicate=(400, "duplicate.value"), clash=409, unlike=("phoneTrunkBases",)),
     Family(f"{EDGES}/phonebasesettings", phone_base, {"description": "rings"}, duplicate=(400, "duplicate.value"), clash=409),
+    Family(f"{EDGES}/phones", phone, {"description": "on a desk"}, duplicate=(400, "duplicate.value"), clash=409, unlike=("lines",)),
     Family(f"{EDGES}/sites", site, {"description": "by the river"}, duplicate=(400, "duplicate.value"), clash=409),
     Family(f"{EDGES}/sites/{{siteId}}/outboundroutes", outbound_route, {"description": "out"}, duplicate=(400, "duplicate.value"), clash=409),
 ]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use serde_json::json;
+
 use crate::lab::{Lab, Shown};
 
 /// Three people of two queues, a group and a team.
@@ -178,6 +180,92 @@ fn a_reference_user_brings_what_it_needs_and_nobody_else() {
         lab.writes("tenant"),
         before,
         "a second clone writes nothing"
+    );
+}
+
+/// Sets up a telephone in an org, whose station has its name.
+fn telephone(lab: &Lab, org: &str, name: &str) {
+    let make = |path: &str, body: serde_json::Value| {
+        let made = lab.sim.seed(org, "POST", path, body);
+        made.expect("an object")["id"].clone()
+    };
+    let edges = "/api/v2/telephony/providers/edges";
+    let address = json!({"city": "Indianapolis", "country": "US"});
+    let location = json!({"name": format!("Hall of {name}"), "address": address});
+    let location = make("/api/v2/locations", location);
+    let site = json!({"name": format!("Site of {name}"), "location": {"id": location}});
+    let site = make(&format!("{edges}/sites"), site);
+    let base = json!({"name": format!("Model of {name}"), "lines": [{"name": "Line"}],
+        "phoneMetaBase": {"id": "inin_webrtc_softphone.json"}});
+    let base = make(&format!("{edges}/phonebasesettings"), base);
+    let phone = json!({"name": name, "site": {"id": site}, "lines": [{"name": "Line"}],
+        "phoneBaseSettings": {"id": base}});
+    make(&format!("{edges}/phones"), phone);
+}
+
+/// Returns what a user's default station in an org is called.
+fn default_station(lab: &Lab, org: &str, email: &str) -> Option<String> {
+    let out = lab.path(&format!("{org}-station"));
+    let _ = fs::remove_dir_all(&out);
+    let select = format!("user={email}");
+    let out = out.display().to_string();
+    let export = [
+        "export",
+        org,
+        "--select",
+        &select,
+        "--with-dependencies",
+        "--out",
+        &out,
+    ];
+    lab.run(&export).ends(0);
+    let file = lab.path(&format!("{org}-station/user/{email}.yaml"));
+    let text = fs::read_to_string(file).expect("a user");
+    let (_, rest) = text.split_once("defaultStation: {$ref: \"station/")?;
+    Some(rest.split_once('"')?.0.to_owned())
+}
+
+#[test]
+fn the_default_station_of_a_user_travels_where_the_target_has_it() {
+    let lab = lab();
+    telephone(&lab, "gold", "Desk 7");
+    lab.write(
+        "seat/user/jane@gold.example.yaml",
+        "name: Jane\nemail: jane@gold.example\n\
+         station: {defaultStation: {$ref: station/Desk 7}}\n",
+    );
+    lab.run(&["apply", "seat", "--to", "gold", "--yes"]).ends(0);
+    assert_eq!(
+        default_station(&lab, "gold", "jane@gold.example").as_deref(),
+        Some("Desk 7")
+    );
+    // A telephone does not travel: without it she comes all the same, and it is told.
+    let shown = clone(&lab, &ALONE).ends(0);
+    let says = "user jane@gold.example: station.defaultStation refers to station/Desk 7, which the target lacks";
+    assert!(shown.stderr.contains(says), "{shown}");
+    assert_eq!(default_station(&lab, "tenant", "jane@gold.example"), None);
+    // Once somebody has set it up, the next run gives it.
+    telephone(&lab, "tenant", "Desk 7");
+    clone(&lab, &ALONE).ends(0);
+    assert_eq!(
+        default_station(&lab, "tenant", "jane@gold.example").as_deref(),
+        Some("Desk 7")
+    );
+    let before = lab.writes("tenant");
+    clone(&lab, &ALONE).ends(0);
+    assert_eq!(lab.writes("tenant"), before);
+    // Another one takes its place.
+    telephone(&lab, "tenant", "Desk 8");
+    lab.write(
+        "seat/user/jane@gold.example.yaml",
+        "name: Jane\nemail: jane@gold.example\n\
+         station: {defaultStation: {$ref: station/Desk 8}}\n",
+    );
+    lab.run(&["apply", "seat", "--to", "tenant", "--yes"])
+        .ends(0);
+    assert_eq!(
+        default_station(&lab, "tenant", "jane@gold.example").as_deref(),
+        Some("Desk 8")
     );
 }
 

@@ -37,7 +37,7 @@ pub(crate) const BOUND_TO: &str = "profile";
 pub(crate) const LIKE: &str = "like";
 
 /// What is a person's own and never taken from somebody else.
-const PERSONAL: [&str; 9] = [
+const PERSONAL: [&str; 10] = [
     "name",
     "email",
     "preferredName",
@@ -45,6 +45,7 @@ const PERSONAL: [&str; 9] = [
     "employerInfo",
     "certifications",
     "externalIds",
+    "station",
     BOUND_TO,
     LIKE,
 ];

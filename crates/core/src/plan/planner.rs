@@ -545,7 +545,7 @@ fn settle(
                     "reference-left-out",
                     object,
                     format!(
-                        "{} refers to {other}, which neither side has; it is left out",
+                        "{} refers to {other}, which the target lacks and nothing creates; it is left out",
                         reference.path
                     ),
                 );

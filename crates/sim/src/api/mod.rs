@@ -58,6 +58,7 @@ mod scim;
 mod scripts;
 mod settings;
 mod speech;
+mod stations;
 mod taskmanagement;
 mod teams;
 mod telephony;
@@ -122,6 +123,7 @@ pub(crate) fn register(registry: &mut Registry) {
     scripts::register(registry);
     settings::register(registry);
     speech::register(registry);
+    stations::register(registry);
     taskmanagement::register(registry);
     teams::register(registry);
     telephony::register(registry);

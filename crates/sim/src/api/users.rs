@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::authorization::forget_grants;
 use crate::api::limits;
+use crate::api::stations;
 use crate::crud;
 use crate::cx::Cx;
 use crate::error::{Answer, Refusal, Reply};
@@ -52,7 +53,7 @@ const KINDS: &[Kind] = &[Kind {
 }];
 
 /// What is shown of a user only when it is asked for.
-const EXPANDS: [&str; 10] = [
+const EXPANDS: [&str; 11] = [
     "skills",
     "languages",
     "groups",
@@ -62,6 +63,7 @@ const EXPANDS: [&str; 10] = [
     "employerInfo",
     "biography",
     "authorization",
+    "station",
     "team",
 ];
 
@@ -317,6 +319,9 @@ fn show(
     if let Some(team) = of_users.team.get(id) {
         shown.insert("team".into(), cx.org.reference("team", team));
     }
+    if expands("station") {
+        shown.insert("station".into(), stations::stations_of(cx.org, fields));
+    }
     if expands("authorization") {
         let roles: BTreeSet<&str> = cx
             .org
@@ -422,6 +427,9 @@ fn set_state(org: &mut Org, id: &str, state: &str) {
 /// Takes a deleted user out of queues, groups and roles.
 fn leave_everything(org: &mut Org, id: &str) {
     forget_grants(org, id);
+    if let Some(fields) = org.store.fields_mut("user", id) {
+        stations::leave(fields);
+    }
     for kind in ["queue", "group"] {
         let holders: Vec<String> = org
             .store

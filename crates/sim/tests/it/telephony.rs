@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{World, id};
+use crate::support::{World, id, text};
 
 const EDGES: &str = "/api/v2/telephony/providers/edges";
 
@@ -81,4 +81,73 @@ async fn a_line_of_phone_base_settings_keeps_its_id() {
     let line: Value = shown["lines"][0].take();
     body["lines"] = json!([{"id": line["id"], "version": line["version"], "name": "Line"}]);
     world.api.put(&uri, body).await.ok();
+}
+
+/// Makes a telephone and its settings; returns its id.
+async fn phone(world: &World, site: &str, name: &str, user: Option<&str>) -> String {
+    let api = &world.api;
+    let base = json!({"name": format!("Model {name}"), "phoneMetaBase": id("inin_webrtc_softphone.json"),
+        "lines": [{"name": "Line"}]});
+    let base = api.make(&format!("{EDGES}/phonebasesettings"), base).await;
+    let mut phone = json!({"name": name, "site": id(site), "phoneBaseSettings": id(&base),
+        "lines": [{"name": "Line"}]});
+    if let Some(user) = user {
+        phone["webRtcUser"] = id(user);
+    }
+    api.make(&format!("{EDGES}/phones"), phone).await
+}
+
+#[tokio::test]
+async fn a_station_comes_and_goes_with_its_telephone() {
+    let world = World::start().await;
+    let api = &world.api;
+    let home = api.get("/api/v2/authorization/divisions/home").await.ok();
+    let home = text(&home, "/id");
+    let user = |name: &str| json!({"name": name, "email": format!("{name}@x.example"), "divisionId": home});
+    let jane = api.make("/api/v2/users", user("jane")).await;
+    let tom = api.make("/api/v2/users", user("tom")).await;
+    let site = site(&world).await;
+    let desk = phone(&world, &site, "Desk 1", None).await;
+    phone(&world, &site, "Jane", Some(&jane)).await;
+    let named = async |name: &str| {
+        let found = api.get(&format!("/api/v2/stations?name={name}")).await.ok();
+        text(&found, "/entities/0/id")
+    };
+    let (at_desk, of_jane) = (named("Desk%201").await, named("jane").await);
+    let default = |user: &str| format!("/api/v2/users/{user}/station/defaultstation");
+    let put = async |user: &str, station: &str| {
+        let uri = format!("{}/{station}", default(user));
+        api.put(&uri, Value::Null).await
+    };
+    put(&jane, &at_desk).await.ok();
+    put(&tom, &at_desk).await.refused(409, "general.conflict");
+    put(&tom, &of_jane).await.refused(400, "bad.request");
+    put(&tom, &jane).await.refused(404, "not.found");
+    let shown = api.get(&format!("/api/v2/users/{jane}/station")).await.ok();
+    assert_eq!(shown["defaultStation"]["name"], "Desk 1");
+    let listed = api.get("/api/v2/users?expand=station&state=any").await.ok();
+    let of = |name: &str| {
+        let users = listed["entities"].as_array().expect("users").iter();
+        let mut found = users.filter(|user| user["name"] == name);
+        found.next().expect("a user")["station"].clone()
+    };
+    assert_eq!(of("jane")["defaultStation"]["id"], at_desk);
+    assert_eq!(of("tom"), json!({}));
+    let associated = format!("/api/v2/users/{tom}/station/associatedstation");
+    api.put(&format!("{associated}/{at_desk}"), Value::Null)
+        .await
+        .ok();
+    let station = api.get(&format!("/api/v2/stations/{at_desk}")).await.ok();
+    assert_eq!(
+        (&station["userId"], &station["status"]),
+        (&json!(tom), &json!("ASSOCIATED"))
+    );
+    api.delete(&associated).await.ok();
+    api.delete(&format!("{EDGES}/phones/{desk}")).await.ok();
+    let shown = api.get(&format!("/api/v2/users/{jane}/station")).await.ok();
+    assert_eq!(shown, json!({}));
+    put(&jane, &of_jane).await.ok();
+    api.delete(&default(&jane)).await.ok();
+    let shown = api.get(&format!("/api/v2/users/{jane}/station")).await.ok();
+    assert_eq!(shown, json!({}));
 }

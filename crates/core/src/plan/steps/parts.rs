@@ -244,6 +244,13 @@ impl StepMaker<'_, '_> {
         });
         wire::overlay(&mut whole, &differing);
         drop_nulls_in(&mut whole);
+        let mut params = own_params(item, &replace.path);
+        // What stands in the path is all that the call says.
+        let in_path = replace.body == ItemBody::Empty;
+        if in_path {
+            let named = part.fields.iter().filter_map(|field| wanted.get(field));
+            params.extend(named.cloned().map(Template::new));
+        }
         let body = wire::item_body(item.descriptor, part, replace, &Value::Object(whole));
         let Value::Object(mut body) = body else {
             return;
@@ -266,9 +273,9 @@ impl StepMaker<'_, '_> {
         let write = Write::Request(Request {
             method: replace.method.clone(),
             path: replace.path.clone(),
-            params: own_params(item, &replace.path),
+            params,
             query: BTreeMap::new(),
-            body: Some(Template::new(Value::Object(body))),
+            body: (!in_path).then(|| Template::new(Value::Object(body))),
             creates: false,
             versioned: false,
             job: None,

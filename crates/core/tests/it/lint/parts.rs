@@ -241,17 +241,18 @@ fn check_write(
     };
     let own = calls::own_ids(lint);
     let names_item = in_path(operation) > own;
-    let params = if names_item && matches!(name, "change" | "remove") {
-        // One id names an item, or all that tells it from others.
-        let all = own + part.identity.len();
-        if in_path(operation) == all {
-            all
+    let params =
+        if names_item && (matches!(name, "change" | "remove") || write.body == ItemBody::Empty) {
+            // One id names an item, or all that tells it from others.
+            let all = own + part.identity.len();
+            if in_path(operation) == all {
+                all
+            } else {
+                own + 1
+            }
         } else {
-            own + 1
-        }
-    } else {
-        own
-    };
+            own
+        };
     calls::check_call(
         lint,
         place,
