@@ -21,6 +21,8 @@ pub struct Bundle {
     pub gaps: Vec<Gap>,
     /// What it means that a document leaves something out.
     pub written: Written,
+    /// Those of the objects that Genesys made, though their keys do not tell: nobody creates one.
+    pub built_in: BTreeSet<ObjectRef>,
 }
 
 /// Who wrote the documents of a bundle; what they leave out means another thing.

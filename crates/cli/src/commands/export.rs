@@ -111,6 +111,9 @@ impl Export {
                 .snapshot
                 .for_each_document(catalogue, &read.pins, &mut |part| match part {
                     Part::Document(document) => add(&document),
+                    Part::BuiltIn(object) => {
+                        about.built_in.insert(object);
+                    }
                     Part::Gaps(gaps) => about.gaps = gaps,
                 });
             shared = names.shared().collect();

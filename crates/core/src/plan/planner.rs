@@ -401,11 +401,23 @@ impl<'c> Planner<'c> {
             if mapped {
                 continue;
             }
+            if !state.is_live() && desired.built_in.contains(object) {
+                notes.warn(
+                    "no-twin",
+                    object,
+                    format!(
+                        "it is built in, and the target has no {} of this name; nobody can create it",
+                        descriptor.title
+                    ),
+                );
+                continue;
+            }
             if matches!(state, Presence::Missing)
                 && object.key.is_builtin()
                 && !descriptor.singleton
             {
-                let reason = "every org has this object, but the target was read without it";
+                let reason =
+                    "it is built in, but the target was read without it, and nobody can create it";
                 notes.conflict(object, reason.to_owned());
                 continue;
             }

@@ -11,8 +11,8 @@ mod undeclared;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use conceal::{conceal, has_password, is_header};
-pub(crate) use names::builtin_rule;
 pub use names::{Ambiguous, Names};
+pub(crate) use names::{builtin_rule, is_built_in};
 pub use portable::{Unresolved, Why, portable, reduced};
 pub(crate) use portable::{drop_nulls_in, item_identity, normalise, reduced_part};
 pub use undeclared::{loose_ids, undeclared};
@@ -131,6 +131,9 @@ impl Snapshot {
         };
         let names = self.for_each_document(catalogue, pins, &mut |part| match part {
             Part::Document(document) => bundle.insert(document),
+            Part::BuiltIn(object) => {
+                bundle.built_in.insert(object);
+            }
             Part::Gaps(gaps) => bundle.gaps = gaps,
         });
         (bundle, names)
@@ -170,6 +173,9 @@ impl Snapshot {
                 );
                 gaps.extend(unresolved.into_iter().map(Unresolved::into_gap));
                 visit(Part::Document(document));
+                if is_built_in(descriptor, stored) && !object.key.is_builtin() {
+                    visit(Part::BuiltIn(object.clone()));
+                }
             }
         }
         gaps.extend(names.shared());
@@ -185,6 +191,8 @@ impl Snapshot {
 pub enum Part {
     /// A document.
     Document(Portable),
+    /// The document that came last is of an object that Genesys made, though its key does not tell.
+    BuiltIn(ObjectRef),
     /// What could not be made a document, sorted; comes once, at the end.
     Gaps(Vec<Gap>),
 }

@@ -257,6 +257,14 @@ pub(crate) fn builtin_rule<'d>(descriptor: &'d Descriptor, body: &Value) -> Opti
     })
 }
 
+/// Tells whether Genesys made an object.
+pub(crate) fn is_built_in(descriptor: &Descriptor, stored: &Stored) -> bool {
+    !descriptor.builtins.is_empty() && {
+        let body = stored.fields(&|field| descriptor.names_by(field));
+        builtin_rule(descriptor, &body).is_some()
+    }
+}
+
 fn key_of(
     catalogue: &Catalogue,
     descriptor: &Descriptor,

@@ -1,6 +1,7 @@
 //! The engine against the simulator.
 
 mod blueprints;
+mod built_in;
 mod changes;
 mod clone;
 mod crash;

@@ -131,9 +131,7 @@ pub fn change_dir(root: &Path, changes: &[Change], write: bool) -> Result<Vec<To
         return Ok(touched);
     }
     if tree.contains_key(MANIFEST) {
-        let about = &loaded.bundle;
-        let about = (&about.source, &about.selection[..], &about.gaps[..]);
-        format::put_manifest(&mut next, about, &loaded.source)?;
+        format::put_manifest(&mut next, &loaded.bundle, &loaded.source)?;
     }
     dir::bring(&tree, &next, root)?;
     Ok(touched)

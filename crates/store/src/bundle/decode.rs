@@ -55,6 +55,10 @@ pub(super) fn decode(tree: &Tree) -> Result<Loaded, Error> {
         ..Bundle::default()
     };
     if let Some(manifest) = manifest {
+        let built_in = manifest.entities.iter().filter(|entity| entity.built_in);
+        bundle.built_in = built_in
+            .map(|entity| ObjectRef::new(entity.kind.clone(), entity.key.clone()))
+            .collect();
         // A bundle that nobody exported and somebody packed has a manifest without an org.
         if !manifest.source.org_name.is_empty() {
             let exported: BTreeSet<ObjectRef> = manifest

@@ -112,6 +112,8 @@ pub(super) struct Entity {
     pub(super) key: Key,
     pub(super) path: String,
     sha256: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) built_in: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) files: Vec<Sidecar>,
 }
@@ -130,7 +132,7 @@ pub(super) fn encode(bundle: &Bundle) -> Result<(Tree, BundleDigest), Error> {
     for document in bundle.documents.values() {
         encoder.add(&document.open());
     }
-    encoder.finish(&bundle.source, &bundle.selection, &bundle.gaps)
+    encoder.finish(bundle)
 }
 
 /// Makes the files of a bundle whose documents come one after the other, in the order of their
@@ -172,12 +174,8 @@ impl Encoder {
         self.sources.insert(object.clone(), encoded);
     }
 
-    pub(super) fn finish(
-        self,
-        origin: &Origin,
-        selection: &[String],
-        gaps: &[Gap],
-    ) -> Result<(Tree, BundleDigest), Error> {
+    /// Ends it, with what a bundle says besides its documents.
+    pub(super) fn finish(self, about: &Bundle) -> Result<(Tree, BundleDigest), Error> {
         let Self {
             mut paths,
             mut problems,
@@ -202,7 +200,7 @@ impl Encoder {
         problems.extend(check::sizes(&tree));
         refuse(problems)?;
         let source = BundleSource { documents };
-        let digest = put_manifest(&mut tree, (origin, selection, gaps), &source)?;
+        let digest = put_manifest(&mut tree, about, &source)?;
         Ok((tree, digest))
     }
 }
@@ -210,7 +208,7 @@ impl Encoder {
 /// Makes the manifest of a tree anew.
 pub(super) fn put_manifest(
     tree: &mut Tree,
-    (origin, selection, gaps): (&Origin, &[String], &[Gap]),
+    about: &Bundle,
     source: &BundleSource,
 ) -> Result<BundleDigest, Error> {
     let sum = |path: &str| {
@@ -226,6 +224,7 @@ pub(super) fn put_manifest(
             key: object.key.clone(),
             path: source.path.clone(),
             sha256: sum(&source.path),
+            built_in: about.built_in.contains(object),
             files: source
                 .files
                 .iter()
@@ -238,12 +237,12 @@ pub(super) fn put_manifest(
         })
         .collect();
     let digest = digest(lines(&entities));
-    let mut gaps = gaps.to_vec();
+    let mut gaps = about.gaps.clone();
     gaps.sort();
     let manifest = Manifest {
         format: FORMAT,
-        source: origin.clone(),
-        selection: selection.to_vec(),
+        source: about.source.clone(),
+        selection: about.selection.clone(),
         entities,
         gaps,
         digest: digest.clone(),

@@ -145,10 +145,9 @@ impl Writer {
         Ok(digest)
     }
 
-    /// Takes the source, the selection and the gaps of a bundle.
+    /// Takes of a bundle what it says besides its documents.
     fn finish(self, about: &Bundle) -> Result<(Tree, BundleDigest), Error> {
-        self.encoder
-            .finish(&about.source, &about.selection, &about.gaps)
+        self.encoder.finish(about)
     }
 }
 
@@ -207,8 +206,6 @@ pub fn verify(path: &Path, identity: Option<&Identity>) -> Result<Verification, 
 
 fn refreshed(mut tree: Tree) -> Result<(Tree, BundleDigest), Error> {
     let loaded = decode::decode(&tree)?;
-    let about = &loaded.bundle;
-    let about = (&about.source, &about.selection[..], &about.gaps[..]);
-    let digest = format::put_manifest(&mut tree, about, &loaded.source)?;
+    let digest = format::put_manifest(&mut tree, &loaded.bundle, &loaded.source)?;
     Ok((tree, digest))
 }

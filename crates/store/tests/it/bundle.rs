@@ -1,6 +1,6 @@
 //! Writing, reading, packing and checking bundles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -54,6 +54,7 @@ fn bundle_of(documents: impl IntoIterator<Item = Portable>) -> Bundle {
             reason: "the client lacks directory:user:view".into(),
         }],
         written: Written::read(),
+        built_in: BTreeSet::new(),
     }
 }
 
