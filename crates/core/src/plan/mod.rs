@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 pub use cut::{Edge, cut_cycles};
 pub use estimate::{Estimate, Rate};
 pub use images::{BadImages, Image, Images};
+pub use packed::unpack;
 pub use planner::{FLOW_SOURCE, Options, Planner, Resend, Why};
 pub use steps::MORE;
 pub use wire::pre_image;

@@ -9,6 +9,7 @@ use base64::write::EncoderStringWriter;
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
+use serde::de::DeserializeOwned;
 
 use super::Plan;
 
@@ -35,13 +36,21 @@ impl Plan {
     /// # Errors
     /// It is damaged, or no plan.
     pub fn unpack(text: &str) -> Result<Self, serde_json::Error> {
-        let Some(packed) = text.strip_prefix(MARK) else {
-            return serde_json::from_str(text);
-        };
-        let text = DecoderReader::new(packed.as_bytes(), &STANDARD);
-        let text = ZlibDecoder::new(text).take(MAX_TEXT);
-        serde_json::from_reader(BufReader::with_capacity(64 << 10, text))
+        unpack(text)
     }
+}
+
+/// Reads what somebody wants to know of a plan that was packed, or of one that is plain JSON.
+///
+/// # Errors
+/// It is damaged, or says something else.
+pub fn unpack<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
+    let Some(packed) = text.strip_prefix(MARK) else {
+        return serde_json::from_str(text);
+    };
+    let text = DecoderReader::new(packed.as_bytes(), &STANDARD);
+    let text = ZlibDecoder::new(text).take(MAX_TEXT);
+    serde_json::from_reader(BufReader::with_capacity(64 << 10, text))
 }
 
 #[cfg(test)]

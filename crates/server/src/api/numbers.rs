@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use orgsmith_core::id::{OrgName, RunId};
 use orgsmith_core::numbers::Decision;
+use orgsmith_core::plan::unpack;
 use orgsmith_store::state::Run;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -83,7 +84,7 @@ impl Service {
         let Some(text) = self.state().plan(&run.id).await? else {
             return Ok(Vec::new());
         };
-        let decided: Decided = serde_json::from_str(&text).unwrap_or_default();
+        let decided: Decided = unpack(&text).unwrap_or_default();
         let decisions = decided.decisions.into_iter();
         let view = |decision: Decision| NumberView {
             at: time(run.created_ms),
