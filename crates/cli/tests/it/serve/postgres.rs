@@ -116,9 +116,10 @@ impl Team {
     fn until_one_is_under_way(&self) {
         let before = self.created();
         while self.created() == before {
-            std::thread::sleep(Duration::from_millis(2));
+            wait_a_little();
         }
-        std::thread::sleep(Duration::from_millis(EACH_MS / 2));
+        // Half of its time.
+        std::iter::repeat_n((), 7).for_each(|()| wait_a_little());
     }
 
     fn is_done(&self, job: &Value) {
