@@ -241,7 +241,8 @@ impl Selection {
         self.select.iter().chain(&self.exclude)
     }
 
-    /// Checks that every `--select` selects something of one of some bundles.
+    /// Checks that every `--select` selects something of one of some bundles. One that names kinds and nothing
+    /// else is no slip: there may be none of a kind, as long as another selects something.
     ///
     /// # Errors
     /// The first `--select` that selects nothing.
@@ -252,9 +253,10 @@ impl Selection {
             documents
                 .any(|document| term.matches(&document.object, divisions.of(document).as_deref()))
         };
-        let mut terms = self.select.iter();
         let nowhere = |term: &&Term| !bundles.iter().any(|bundle| selects(term, bundle));
-        match terms.find(nowhere) {
+        let empty: Vec<&Term> = self.select.iter().filter(nowhere).collect();
+        let is_all = empty.len() == self.select.len();
+        match empty.iter().find(|term| is_all || !term.is_of_kinds()) {
             Some(term) => Err(nothing(term, bundles)),
             None => Ok(()),
         }

@@ -123,6 +123,11 @@ impl Term {
         self.kinds.as_ref().is_none_or(|kinds| kinds.contains(kind))
     }
 
+    /// Tells whether the term names kinds, and nothing else.
+    pub(super) fn is_of_kinds(&self) -> bool {
+        self.kinds.is_some() && self.names.is_empty() && self.divisions.is_empty()
+    }
+
     /// Tells whether the term names the kind, and does not just leave it open.
     pub(super) fn names_kind(&self, kind: &Kind) -> bool {
         self.kinds

@@ -194,6 +194,22 @@ in the term "quue=Sales": unknown field "quue"; write kind, name, division, fami
 }
 
 #[test]
+fn there_may_be_none_of_a_kind_beside_others() {
+    let apply = |terms: &[&str]| selection(terms, &[]).apply(bundle(), Catalogue::builtin());
+    let of = |bundle: Bundle| bundle.documents.into_keys().collect::<Vec<_>>();
+    let queues = apply(&["routing_queue"]).expect("there are some");
+    let beside = apply(&["kind=group", "routing_queue", "family=outbound"]);
+    assert_eq!(of(beside.expect("there are queues")), of(queues));
+    // A name is wrong, whatever else is there.
+    for terms in [
+        &["group", "queue=Suport"][..],
+        &["group", "family=outbound"],
+    ] {
+        assert!(apply(terms).is_err(), "{terms:?}");
+    }
+}
+
+#[test]
 fn what_is_referred_to_is_read_by_name_or_whole() {
     let catalogue = Catalogue::builtin();
     let read = |selection: Selection, kind: &str| {
