@@ -27,7 +27,7 @@ use crate::watch::later;
 /// How often it is looked whether there is something to do.
 const LOOK: Duration = Duration::from_secs(2);
 /// Who asks for the jobs.
-const ACTOR: &str = "reconciliation";
+pub(crate) const ACTOR: &str = "reconciliation";
 
 /// After a job that failed, nothing is asked for so long; each further time it is twice as long.
 const FAILED: SignedDuration = SignedDuration::from_mins(1);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::id::{OrgName, RunId};
+use orgsmith_core::select::Selection;
 use orgsmith_engine::{Stop, now_ms};
 use orgsmith_store::desk::{Desk, Ending, File, Filter, Job, JobState};
 use orgsmith_store::state::{Error, State};
@@ -25,7 +27,7 @@ use crate::reconcile::Keep;
 use crate::refusals::Refusals;
 use crate::retention::Retention;
 use crate::sign_in::{Issuer, SignIn};
-use crate::task::Task;
+use crate::task::{Selected, Task};
 use crate::work::{Org, Work};
 use crate::worker::run_of;
 
@@ -195,6 +197,13 @@ impl Service {
             self.org(org)?;
         }
         let org = task.org();
+        if let Some(Selected {
+            select, exclude, ..
+        }) = task.selected()
+        {
+            Selection::parse(Catalogue::builtin(), select, exclude)
+                .map_err(|bad| Problem::bad(bad.to_string()))?;
+        }
         self.has_source(task, org.as_str())?;
         self.is_of(task, &org).await?;
         if let Some(carry) = task.carry()

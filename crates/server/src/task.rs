@@ -277,6 +277,23 @@ impl Task {
         }
     }
 
+    /// Returns which objects it is about, where that is said by terms.
+    pub(crate) fn selected(&self) -> Option<&Selected> {
+        match self {
+            Self::Export { selected, .. }
+            | Self::Import { selected, .. }
+            | Self::Clone { selected, .. }
+            | Self::Plan { selected, .. }
+            | Self::Compare { selected, .. }
+            | Self::Rollback { selected, .. }
+            | Self::Drift { selected, .. }
+            | Self::Revert { selected, .. }
+            | Self::Absorb { selected, .. }
+            | Self::Ignore { selected, .. } => Some(selected),
+            Self::Apply { .. } | Self::Resume { .. } | Self::Verify { .. } => None,
+        }
+    }
+
     /// Returns how it is carried out, where it writes.
     pub fn carry(&self) -> Option<&Carry> {
         match self {

@@ -12,6 +12,7 @@ use super::part::{Listed, Part, gone, within};
 use super::{Body, Query, time};
 use crate::auth::{Caller, Minted, Role};
 use crate::problem::Problem;
+use crate::reconcile::ACTOR;
 use crate::service::Service;
 
 /// Acts that are read at once, and how often for one list.
@@ -152,9 +153,17 @@ impl Service {
         if name.is_empty() || name.len() > 200 {
             return Err(Problem::bad("a token has a name of 1 to 200 bytes"));
         }
+        if orgs.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Problem::bad(
+                "a token for no org is good for nothing; leave `orgs` out for all of them",
+            ));
+        }
+        if days == Some(0) {
+            return Err(Problem::bad("a token lasts for a day or more"));
+        }
         let taken = self.desk().tokens().await?;
         let mut taken = taken.iter().filter(|token| token.revoked_ms.is_none());
-        if taken.any(|token| token.name == name) {
+        if name == ACTOR || taken.any(|token| token.name == name) {
             // Approvals and the audit go by the name.
             return Err(Problem::conflict(format!(
                 "a token is called {name:?} already"

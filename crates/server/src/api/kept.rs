@@ -41,6 +41,11 @@ pub(crate) struct KeptView {
     pub(crate) unwatched: Option<String>,
 }
 
+/// Tells whether a pause is not over yet.
+fn holds(pause: &Pause) -> bool {
+    pause.until.is_none_or(|until| Timestamp::now() < until)
+}
+
 impl Service {
     /// Lists the orgs that are kept, as far as somebody may see them.
     pub(crate) async fn view_kept(&self, caller: &Caller) -> Result<Vec<KeptView>, Problem> {
@@ -77,7 +82,7 @@ impl Service {
             scanned: kept.history.scanned.map(|scanned| scanned.to_string()),
             open: kept.history.found.open.len(),
             job: kept.job,
-            paused: kept.pause.map(|pause| pause.reason),
+            paused: kept.pause.filter(holds).map(|pause| pause.reason),
             org: org.to_owned(),
         })
     }
@@ -94,6 +99,13 @@ impl Service {
             return Err(Problem::not_found(format!(
                 "{org} is not kept in step by this service"
             )));
+        }
+        if let Some(until) = pause
+            .as_ref()
+            .filter(|pause| !holds(pause))
+            .and_then(|pause| pause.until)
+        {
+            return Err(Problem::bad(format!("{until} is over; a pause ends later")));
         }
         let action = if pause.is_some() { "pause" } else { "go on" };
         self.change_kept(org, |kept| kept.pause.clone_from(&pause))

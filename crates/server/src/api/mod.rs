@@ -129,6 +129,10 @@ pub(crate) fn router() -> Router<Service> {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(crate::metrics::show))
+        .method_not_allowed_fallback(async || {
+            let detail = "nothing is done here by this method; /api describes what there is";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+        })
         .fallback(async || {
             Problem::not_found("there is nothing here; /api describes what there is")
         })

@@ -244,7 +244,8 @@ impl Office {
         let mut done = match ended {
             Ok(exit) => Done {
                 exit: exit.code(),
-                message: (exit != Exit::Ok).then(|| exit.meaning().to_owned()),
+                message: (!matches!(exit, Exit::Ok | Exit::Differences))
+                    .then(|| exit.meaning().to_owned()),
                 ..Done::default()
             },
             Err(error) => failed(&error),

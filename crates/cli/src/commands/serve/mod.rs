@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use orgsmith_core::changes::Proof;
 use orgsmith_core::secret::Secret;
@@ -38,6 +38,9 @@ pub(crate) struct Serve {
     /// Jobs that it does at once; 0 leaves them to `orgsmith worker`.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(0..=500))]
     workers: u16,
+    /// Makes another token of an admin, and prints it: where the first is lost.
+    #[arg(long)]
+    new_token: bool,
 }
 
 /// Does jobs that a service has taken, and listens nowhere.
@@ -62,7 +65,16 @@ impl Serve {
             .local_addr()
             .context("the address that is listened on")?;
         let url = format!("http://{address}");
-        let first = service.first_token().await?;
+        let mut first = service.first_token().await?;
+        let is_first = first.is_some();
+        if self.new_token && !is_first {
+            first = Some(
+                service
+                    .another_token()
+                    .await
+                    .map_err(|why| anyhow!(why.detail))?,
+            );
+        }
         let out = session.out;
         if out.format() == Format::Json {
             let token = first.as_ref().map(|minted| &minted.token);
@@ -70,8 +82,9 @@ impl Serve {
         } else {
             out.data(format!("{} {url}", styled(BOLD, "Serving")))?;
             if let Some(minted) = &first {
+                let which = if is_first { "the first" } else { "another" };
                 out.data(format!(
-                    "The token of the first admin, shown this once:\n\n    {}\n",
+                    "The token of {which} admin, shown this once:\n\n    {}\n",
                     styled(CYAN, &minted.token)
                 ))?;
             }
