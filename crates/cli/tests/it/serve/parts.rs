@@ -172,3 +172,40 @@ fn what_somebody_may_not_see_takes_no_place_from_what_they_may() {
     assert_eq!(orgs, ["tenant"], "{jobs:#}");
     service.stop();
 }
+
+/// Returns where a page leads by a link.
+fn led(page: &str, link: &str) -> String {
+    let (before, _) = page.split_once(&format!(">{link}</a>")).expect(page);
+    let (_, href) = before.rsplit_once("href=\"").expect("a place");
+    href.trim_end_matches('"').replace("&amp;", "&")
+}
+
+#[test]
+fn pages_lead_to_what_they_do_not_show() {
+    let lab = Lab::new();
+    let service = Serving::start(&lab, &["--workers", "0"]);
+    let page = |path: &str| {
+        let answer = service.get(path).send().expect("an answer");
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.text().expect("a page")
+    };
+    let first = service.ask(service.post("/api/v2/orgs/gold/export", &json!({})));
+    let first = first.rsplit('/').next().expect("an id").to_owned();
+    for number in 0..100 {
+        service.ask(service.post("/api/v2/orgs/gold/export", &json!({})));
+        service.mint(&format!("token {number}"), "viewer", Value::Null);
+    }
+    let jobs = page("/jobs");
+    assert!(!jobs.contains(&first));
+    let older = led(&jobs, "Older ones");
+    let jobs = page(&older);
+    assert!(jobs.contains(&first), "{jobs}");
+    let live = older.replace("/jobs", "/live/jobs");
+    assert!(jobs.contains(&live), "what is live is the same part");
+    assert!(page(&live).contains(&first));
+    assert_eq!(led(&jobs, "The newest"), "/jobs");
+    let tokens = page("/tokens");
+    assert!(!tokens.contains("token 99"));
+    assert!(page(&led(&tokens, "Later ones")).contains("token 99"));
+    service.stop();
+}
