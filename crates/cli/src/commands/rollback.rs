@@ -105,6 +105,7 @@ impl Rollback {
             rate: road::rate(target),
             pins,
             protected: target.overlay.protected.clone(),
+            past: true,
             ..Options::default()
         };
         let plan = undo.plan(catalogue, &snapshot, &options, self.carry.force);

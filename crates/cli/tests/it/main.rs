@@ -4,6 +4,7 @@ mod author;
 #[cfg(feature = "aws")]
 mod aws;
 mod bad_input;
+mod bad_people;
 mod bundles;
 mod changes;
 mod compare;

@@ -500,6 +500,9 @@ pub struct WriteSpec {
     /// Fields that this call does not take: managed ones, and those that a `PUT` would send back.
     #[serde(default)]
     pub omit: Vec<String>,
+    /// Fields without which the API creates nothing.
+    #[serde(default)]
+    pub needs: Vec<String>,
     /// Fields that a `PATCH` sends even when they did not change, because the API asks; those that
     /// are left alone are sent as they are in the target.
     #[serde(default)]

@@ -142,6 +142,7 @@ impl Look {
         let from_source = Planner::new(catalogue, pruning).plan(source, snapshot);
         let options = Options {
             prune: false,
+            past: true,
             ..options
         };
         let from_base = Planner::new(catalogue, options).plan(&completed(base, source), snapshot);

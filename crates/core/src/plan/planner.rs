@@ -58,6 +58,8 @@ pub struct Options {
     pub resend: Resend,
     /// Users are created by SCIM where that saves calls and the target takes it.
     pub scim: bool,
+    /// A state of the past is wanted: what a person refers to and nobody has any more is left out.
+    pub past: bool,
 }
 
 /// Secrets of objects whose values are sent again, by name, and why.
@@ -94,6 +96,8 @@ pub(super) struct Item<'p, B = Cow<'p, Json>> {
     pub(super) source_refs: BTreeSet<ObjectRef>,
     /// What it leaves out the source does not have.
     pub(super) was_read: bool,
+    /// Somebody wrote what this person is to have: what nobody has is a slip, and not left out.
+    pub(super) strict: bool,
     /// What stays as the target has it.
     pub(super) ignored: Vec<&'p FieldPath>,
 }
@@ -118,6 +122,7 @@ impl<'p> Item<'p> {
             resend: self.resend,
             source_refs: self.source_refs.clone(),
             was_read: self.was_read,
+            strict: self.strict,
             ignored: self.ignored.clone(),
         }
     }
@@ -258,7 +263,8 @@ impl<'c> Planner<'c> {
         let mut items = self.items(desired, &target, &mut notes);
         keep_numbers_of_target(&mut items, &target, &mut notes);
         part_circles(&mut items, &target, &mut notes);
-        settle_references(&mut items, &target, &mut notes);
+        let named = |object: &ObjectRef| desired.documents.contains_key(object);
+        settle_references(self.catalogue, &mut items, &target, &named, &mut notes);
         let cuts = cut(&mut items, &mut notes);
 
         let coming = coming(&items);
@@ -421,6 +427,19 @@ impl<'c> Planner<'c> {
                 notes.conflict(object, reason.to_owned());
                 continue;
             }
+            let was_read = desired.was_read(object);
+            if matches!(state, Presence::Missing)
+                && !was_read
+                && let Some(field) = lacks(descriptor, document)
+            {
+                let reason = format!(
+                    "the target lacks it, and a new {} needs a {field}: say it in the document",
+                    descriptor.title
+                );
+                notes.conflict(object, reason);
+                continue;
+            }
+            let members_only = people::is_members_only(descriptor, document.names());
             let ignored = match state {
                 Presence::Live(_) => ignored_fields(&self.options.ignored, document, desired),
                 Presence::Missing | Presence::Deleted(_) => Vec::new(),
@@ -433,8 +452,8 @@ impl<'c> Planner<'c> {
                 state,
                 resend: self.options.resend.get(object),
                 source_refs: named_in_files(descriptor, document),
-                was_read: desired.was_read(object)
-                    && !people::is_members_only(descriptor, document.names()),
+                was_read: was_read && !members_only,
+                strict: !was_read && !self.options.past && !descriptor.member_of.is_empty(),
                 ignored,
             });
         }
@@ -450,6 +469,13 @@ impl<'c> Planner<'c> {
         take_flow_sources(self.catalogue, desired, target, &mut items, notes);
         items
     }
+}
+
+/// Returns a field that a new object needs and a document leaves out.
+fn lacks<'d>(descriptor: &'d Descriptor, document: &Packed) -> Option<&'d str> {
+    let create = descriptor.create.as_ref()?;
+    let mut needs = create.needs.iter().map(String::as_str);
+    needs.find(|field| !document.names().any(|name| name == *field))
 }
 
 /// Returns the objects that the file of a script names.
@@ -491,21 +517,33 @@ fn why_not(nowhere: &ObjectRef, target: &Target<'_>) -> String {
 }
 
 /// Drops references that lead nowhere where an object can do without, and sets aside the others.
-fn settle_references(items: &mut Vec<Item<'_>>, target: &Target<'_>, notes: &mut Notes) {
+fn settle_references(
+    catalogue: &Catalogue,
+    items: &mut Vec<Item<'_>>,
+    target: &Target<'_>,
+    named: &dyn Fn(&ObjectRef) -> bool,
+    notes: &mut Notes,
+) {
+    let is_slip = |object: &ObjectRef| {
+        let kind = catalogue.get(object.kind.as_str());
+        !named(object) && kind.is_ok_and(|kind| kind.clone != ClonePhase::Mapped)
+    };
     let mut coming: HashSet<ObjectRef> = items.iter().map(|item| item.object.clone()).collect();
     loop {
         let known =
             |object: &ObjectRef| coming.contains(object) || target.live.contains_key(object);
         let mut gone = Vec::new();
         let uncertain = |object: &ObjectRef| target.is_uncertain(object);
-        items.retain_mut(|item| match settle(item, &known, &uncertain, notes) {
-            Ok(()) => true,
-            Err(nowhere) => {
-                notes.conflict(&item.object, why_not(&nowhere, target));
-                gone.push(item.object.clone());
-                false
-            }
-        });
+        items.retain_mut(
+            |item| match settle(item, &known, &uncertain, &is_slip, notes) {
+                Ok(()) => true,
+                Err(nowhere) => {
+                    notes.conflict(&item.object, why_not(&nowhere, target));
+                    gone.push(item.object.clone());
+                    false
+                }
+            },
+        );
         if gone.is_empty() {
             return;
         }
@@ -519,6 +557,7 @@ fn settle(
     item: &mut Item<'_>,
     known: &dyn Fn(&ObjectRef) -> bool,
     uncertain: &dyn Fn(&ObjectRef) -> bool,
+    is_slip: &dyn Fn(&ObjectRef) -> bool,
     notes: &mut Notes,
 ) -> Result<(), ObjectRef> {
     if let Some(nowhere) = item.source_refs.iter().find(|object| !known(object)) {
@@ -531,7 +570,7 @@ fn settle(
             && !known(&other)
         {
             complete = false;
-            if uncertain(&other) {
+            if uncertain(&other) || (item.strict && is_slip(&other)) {
                 open.get_or_insert(other);
             }
         }

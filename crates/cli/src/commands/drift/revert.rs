@@ -68,6 +68,7 @@ impl Revert {
         observed.only = Some(objects);
         let options = Options {
             delete,
+            past: true,
             ..observed.options(&target)
         };
         let ask = Ask {

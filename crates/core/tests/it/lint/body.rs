@@ -94,6 +94,7 @@ fn check_write(lint: &mut Lint<'_>, place: &str, write: &WriteSpec) {
         ("omit", write.omit.iter().collect::<Vec<_>>()),
         ("always", write.always.iter().collect()),
         ("alone", write.alone.iter().collect()),
+        ("needs", write.needs.iter().collect()),
         ("rename", write.rename.keys().collect()),
     ] {
         for name in names {
