@@ -1,7 +1,8 @@
 //! Calls, pace and start-up of the program, measured against what is possible.
 //!
 //! `cargo bench -p orgsmith-cli --bench clone` prints every table; words after `--` choose some of
-//! `start`, `calls`, `pace`, `journal`, `resume`, `fan`, `people` and `service`; `-v` shows every operation; `--large` adds an org ten times
+//! `start`, `calls`, `pace`, `journal`, `resume`, `fan`, `people` and `service`, or of this
+//! `watched`, `told` and `looked`; `-v` shows every operation; `--large` adds an org ten times
 //! as large, and `--huge` measures one of a hundred thousand objects alone; `--many` is a fan of two hundred orgs, and
 //! `--paced` people by the quota of the real API. The figures and what they mean are in `docs/benchmarks.md`.
 //!
@@ -29,7 +30,8 @@ fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let has = |word: &str| words.iter().any(|given| given == word);
     let parts = [
-        "start", "calls", "pace", "journal", "resume", "fan", "people", "service",
+        "start", "calls", "pace", "journal", "resume", "fan", "people", "service", "watched",
+        "told", "looked",
     ];
     let alone = ["--many", "--paced"];
     let all = !parts.iter().chain(&alone).any(|part| has(part));
@@ -74,8 +76,15 @@ fn main() -> anyhow::Result<()> {
     if has("--paced") {
         runtime.block_on(people::paced())?;
     }
-    if all || has("service") {
-        runtime.block_on(service::measure())?;
+    let service = all || has("service");
+    if service || has("watched") {
+        runtime.block_on(service::watched())?;
+    }
+    if service || has("told") {
+        runtime.block_on(service::told())?;
+    }
+    if service || has("looked") {
+        runtime.block_on(service::looked_at())?;
     }
     Ok(())
 }
