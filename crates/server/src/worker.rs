@@ -224,9 +224,10 @@ impl Service {
         for (name, media) in &done.files {
             let content = tokio::fs::read(folder.path().join(name)).await;
             let content = content.map_err(Failed::Folder)?;
-            self.desk()
-                .save_file(&job.id, &file(name, media, content))
-                .await?;
+            let file = file(name, media, content);
+            if !self.desk().save_file(job, &file).await? {
+                break;
+            }
         }
         Ok((done, cancelled.into_inner()))
     }

@@ -189,6 +189,8 @@ const BEGIN: &str = "UPDATE desk_job SET state = 'Running', attempt = attempt + 
      WHERE id = $1 AND (state = 'Queued' OR (state = 'Running' AND beat_ms < $4))";
 const BEAT: &str = "UPDATE desk_job SET beat_ms = $3 \
      WHERE id = $1 AND attempt = $2 AND state = 'Running' RETURNING cancelled";
+const HOLD: &str = "UPDATE desk_job SET cancelled = cancelled \
+     WHERE id = $1 AND attempt = $2 AND state = 'Running'";
 const LEFT: &str = "SELECT id FROM desk_job WHERE state IN ('Queued', 'Running') \
      AND COALESCE(beat_ms, created_ms) < $1 ORDER BY created_ms, id";
 const WAIT: &str = "UPDATE desk_job SET state = 'Queued', message = $3 \
@@ -485,14 +487,22 @@ impl Desk {
         Ok(rows.into_iter().map(Told::from).collect())
     }
 
-    /// Keeps a file of a job, in place of one of the same name.
+    /// Keeps a file of a job, in place of one of the same name. False where somebody else has the job by now.
     ///
     /// # Errors
     /// The database fails.
-    pub async fn save_file(&self, job: &str, file: &File) -> Result<(), Error> {
+    pub async fn save_file(&self, job: &Job, file: &File) -> Result<bool, Error> {
         let mut tx = self.pool.begin().await.map_err(self.fail())?;
-        save(&mut tx, job, file).await.map_err(self.fail())?;
-        tx.commit().await.map_err(self.fail())
+        // Who takes the job over meanwhile comes after, and has the last word.
+        let held = sqlx::query(HOLD).bind(&job.id).bind(i64::from(job.attempt));
+        let held = held.execute(&mut *tx).await.map_err(self.fail())?;
+        if held.rows_affected() == 0 {
+            tx.rollback().await.map_err(self.fail())?;
+            return Ok(false);
+        }
+        save(&mut tx, &job.id, file).await.map_err(self.fail())?;
+        tx.commit().await.map_err(self.fail())?;
+        Ok(true)
     }
 
     /// Lists the files of a job.

@@ -177,6 +177,46 @@ async fn forgets(state: &Sql) {
     assert!(!desk.lower("alert").await.expect("answers"));
 }
 
+/// Who was paused and wakes keeps no file of a job that somebody else has.
+async fn keeps_files_of_who_has_the_job(state: &Sql) {
+    let desk = state.desk().await.expect("a desk");
+    desk.add_job(&job("taken", 1, "{}"), &[])
+        .await
+        .expect("added");
+    let begins = async |now| {
+        assert!(desk.begin_job("taken", "w", 10, now).await.expect("begun"));
+        desk.job("taken").await.expect("read").expect("there")
+    };
+    let paused = begins(5).await;
+    let saved = async |job: &Job, content: &[u8]| {
+        let file = File {
+            content: content.to_vec(),
+            ..file()
+        };
+        desk.save_file(job, &file).await.expect("answers")
+    };
+    assert!(saved(&paused, b"first").await);
+    let has = begins(50).await;
+    assert!(saved(&has, b"second").await);
+    assert!(!saved(&paused, b"third").await);
+    let kept = desk.file("taken", "plan.json").await.expect("read");
+    assert_eq!(kept.expect("there").content, b"second");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_who_has_the_job_are_kept_in_sqlite() {
+    let temp = dir();
+    let state = Sql::sqlite(&temp.path().join("state.db")).await;
+    keeps_files_of_who_has_the_job(&state.expect("open")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_who_has_the_job_are_kept_in_postgres() {
+    let Some(server) = server() else { return };
+    let state = Sql::postgres(&schema(&server).await).await;
+    keeps_files_of_who_has_the_job(&state.expect("open")).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_old_goes_from_sqlite() {
     let temp = dir();
