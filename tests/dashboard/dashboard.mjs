@@ -1,5 +1,5 @@
 // The dashboard as people meet it: signing in, looking, comparing, planning, approving, applying, and what
-// drifted reverted, absorbed or ignored.
+// drifted reverted, absorbed or ignored. Also the page that `compare` writes to a file.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -276,6 +276,73 @@ const tests = {
     assert.equal((await division('Help')).description, 'Help was meddled with');
     assert.equal(readFileSync(file('Help'), 'utf8'), '# Who helps.\nname: Help\ndescription: Help was meddled with\n');
     await page.waitForSelector('text=There is no drift.');
+    assert.deepEqual(page.errors, []);
+  },
+
+  'a comparison that was written to a file is filtered, ticked and planned by the command that it shows': async () => {
+    const { place } = await project('pages', '');
+    const skill = join(place, 'part/routing_skill');
+    mkdirSync(skill, { recursive: true });
+    // Names that a page and a shell could take for something else.
+    const odd = ["Über <b>all</b> it's", 'A, B and C'];
+    odd.forEach((name, at) => writeFileSync(join(skill, `${name.replace(/[<>/]/g, encodeURIComponent)}.yaml`), `name: ${JSON.stringify(name)}\n`));
+    const orgsmith = (...args) => execFileSync(program, args, { cwd: place, stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8' });
+    orgsmith('compare', 'part', 'gold', 'tenant', '-o', 'html', '--out', 'page.html');
+    const address = `file://${join(place, 'page.html')}`;
+    for (const [colorScheme, width] of [['light', 1280], ['dark', 1280], ['light', 390]]) {
+      const page = await visit(undefined, { colorScheme, viewport: { width, height: 800 } });
+      await page.goto(address);
+      await page.waitForSelector('tr.row');
+      await page.click('#unfold');
+      const wide = await page.evaluate(() => document.scrollingElement.scrollWidth);
+      assert.ok(wide <= width, `it is ${wide} wide at ${width}`);
+      assert.deepEqual(page.errors, []);
+      await page.context().close();
+    }
+
+    const page = await visit(undefined);
+    await page.goto(address);
+    const rows = page.locator('tr.row:visible');
+    const all = await rows.count();
+    assert.equal(await page.textContent('#shown'), `${all} of ${await page.locator('tr.row').count()} objects`);
+    await page.selectOption('#kind', 'routing_skill');
+    const skills = await rows.count();
+    assert.ok(skills > 3 && skills < all, `${skills} of ${all}`);
+    await page.fill('#text', 'ÜBER');
+    assert.equal(await rows.count(), 1, 'a name is found whatever its case');
+    await page.fill('#text', 'nothing has this name');
+    assert.equal(await rows.count(), 0);
+    assert.ok(await page.isVisible('#nothing'));
+    await page.fill('#text', '');
+    for (const box of await page.locator('.state input').all()) await box.uncheck();
+    assert.equal(await rows.count(), 0);
+    for (const box of await page.locator('.state input').all()) await box.check();
+
+    const choose = async (side, name) =>
+      page.selectOption(`#${side}`, await page.getAttribute(`#${side} [data-name=${name}]`, 'value'));
+    // Nothing to plan, nothing to copy.
+    assert.ok(await page.isDisabled('#copy'));
+    await choose('from', 'part');
+    await choose('to', 'tenant');
+    for (const name of odd) {
+      await page.fill('#text', name);
+      await rows.locator('input').check();
+    }
+    await page.fill('#text', '');
+    // What the source lacks is not planned, and is told.
+    const others = rows.filter({ hasNot: page.locator('input:checked') });
+    await others.first().locator('input').check();
+    assert.match(await page.textContent('#left'), /^1 ticked are not in /);
+    const command = await page.textContent('#command');
+    assert.match(command, /^orgsmith plan part --to tenant --select /);
+    assert.ok(!await page.isDisabled('#copy'));
+    await page.click('#copy');
+    await page.waitForSelector('#copy:text-matches("Copied|Selected")');
+    const shown = execFileSync('sh', ['-c', command.replace('orgsmith', `'${program}'`)], { cwd: place, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    for (const name of odd) assert.ok(shown.includes(name), `${name}: ${shown}`);
+    assert.match(shown, /Total 2 to create/);
+    await choose('from', 'tenant');
+    assert.match(await page.textContent('#command'), /two different/);
     assert.deepEqual(page.errors, []);
   },
 
