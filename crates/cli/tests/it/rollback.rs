@@ -47,6 +47,20 @@ fn the_clone_of_a_whole_org_is_undone() {
     assert!(again.stdout.contains("Nothing to do."), "{again}");
 }
 
+/// Of an identity provider an org has one or none, so its path says no id.
+#[test]
+fn an_identity_provider_that_was_set_up_is_taken_away() {
+    let lab = Lab::new();
+    let settings = std::path::Path::new(&example("every-kind")).join("idp_okta/~settings.yaml");
+    let settings = std::fs::read(settings).expect("an example");
+    lab.write("okta/idp_okta/~settings.yaml", settings);
+    let before = world(&lab, "tenant", "before");
+    lab.run(&["apply", "okta", "--to", "tenant", "--yes"])
+        .ends(0);
+    rollback(&lab, &lab.last_run(), &["--yes"]).ends(0);
+    same(&lab, &before, "tenant");
+}
+
 fn skills(lab: &Lab) -> usize {
     let skills = lab.sim.objects("tenant", "skill");
     skills

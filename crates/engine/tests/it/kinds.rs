@@ -303,7 +303,7 @@ fn changed_place(path: &str, old: &Value, new: &Value) -> String {
 }
 
 /// Tells whether an update can change an object of the kind at all.
-fn can_change(descriptor: &Descriptor) -> bool {
+pub(super) fn can_change(descriptor: &Descriptor) -> bool {
     let Some(update) = &descriptor.update else {
         return false;
     };
@@ -322,7 +322,11 @@ fn can_change(descriptor: &Descriptor) -> bool {
 }
 
 /// Returns other values for the plain fields of an object that an update takes.
-fn mutations(descriptor: &Descriptor, org: &Bundle, object: &ObjectRef) -> Vec<(String, Value)> {
+pub(super) fn mutations(
+    descriptor: &Descriptor,
+    org: &Bundle,
+    object: &ObjectRef,
+) -> Vec<(String, Value)> {
     let update = descriptor.update.as_ref().expect("it can change");
     let Some(document) = org.documents.get(object) else {
         return Vec::new();
@@ -410,7 +414,7 @@ fn is_enum(field: &Field) -> bool {
 
 /// Tells whether all that an update could change is what an object refers to, and its secrets: there
 /// is no other value of those to try.
-fn only_refers(descriptor: &Descriptor, org: &Bundle, object: &ObjectRef) -> bool {
+pub(super) fn only_refers(descriptor: &Descriptor, org: &Bundle, object: &ObjectRef) -> bool {
     let body = org
         .documents
         .get(object)

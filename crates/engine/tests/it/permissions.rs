@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use orgsmith_contract::{Permissions, contract};
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
-use orgsmith_core::id::Kind;
+use orgsmith_core::id::{Kind, ObjectRef};
 use orgsmith_core::journal::StepState;
 use orgsmith_core::permissions::{Purpose, Role, Use};
 use orgsmith_core::plan::{Options, Plan, Planner};
@@ -16,8 +17,10 @@ use orgsmith_core::snapshot::Snapshot;
 use orgsmith_engine::{Events, Org, Scope, collect};
 use orgsmith_sim::{ClientSpec, Config, Limits, OrgSpec};
 use orgsmith_store::state::Memory;
+use serde_json::Value;
 
 use crate::functions;
+use crate::kinds as every;
 use crate::lab::{Lab, example, told};
 
 /// Returns how much is read of which kinds, where these are wanted whole.
@@ -230,4 +233,129 @@ async fn an_org_takes_the_role_as_it_is_printed() {
         let reply = lab.org("a").client.send(call).await.expect("a new role");
         assert_eq!(reply.body["permissionPolicies"], body["permissionPolicies"]);
     }
+}
+
+/// Tells whether another permission of the role opens the call that deletes objects of a kind.
+fn is_opened_otherwise(kind: &Kind, role: &Role, permission: &str) -> bool {
+    let kind = Catalogue::builtin().get(kind.as_str()).expect("a kind");
+    let delete = kind.delete.as_ref().expect("what deletes one");
+    let operation = contract().operation("DELETE", &delete.path);
+    match &operation.expect("an operation").permissions {
+        Permissions::Any(names) => names
+            .iter()
+            .any(|name| name != permission && role.needs.contains_key(name)),
+        _ => false,
+    }
+}
+
+/// Makes documents that change one field of some objects, where the org takes either value.
+fn toggle(
+    now: &Bundle,
+    values: &BTreeMap<ObjectRef, (String, [Value; 2])>,
+    of: &BTreeSet<&Kind>,
+) -> Bundle {
+    let mut desired = Bundle::default();
+    for (object, (path, [one, other])) in values.iter().filter(|(o, _)| of.contains(&o.kind)) {
+        let mut document = now.documents[object].open();
+        let next = if document.body.get(path) == Some(one) {
+            other
+        } else {
+            one
+        };
+        document.body.insert(path.clone(), next.clone());
+        desired.insert(document);
+    }
+    desired
+}
+
+/// What an org has is neither changed nor deleted without the permission for it, which is named; what
+/// another permission is for is done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_permission_is_needed_by_its_kinds_alone_where_the_org_has_everything() {
+    let catalogue = Catalogue::builtin();
+    let role = role(Purpose::Sync);
+    let mut spec = org("a");
+    for (index, permission) in role.needs.keys().enumerate() {
+        spec = spec.client(client(&format!("lacks-{index}"), &role, Some(permission)));
+    }
+    let lab = lab(vec![spec]).await;
+    lab.apply(&example("every-kind"), "a").await;
+    let (strong, mut now) = (lab.org("a"), lab.export("a").await);
+    // Which of the changes the org takes is seen by whoever may do everything.
+    let mut values: BTreeMap<ObjectRef, (String, [Value; 2])> = BTreeMap::new();
+    for object in example("every-kind").documents.keys() {
+        let kind = catalogue.get(object.kind.as_str()).expect("a kind");
+        if !every::can_change(kind) || every::only_refers(kind, &now, object) {
+            continue;
+        }
+        for (path, value) in every::mutations(kind, &now, object) {
+            let mut document = now.documents[object].open();
+            let old = document.body.insert(path.clone(), value.clone());
+            let mut desired = Bundle::default();
+            desired.insert(document);
+            let read_of = kinds([&object.kind]);
+            let plan = plan(&desired, &read(&strong, &read_of, true).await);
+            let finished = lab.run_forced(&plan, &strong).await;
+            let taken = finished.outcome.is_complete() && !plan.steps.is_empty();
+            if let (true, Some(old)) = (taken, old) {
+                now.documents.extend(desired.documents);
+                values.insert(object.clone(), (path, [old, value]));
+                break;
+            }
+        }
+    }
+    let (mut problems, mut unchanged, mut kept) = (Vec::new(), 0, 0);
+    for (index, (permission, of)) in role.needs.iter().enumerate() {
+        let weak = lab.org_by("a", &format!("lacks-{index}"));
+        for to_delete in [false, true] {
+            let wanted = if to_delete { Use::Delete } else { Use::Write };
+            let of: BTreeSet<&Kind> = of
+                .iter()
+                .filter(|(_, uses)| uses.contains(&wanted))
+                .map(|(kind, _)| kind)
+                .collect();
+            if of.is_empty() {
+                continue;
+            }
+            let (mut desired, mut options) = (Bundle::default(), Options::default());
+            if to_delete {
+                let own = values.keys().filter(|object| of.contains(&object.kind));
+                let own = own.filter(|o| !is_opened_otherwise(&o.kind, &role, permission));
+                options.delete = own.cloned().collect();
+            } else {
+                desired = toggle(&now, &values, &of);
+            }
+            let live = read(&strong, &kinds(of.iter().copied()), true).await;
+            let plan = Planner::new(catalogue, options).plan(&desired, &live);
+            let finished = lab.run_forced(&plan, &weak).await;
+            for step in &plan.steps {
+                match finished.outcome.states.get(&step.id) {
+                    Some(StepState::Refused { reason })
+                        if of.contains(&step.object.kind)
+                            && reason.contains(permission.as_str()) =>
+                    {
+                        *(if to_delete { &mut kept } else { &mut unchanged }) += 1;
+                    }
+                    Some(StepState::Skipped { .. }) => {}
+                    Some(StepState::Done { .. }) if !to_delete => {
+                        let document = desired.documents.get(&step.object);
+                        let document = document.map(|d| (step.object.clone(), d.clone()));
+                        now.documents.extend(document);
+                    }
+                    other => problems.push(format!("{permission}: {}: {other:?}", step.id)),
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    assert!(
+        unchanged > 50 && kept > 50,
+        "{unchanged} updates and {kept} deletions were refused"
+    );
+    let left = lab.export("a").await;
+    let gone = now
+        .documents
+        .keys()
+        .filter(|o| !left.documents.contains_key(*o));
+    assert_eq!(gone.collect::<Vec<_>>(), Vec::<&ObjectRef>::new());
 }

@@ -261,10 +261,13 @@ impl StepMaker<'_, '_> {
         let query = call.query.iter();
         let query = query.map(|(name, value)| (name.clone(), Template::new(value.clone().into())));
         count(&mut self.counts, &object.kind).delete += 1;
+        // Of what there is one in an org, the path says no id.
+        let id = || Template::new(Slot::Ref(object.clone()).to_value());
+        let params = call.path.contains('{').then(id);
         let write = Write::Request(Request {
             method: "DELETE".into(),
             path: call.path.clone(),
-            params: vec![Template::new(Slot::Ref(object.clone()).to_value())],
+            params: params.into_iter().collect(),
             query: query.collect(),
             body: None,
             creates: false,
