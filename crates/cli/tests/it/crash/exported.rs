@@ -82,7 +82,8 @@ fn an_export_ends_with_its_budget_and_goes_on_later() {
     }
     assert!(!lab.path("x.zip").exists());
     let first = calls(&lab) - whole;
-    assert!((60..whole).contains(&first), "{first} of {whole} calls");
+    // What is under way when it ends may not have arrived.
+    assert!((30..whole).contains(&first), "{first} of {whole} calls");
     lab.run(&["export", "gold", "--out", "x.zip", "--budget", "minutes=0"])
         .ends(9);
     export(&lab, "gold", "x.zip");
