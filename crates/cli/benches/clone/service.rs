@@ -35,7 +35,7 @@ const LOOKED: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(900);
 /// What is cloned: long enough that no run ends while people look.
 const WORLD: &str = "seed=7,divisions=3,locations=5,skills=60,languages=5,wrapups=60,users=300,\
-                     groups=5,queues=20,members=20";
+                     groups=5,queues=20,members=20,integrations=0,actions=0";
 
 /// Changes whose way is timed.
 const CHANGES: usize = 20;
@@ -251,7 +251,16 @@ pub async fn looked_at() -> anyhow::Result<()> {
         Ok(jobs.iter().filter(writes).count())
     };
     let begin = Instant::now();
+    let failed = async || -> anyhow::Result<Option<String>> {
+        let path = "/api/v2/jobs?kind=clone&state=Failed&limit=1";
+        let answer = service.get(path, &service.token).send().await?;
+        let jobs: Vec<Value> = serde_json::from_str(&answer.text().await?)?;
+        Ok(jobs.first().map(|job| job["message"].to_string()))
+    };
     while running().await? < RUNS {
+        if let Some(message) = failed().await? {
+            bail!("a run failed: {message}");
+        }
         ensure!(
             begin.elapsed() < PATIENCE,
             "only {} runs write",
@@ -438,12 +447,7 @@ pub async fn told() -> anyhow::Result<()> {
         let mut times = Vec::new();
         for change in 0..CHANGES {
             let path = format!("/api/v2/routing/queues/{id}");
-            let mut body = org
-                .client
-                .send(orgsmith_client::Call::get(&path))
-                .await?
-                .body;
-            body["description"] = format!("Change {change}").into();
+            let body = json!({"name": "Support", "description": format!("Change {change}")});
             let seen = lab.sim.ledger().len();
             let begin = Instant::now();
             org.client

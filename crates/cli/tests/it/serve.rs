@@ -155,6 +155,29 @@ fn seed(lab: &Lab) {
         .ends(0);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_a_service_keeps_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let lab = Lab::new();
+    let service = Serving::start(&lab, &[]);
+    service.ask(service.post("/api/v2/orgs/gold/export", &json!({})));
+    let files = std::fs::read_dir(lab.path(".orgsmith")).expect("a folder");
+    let mut names = Vec::new();
+    for file in files {
+        let file = file.expect("a file");
+        let mode = file.metadata().expect("it is there").permissions().mode();
+        let name = file.file_name().to_string_lossy().into_owned();
+        assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+        names.push(name);
+    }
+    assert!(
+        names.iter().any(|name| name == "state.queue.db"),
+        "{names:?}"
+    );
+    service.stop();
+}
+
 #[test]
 fn an_org_is_exported_imported_and_cloned_over_http() {
     let lab = Lab::new();

@@ -8,6 +8,7 @@ use apalis::prelude::{TaskBuilder, TaskSink, WorkerBuilder, WorkerError};
 use apalis_sqlite::{Config, SqliteStorage};
 use futures::FutureExt;
 use futures::future::{BoxFuture, LocalBoxFuture};
+use orgsmith_store::state::private_database;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 
@@ -26,6 +27,7 @@ impl Queue {
             place: place.clone(),
             why: error.to_string(),
         };
+        private_database(path).map_err(|error| fail(&error))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)

@@ -32,7 +32,7 @@ pub use memory::Memory;
 #[cfg(feature = "object-store")]
 pub use objects::Objects;
 pub use rows::{Bytes, Row};
-pub use sql::{Sql, postgres_address};
+pub use sql::{Sql, postgres_address, private_database};
 pub use values::{
     About, Acquired, Claim, Claimed, Fence, Lease, Mapping, MappingFilter, MappingPlace, Owner,
     Run, RunStatus, SnapshotHead, SnapshotId,

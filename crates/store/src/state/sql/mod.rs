@@ -40,6 +40,7 @@ use super::values::{
 use fail::Fail;
 use leases::hold;
 pub use postgres::postgres_address;
+pub use sqlite::private_database;
 
 /// Keeps the state in a database.
 #[derive(Debug)]

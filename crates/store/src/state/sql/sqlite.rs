@@ -32,7 +32,7 @@ pub(super) async fn connect(path: &Path) -> Result<(AnyPool, Fail), Error> {
         place: path.display().to_string().into(),
     };
     let path = std::path::absolute(path).map_err(failed)?;
-    prepare(&path).map_err(failed)?;
+    private_database(&path).map_err(failed)?;
     let url = url(&path).ok_or_else(|| {
         let why = "the path is not UTF-8";
         failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, why))
@@ -70,8 +70,11 @@ async fn give_up(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
     Ok(true)
 }
 
-/// Makes the file with the right mode before the database does; its log files take it over.
-fn prepare(path: &Path) -> std::io::Result<()> {
+/// Makes a file for its owner alone, before SQLite makes it for all; its log files take the mode over.
+///
+/// # Errors
+/// The file or its folder cannot be made.
+pub fn private_database(path: &Path) -> std::io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
