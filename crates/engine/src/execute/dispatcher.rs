@@ -209,7 +209,9 @@ impl Board {
     }
 
     fn may_start(&mut self, index: usize) {
-        if self.patience.get(&index).is_some_and(|waits| *waits > 0) {
+        if self.held.contains(&self.kind[index])
+            || self.patience.get(&index).is_some_and(|waits| *waits > 0)
+        {
             return;
         }
         match self.alike.get(&index) {
@@ -238,10 +240,8 @@ impl Board {
         let now = self.phase_now();
         let mut gathered = self.gathering.iter();
         let found = gathered.find(|(_, steps)| {
-            let first = steps.first();
-            first.map(|first| self.phase[*first]) == now
-                && first.is_some_and(|first| !self.held.contains(&self.kind[*first]))
-                && (idle || full(steps))
+            let phase = steps.first().map(|first| self.phase[*first]);
+            phase == now && (idle || full(steps))
         });
         let Some(alike) = found.map(|(alike, _)| alike.clone()) else {
             return Vec::new();
@@ -284,10 +284,11 @@ impl Board {
 
     fn next_alone(&mut self) -> Option<usize> {
         let phase = self.phase_now()?;
-        let found = self.ready.iter().copied().find(|(of, index)| {
-            let kind = &self.kind[*index];
-            *of == phase && !self.busy.contains(kind) && !self.held.contains(kind)
-        })?;
+        let found = self
+            .ready
+            .iter()
+            .copied()
+            .find(|(of, index)| *of == phase && !self.busy.contains(&self.kind[*index]))?;
         self.ready.remove(&found);
         let index = found.1;
         if self.serial.contains(&self.kind[index]) {
@@ -299,7 +300,12 @@ impl Board {
     /// Sends nothing more of the kind of a step that a service does not take now: each would cost a
     /// call, and a minute's wait, to hear the same. They stay as they are, for `resume`.
     fn hold_back(&mut self, step: &Step) {
-        self.held.insert(step.object.kind.clone());
+        let held = &step.object.kind;
+        let kind = &self.kind;
+        self.ready.retain(|(_, index)| kind[*index] != *held);
+        let goes = |steps: &BTreeSet<usize>| steps.first().is_some_and(|at| kind[*at] != *held);
+        self.gathering.retain(|_, steps| goes(steps));
+        self.held.insert(held.clone());
     }
 
     /// Notes the end of a step; returns the steps that can no longer be done.
