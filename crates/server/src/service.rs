@@ -18,7 +18,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::alerts::{Lookout, Thresholds};
-use crate::api::{Hook, Hooks};
+use crate::api::{Hook, Hooks, Tails};
 use crate::dispatch::Dispatcher;
 use crate::limits::Limits;
 use crate::metrics;
@@ -41,6 +41,7 @@ pub struct Service {
     lookout: Arc<Lookout>,
     hooks: Arc<Hooks>,
     told: Arc<Notify>,
+    tails: Arc<Tails>,
     closing: Stop,
 }
 
@@ -95,6 +96,7 @@ impl Service {
             lookout: Arc::default(),
             hooks: Arc::default(),
             told: Arc::default(),
+            tails: Arc::default(),
             closing: Stop::default(),
         }
     }
@@ -106,6 +108,10 @@ impl Service {
     /// Wakes whoever keeps orgs in step: something was told of.
     pub(crate) fn told(&self) -> &Notify {
         &self.told
+    }
+
+    pub(crate) fn tails(&self) -> &Tails {
+        &self.tails
     }
 
     /// Asked when no more requests are taken: what would be answered for long comes to its end.

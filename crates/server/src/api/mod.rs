@@ -42,6 +42,7 @@ pub(crate) use orgs::OrgView;
 pub(crate) use part::Part;
 pub(crate) use plans::digest;
 pub(crate) use runs::{RunView, StepView};
+pub(crate) use stream::Tails;
 
 /// The largest bundle that is taken, with its prompts. Other bodies have 2 MB, as axum has it.
 const MAX_BUNDLE: usize = 512 * 1024 * 1024;
