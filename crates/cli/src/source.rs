@@ -60,6 +60,12 @@ impl Source {
     pub(crate) fn parse(text: &str, session: &Session<'_>) -> anyhow::Result<Self> {
         let path = Path::new(text);
         if session.config.has(text) {
+            // Whoever exported an org to a folder of its name may mean that.
+            if path.exists() {
+                session.out.warn(format!(
+                    "{text} is taken as the org; for what is on the disk, write ./{text}"
+                ));
+            }
             Ok(Self::Org(text.to_owned()))
         } else if path.exists() {
             Ok(Self::Path(path.to_owned()))

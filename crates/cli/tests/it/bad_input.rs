@@ -289,3 +289,16 @@ fn what_may_be_confidential_is_for_its_owner_alone() {
     }
     assert_eq!(mode(".orgsmith"), 0o700);
 }
+
+#[test]
+fn a_name_that_is_an_org_and_a_folder_is_the_org_and_that_is_said() {
+    let lab = Lab::new();
+    lab.run(&["export", "gold", "--out", "gold"]).ends(0);
+    lab.write("gold/routing_skill/Extra.yaml", "name: Extra\n");
+    let shown = lab.run(&["plan", "gold", "--to", "tenant"]).ends(0);
+    assert!(shown.stderr.contains("write ./gold"), "{shown}");
+    let shown = lab.run(&["plan", "./gold", "--to", "tenant"]).ends(0);
+    assert!(!shown.stderr.contains("is taken as the org"), "{shown}");
+    let told = format!("{}{}", shown.stdout, shown.stderr);
+    assert!(told.contains("Extra"), "{shown}");
+}
