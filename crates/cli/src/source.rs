@@ -60,12 +60,6 @@ impl Source {
     pub(crate) fn parse(text: &str, session: &Session<'_>) -> anyhow::Result<Self> {
         let path = Path::new(text);
         if session.config.has(text) {
-            // Whoever exported an org to a folder of its name may mean that.
-            if path.exists() {
-                session.out.warn(format!(
-                    "{text} is taken as the org; for what is on the disk, write ./{text}"
-                ));
-            }
             Ok(Self::Org(text.to_owned()))
         } else if path.exists() {
             Ok(Self::Path(path.to_owned()))
@@ -77,6 +71,18 @@ impl Source {
             }
             .into())
         }
+    }
+
+    /// The same, and says where a name could mean something else: whoever exported an org to a folder of its
+    /// name may mean that.
+    pub(crate) fn told(text: &str, session: &Session<'_>) -> anyhow::Result<Self> {
+        let source = Self::parse(text, session)?;
+        if matches!(source, Self::Org(_)) && Path::new(text).exists() {
+            session.out.warn(format!(
+                "{text} is taken as the org; for what is on the disk, write ./{text}"
+            ));
+        }
+        Ok(source)
     }
 
     /// Reads the state, as far as it is selected, to look at it.

@@ -118,7 +118,7 @@ pub(crate) async fn apply(
     }
     let target = session.connect(to)?;
     onboard::check(session)?;
-    let source = Source::parse(source, session)?;
+    let source = Source::told(source, session)?;
     let wanted = source.read_with(session, selected, people).await?;
     let ask = shape.ask(carry.secrets_file.as_deref());
     let planned = road::plan(session, &wanted, &target, prune, ask).await?;

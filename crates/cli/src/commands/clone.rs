@@ -95,7 +95,7 @@ impl Clone {
     }
 
     async fn read(&self, session: &Session<'_>) -> anyhow::Result<Wanted> {
-        let source = Source::parse(&self.source, session)?;
+        let source = Source::told(&self.source, session)?;
         source
             .read_with(session, &self.selected, &self.people)
             .await

@@ -99,7 +99,7 @@ impl Compare {
     fn sources(&self, session: &Session<'_>) -> anyhow::Result<Vec<Source>> {
         let sources = self.sources.iter();
         let sources: Vec<Source> = sources
-            .map(|text| Source::parse(text, session))
+            .map(|text| Source::told(text, session))
             .collect::<anyhow::Result<_>>()?;
         if let [only] = &self.sources[..] {
             return Err(Failure::Usage(format!(

@@ -29,8 +29,8 @@ impl Diff {
     pub(crate) async fn run(&self, session: &Session<'_>) -> anyhow::Result<Exit> {
         let out = session.out;
         let (a, b) = (
-            Source::parse(&self.a, session)?,
-            Source::parse(&self.b, session)?,
+            Source::told(&self.a, session)?,
+            Source::told(&self.b, session)?,
         );
         let a = a.read(session, &self.selected).await?;
         let b = b.read(session, &self.selected).await?;

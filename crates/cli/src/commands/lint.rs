@@ -117,7 +117,7 @@ impl Lint {
     async fn read(&self, session: &Session<'_>) -> anyhow::Result<Judged> {
         let catalogue = session.catalogue();
         let selection = selection(catalogue, &self.selected)?;
-        let mut judged = match Source::parse(&self.source, session)? {
+        let mut judged = match Source::told(&self.source, session)? {
             Source::Org(name) => {
                 let connected = session.connect(&name)?;
                 let read = read(session, &connected, &selection, Extent::Selected).await?;

@@ -98,7 +98,7 @@ impl<'a> Look<'a> {
     /// Plans for one org and shows the plan.
     pub(super) async fn at(&self, session: &Session<'_>, to: &str) -> anyhow::Result<Exit> {
         let target = session.connect(to)?;
-        let source = Source::parse(self.source, session)?;
+        let source = Source::told(self.source, session)?;
         let wanted = source
             .read_with(session, self.selected, self.people)
             .await?;
@@ -116,7 +116,7 @@ impl<'a> Look<'a> {
         }
         let targets = names.iter().map(|name| session.connect(name));
         let targets: Vec<Connected> = targets.collect::<Result<_, _>>()?;
-        let source = Source::parse(self.source, session)?;
+        let source = Source::told(self.source, session)?;
         let wanted = source
             .read_with(session, self.selected, self.people)
             .await?;
