@@ -7,21 +7,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read, Write as _};
 
-use base64::engine::general_purpose::STANDARD;
-use base64::read::DecoderReader;
-use base64::write::EncoderStringWriter;
-use flate2::Compression;
-use flate2::read::ZlibDecoder;
-use flate2::write::ZlibEncoder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::packed::{packer, unpacker};
 use super::{Blob, Digest, digest_of};
 use crate::document::{Files, Portable};
 use crate::id::ObjectRef;
 
-/// The largest text that is unpacked: more than any org has, and less than a bomb.
-const MAX_TEXT: u64 = 4 << 30;
 /// The longest line of it, which is one object without its files.
 const MAX_LINE: u64 = 64 << 20;
 
@@ -113,8 +106,7 @@ pub(super) fn line(
 
 impl Images {
     pub(super) fn pack<'l>(lines: impl IntoIterator<Item = &'l String>) -> Self {
-        let packed = EncoderStringWriter::new(&STANDARD);
-        let mut packed = ZlibEncoder::new(packed, Compression::fast());
+        let mut packed = packer(String::new());
         let mut digest = Digest::default();
         let mut any = false;
         for line in lines {
@@ -158,8 +150,7 @@ impl Images {
         if self.is_empty() {
             return Ok(found);
         }
-        let text = DecoderReader::new(self.packed.as_bytes(), &STANDARD);
-        let mut text = io::BufReader::new(ZlibDecoder::new(text).take(MAX_TEXT));
+        let mut text = io::BufReader::new(unpacker(&self.packed));
         let mut digest = Digest::default();
         loop {
             let mut line = String::new();
@@ -189,6 +180,10 @@ impl Images {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::engine::general_purpose::STANDARD;
+    use base64::write::EncoderStringWriter;
+    use flate2::Compression;
+    use flate2::write::ZlibEncoder;
     use serde_json::json;
 
     fn map(value: Value) -> Map<String, Value> {

@@ -1,9 +1,9 @@
 //! A plan as the state keeps it: compressed, because the text of a large one, held whole by who writes it, by the
 //! database and by its driver, would be most of the memory that a run takes.
 
-use std::io::{self, BufReader, Read as _, Write};
+use std::io::{self, BufReader, Read, Write};
 
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
 use base64::read::DecoderReader;
 use base64::write::EncoderStringWriter;
 use flate2::Compression;
@@ -15,15 +15,13 @@ use super::Plan;
 
 /// What the text begins with; that of a plan as plain JSON begins with a brace.
 const MARK: &str = "zlib:";
-/// The largest plan that is unpacked: more than any org needs, and less than a bomb.
+/// The largest text that is unpacked: more than any org needs, and less than a bomb.
 const MAX_TEXT: u64 = 4 << 30;
 
 impl Plan {
     /// Writes the plan as one compressed text.
     pub fn pack(&self) -> String {
-        let text = EncoderStringWriter::from_consumer(MARK.to_owned(), &STANDARD);
-        let text = ZlibEncoder::new(text, Compression::fast());
-        let mut text = io::BufWriter::with_capacity(64 << 10, text);
+        let mut text = io::BufWriter::with_capacity(64 << 10, packer(MARK.to_owned()));
         let expected = "a plan has text keys only, and memory takes everything";
         serde_json::to_writer(&mut text, self).expect(expected);
         text.flush().expect(expected);
@@ -48,9 +46,21 @@ pub fn unpack<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     let Some(packed) = text.strip_prefix(MARK) else {
         return serde_json::from_str(text);
     };
+    serde_json::from_reader(BufReader::with_capacity(64 << 10, unpacker(packed)))
+}
+
+/// Compresses (zlib) what is written to it, in base 64, behind what the text begins with.
+pub(super) fn packer(
+    begin: String,
+) -> ZlibEncoder<EncoderStringWriter<'static, GeneralPurpose, String>> {
+    let text = EncoderStringWriter::from_consumer(begin, &STANDARD);
+    ZlibEncoder::new(text, Compression::fast())
+}
+
+/// Reads what a packer has compressed.
+pub(super) fn unpacker(packed: &str) -> impl Read {
     let text = DecoderReader::new(packed.as_bytes(), &STANDARD);
-    let text = ZlibDecoder::new(text).take(MAX_TEXT);
-    serde_json::from_reader(BufReader::with_capacity(64 << 10, text))
+    ZlibDecoder::new(text).take(MAX_TEXT)
 }
 
 #[cfg(test)]
