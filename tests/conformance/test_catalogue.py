@@ -18,7 +18,6 @@ APART = {
 NEVER = {
     "business_rules_decision_table": "orgsmith only finds its twin; rows belong to a version that only its org knows",
     "conversations_messaging_integrations_whatsapp": "a person signs up for the number at Meta",
-    "telephony_providers_edges_linebasesettings": "comes with phone base settings; the API has no write",
     "telephony_providers_edges_trunk": "comes with an Edge group; the API has no write",
 }
 

@@ -130,7 +130,8 @@ impl Source {
             let named = people.iter().map(|person| people::user(&person.email));
             let selection = selection(catalogue, selected)?
                 .with_dependencies(true)
-                .and_objects(named);
+                .and_objects(named)
+                .and_objects(models.iter().cloned());
             wanted.bundle = selection.apply(wanted.bundle, catalogue).map_err(usage)?;
             wanted
         };

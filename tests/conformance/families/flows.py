@@ -12,6 +12,7 @@ INTEGRATIONS = "/api/v2/integrations"
 CREDENTIALS = "/api/v2/integrations/credentials"
 ACTIONS = "/api/v2/integrations/actions"
 EDGES = "/api/v2/telephony/providers/edges"
+BASES_OF_PHONES = f"{EDGES}/phonebasesettings"
 
 WORKFLOW = """
 workflow:
@@ -162,11 +163,13 @@ def phone_base(world):
 
 
 def phone(world):
+    base = world.id(BASES_OF_PHONES)
+    settings = world.org.does("GET", f"{BASES_OF_PHONES}/{{phoneBaseId}}", [base]).lines[0].id
     return {
         "name": world.name("Telephone"),
         "site": world.ref(f"{EDGES}/sites"),
-        "phoneBaseSettings": world.ref(f"{EDGES}/phonebasesettings"),
-        "lines": [{"name": "Line"}],
+        "phoneBaseSettings": {"id": base},
+        "lines": [{"name": "Line", "lineBaseSettings": {"id": settings}}],
     }
 
 
@@ -210,7 +213,7 @@ FAMILIES = [
     ),
     Family(f"{EDGES}/trunkbasesettings", trunk_base, {"description": "carries"}, duplicate=(400, "duplicate.value"), clash=409),
     Family(f"{EDGES}/edgegroups", edge_group, {"description": "carries"}, duplicate=(400, "duplicate.value"), clash=409, unlike=("phoneTrunkBases",)),
-    Family(f"{EDGES}/phonebasesettings", phone_base, {"description": "rings"}, duplicate=(400, "duplicate.value"), clash=409),
+    Family(BASES_OF_PHONES, phone_base, {"description": "rings"}, duplicate=(400, "duplicate.value"), clash=409),
     Family(f"{EDGES}/phones", phone, {"description": "on a desk"}, duplicate=(400, "duplicate.value"), clash=409, unlike=("lines",)),
     Family(f"{EDGES}/sites", site, {"description": "by the river"}, duplicate=(400, "duplicate.value"), clash=409),
     Family(f"{EDGES}/sites/{{siteId}}/outboundroutes", outbound_route, {"description": "out"}, duplicate=(400, "duplicate.value"), clash=409),

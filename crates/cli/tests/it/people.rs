@@ -187,19 +187,20 @@ fn a_reference_user_brings_what_it_needs_and_nobody_else() {
 fn telephone(lab: &Lab, org: &str, name: &str) {
     let make = |path: &str, body: serde_json::Value| {
         let made = lab.sim.seed(org, "POST", path, body);
-        made.expect("an object")["id"].clone()
+        made.expect("an object")
     };
     let edges = "/api/v2/telephony/providers/edges";
     let address = json!({"city": "Indianapolis", "country": "US"});
     let location = json!({"name": format!("Hall of {name}"), "address": address});
     let location = make("/api/v2/locations", location);
-    let site = json!({"name": format!("Site of {name}"), "location": {"id": location}});
+    let site = json!({"name": format!("Site of {name}"), "location": {"id": location["id"]}});
     let site = make(&format!("{edges}/sites"), site);
     let base = json!({"name": format!("Model of {name}"), "lines": [{"name": "Line"}],
         "phoneMetaBase": {"id": "inin_webrtc_softphone.json"}});
     let base = make(&format!("{edges}/phonebasesettings"), base);
-    let phone = json!({"name": name, "site": {"id": site}, "lines": [{"name": "Line"}],
-        "phoneBaseSettings": {"id": base}});
+    let line = json!({"name": "Line", "lineBaseSettings": {"id": base["lines"][0]["id"]}});
+    let phone = json!({"name": name, "site": {"id": site["id"]}, "lines": [line],
+        "phoneBaseSettings": {"id": base["id"]}});
     make(&format!("{edges}/phones"), phone);
 }
 
@@ -239,7 +240,7 @@ fn the_default_station_of_a_user_travels_where_the_target_has_it() {
         default_station(&lab, "gold", "jane@gold.example").as_deref(),
         Some("Desk 7")
     );
-    // A telephone does not travel: without it she comes all the same, and it is told.
+    // It is not hers, so it does not come along: she comes all the same, and it is told.
     let shown = clone(&lab, &ALONE).ends(0);
     let says = "user jane@gold.example: station.defaultStation refers to station/Desk 7, which the target lacks";
     assert!(shown.stderr.contains(says), "{shown}");
@@ -267,6 +268,117 @@ fn the_default_station_of_a_user_travels_where_the_target_has_it() {
         default_station(&lab, "tenant", "jane@gold.example").as_deref(),
         Some("Desk 8")
     );
+}
+
+/// A phone in the browser of a user, and what it takes; its station is the user's.
+const PHONE: [(&str, &str); 5] = [
+    (
+        "location/HQ.yaml",
+        "name: HQ\naddress: {city: Indianapolis, country: US}\n",
+    ),
+    (
+        "telephony_providers_edges_site/HQ.yaml",
+        "name: HQ\nlocation: {$ref: location/HQ}\nmediaModel: Cloud\n",
+    ),
+    (
+        "telephony_providers_edges_phonebasesettings/Browser.yaml",
+        "name: Browser\nphoneMetaBase: {id: inin_webrtc_softphone.json}\n\
+         lines:\n- {name: Line, lineMetaBase: {id: inin_webrtc_softphone_line_appearance.json}}\n",
+    ),
+    (
+        "telephony_providers_edges_phone/Jane at home.yaml",
+        "name: Jane at home\nsite: {$ref: telephony_providers_edges_site/HQ}\n\
+         phoneBaseSettings: {$ref: telephony_providers_edges_phonebasesettings/Browser}\n\
+         webRtcUser: {$ref: user/jane@gold.example}\n\
+         lines:\n- name: Line of Jane\n  \
+         lineBaseSettings: {$ref: telephony_providers_edges_linebasesettings/Browser/Line}\n",
+    ),
+    (
+        "user/jane@gold.example.yaml",
+        "name: Jane\nemail: jane@gold.example\n\
+         station: {defaultStation: {$ref: station/Jane at home}}\n",
+    ),
+];
+
+/// Two orgs, of which `gold` has the people, and Jane a phone in her browser.
+fn lab_with_phone() -> Lab {
+    let lab = lab();
+    for (file, text) in PHONE {
+        lab.write(&format!("phone/{file}"), text);
+    }
+    let shown = lab.run(&["apply", "phone", "--to", "gold", "--yes"]);
+    shown.ends(0);
+    lab
+}
+
+/// Returns which phones an org has and who has them by default, by name.
+fn phones(lab: &Lab, org: &str) -> BTreeMap<String, (String, Option<String>)> {
+    let users = lab.sim.objects(org, "user");
+    let user = |id: &serde_json::Value| users.iter().find(|user| user["id"] == *id);
+    let email = |user: &serde_json::Value| user["email"].as_str().unwrap_or_default().to_owned();
+    let phones = lab.sim.objects(org, "phone").into_iter();
+    let found = phones.map(|phone| {
+        let owner = user(&phone["webRtcUser"]["id"]).map(email);
+        let name = phone["name"].as_str().unwrap_or_default().to_owned();
+        let station = owner
+            .as_deref()
+            .and_then(|owner| default_station(lab, org, owner));
+        (name, (owner.unwrap_or_default(), station))
+    });
+    found.collect()
+}
+
+#[test]
+fn the_phone_in_somebodys_browser_comes_along_with_its_station() {
+    let lab = lab_with_phone();
+    let hers = |email: &str| {
+        let station = Some("Jane at home".to_owned());
+        BTreeMap::from([("Jane at home".to_owned(), (email.to_owned(), station))])
+    };
+    assert_eq!(phones(&lab, "gold"), hers("jane@gold.example"));
+    let shown = clone(&lab, &ALONE);
+    shown.ends(0);
+    assert_eq!(phones(&lab, "tenant"), hers("jane@gold.example"));
+    let phone = &lab.sim.objects("tenant", "phone")[0];
+    let base = &lab.sim.objects("tenant", "phone_base")[0];
+    assert_eq!(
+        phone["lines"][0]["lineBaseSettings"]["id"],
+        base["lines"][0]["id"]
+    );
+    let before = lab.writes("tenant");
+    clone(&lab, &ALONE).ends(0);
+    assert_eq!(lab.writes("tenant"), before);
+    // A line that is called otherwise keeps its id, and so its station.
+    let file = "phone/telephony_providers_edges_phone/Jane at home.yaml";
+    let text = PHONE[3].1.replace("Line of Jane", "Hotline");
+    lab.write(file, &text);
+    lab.run(&["apply", "phone", "--to", "tenant", "--yes"])
+        .ends(0);
+    let now = &lab.sim.objects("tenant", "phone")[0];
+    assert_eq!(now["lines"][0]["name"], "Hotline");
+    assert_eq!(now["lines"][0]["id"], phone["lines"][0]["id"]);
+}
+
+#[test]
+fn who_is_like_somebody_gets_a_phone_as_they_have() {
+    let lab = lab_with_phone();
+    let list = "email,name,like\nana@tenant.example,Ana,jane@gold.example\n\
+                ana2@tenant.example,Ana,jane@gold.example\n";
+    lab.write("new.csv", list);
+    let people = ["--people", "new.csv", "--yes"];
+    clone(&lab, &people).ends(0);
+    let own = |name: &str, email: &str| {
+        let station = Some(name.to_owned());
+        (name.to_owned(), (email.to_owned(), station))
+    };
+    let expected = BTreeMap::from([
+        own("Ana", "ana@tenant.example"),
+        own("Ana at home", "ana2@tenant.example"),
+    ]);
+    assert_eq!(phones(&lab, "tenant"), expected);
+    let before = lab.writes("tenant");
+    clone(&lab, &people).ends(0);
+    assert_eq!(lab.writes("tenant"), before);
 }
 
 #[test]

@@ -120,6 +120,9 @@ pub struct Descriptor {
     pub key: KeySpec,
     /// What an object lives in: its calls name that object before its own id.
     pub parent: Option<Parent>,
+    /// No call makes one: it comes with an object of this kind, by whose key its own begins. Its id is
+    /// looked up when something refers to it.
+    pub comes_with: Option<Kind>,
     /// The field of an answer that holds an object's id.
     #[serde(default = "id_field")]
     pub id: String,
@@ -231,6 +234,9 @@ pub struct Descriptor {
     /// there is written as items of the other object's part.
     #[serde(default)]
     pub member_of: BTreeMap<String, MemberOf>,
+    /// Objects that are one's own though they are of another kind: the telephone in somebody's browser.
+    #[serde(default)]
+    pub brings: Vec<Brings>,
     /// Objects that every org has: mapped to their twin, never created.
     #[serde(default, rename = "builtin")]
     pub builtins: Vec<Builtin>,
@@ -450,8 +456,8 @@ pub struct ListSpec {
     /// The field of the object whose list it is that fills the parameter behind the object's id, such
     /// as its latest version.
     pub version: Option<String>,
-    /// No call is made: this field of each object of `each` is the row, and `path` is the list that
-    /// brought the object.
+    /// No call is made: this field of each object of `each` is the row, or a list of rows, and `path`
+    /// is the list that brought the object.
     pub inside: Option<String>,
 }
 
@@ -771,6 +777,18 @@ pub struct MemberOf {
     /// An object belongs to one at most.
     #[serde(default)]
     pub one: bool,
+}
+
+/// Objects that refer to their owner and come along where it is selected with what it needs.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Brings {
+    /// Their kind.
+    pub kind: Kind,
+    /// Where they refer to the owner.
+    pub by: FieldPath,
+    /// Lists those of one owner.
+    pub list: ListSpec,
 }
 
 /// A list of the items of many objects, such as the grants in a division.

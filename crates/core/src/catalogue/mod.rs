@@ -15,7 +15,7 @@ pub use descriptor::{
     WriteSpec,
 };
 
-use crate::id::Kind;
+use crate::id::{Key, Kind, ObjectRef};
 use crate::path::{BadPath, FieldPath};
 
 include!(concat!(env!("OUT_DIR"), "/kinds.rs"));
@@ -140,6 +140,15 @@ impl Catalogue {
             name: kind.to_owned(),
             suggestion: nearest(kind, self.kinds.keys().map(Kind::as_str)),
         })
+    }
+
+    /// Returns the object that brings another along: the phone of a station.
+    pub fn bringer(&self, object: &ObjectRef) -> Option<ObjectRef> {
+        let kind = self.get(object.kind.as_str()).ok()?.comes_with.clone()?;
+        let bringer = self.get(kind.as_str()).ok()?;
+        let parts = object.key.parts();
+        let key = parts.get(..bringer.key.fields.len())?;
+        Some(ObjectRef::new(kind, Key::from_parts(key)))
     }
 
     /// Returns every descriptor, by kind name.

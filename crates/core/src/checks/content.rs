@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::error;
 use super::ids::Ids;
+use crate::catalogue::Catalogue;
 use crate::document::{Slot, Template};
 use crate::id::{ObjectRef, StepId};
 use crate::overlay::{UNSET, open_variable};
@@ -201,19 +202,27 @@ impl<'p> Creators<'p> {
 
     /// Tells whether an object has an id by the time a step starts, and those before `also` are done.
     fn reach(&self, from: usize, also: &[StepId], object: &ObjectRef) -> Result<(), String> {
-        let Some(creator) = self.creates.get(object) else {
-            return match self.plan.bindings.get(object) {
-                Some(_) => Ok(()),
-                None => Err(format!("{object} is neither in the target nor created")),
+        // Something that comes with a new object is there when that is.
+        let bringer = || Catalogue::builtin().bringer(object);
+        let creator = self.creates.get(object).copied();
+        let is_bound = self.plan.bindings.contains_key(object);
+        let creator = creator.or_else(|| match is_bound {
+            true => None,
+            false => self.creates.get(&bringer()?).copied(),
+        });
+        let Some(creator) = creator else {
+            return match is_bound {
+                true => Ok(()),
+                false => Err(format!("{object} is neither in the target nor created")),
             };
         };
         let steps = &self.plan.steps;
-        if steps[*creator].phase < steps[from].phase || self.is_before(*creator, from, also) {
+        if steps[creator].phase < steps[from].phase || self.is_before(creator, from, also) {
             return Ok(());
         }
         Err(format!(
             "{object} is created by {}, which the step does not wait for",
-            steps[*creator].id
+            steps[creator].id
         ))
     }
 

@@ -5,6 +5,7 @@
 //! anything is planned, [`expand`] turns all that into what the API knows: skills, languages, roles
 //! and settings of the user, and members of the others.
 
+mod brought;
 mod list;
 mod rewrite;
 mod stage;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use brought::Brought;
 pub use list::{BadList, Person, add_people, read_list, user};
 pub use rewrite::{BadRule, EmailRule, NameRule, Rewrites, Rewritten};
 pub use stage::{Progress, Stage, progress};
@@ -88,12 +90,19 @@ pub fn expand(
         .map(|(object, _)| object.clone())
         .collect();
     let mut members = Members::default();
+    let mut brought = Brought::new(catalogue, bundle);
     let mut expanded = Vec::new();
     for object in people {
         let Ok(descriptor) = catalogue.get(object.kind.as_str()) else {
             continue;
         };
-        match expand_one(catalogue, descriptor, bundle, &object, &profiles) {
+        match expand_one(
+            catalogue,
+            descriptor,
+            bundle,
+            &object,
+            (&profiles, &mut brought),
+        ) {
             Ok((document, belongs)) => {
                 if !models.contains(&object) {
                     members.add(belongs);
@@ -106,7 +115,11 @@ pub fn expand(
     for Conflict { object, .. } in &conflicts {
         bundle.documents.remove(object);
     }
-    for document in expanded {
+    let (made, of_models) = brought.finish(models);
+    for object in of_models {
+        bundle.documents.remove(&object);
+    }
+    for document in expanded.into_iter().chain(made) {
         bundle.insert(document);
     }
     drop_models(bundle, models);
@@ -171,16 +184,19 @@ fn expand_one(
     descriptor: &Descriptor,
     bundle: &Bundle,
     object: &ObjectRef,
-    profiles: &Profiles,
+    (profiles, brought): (&Profiles, &mut Brought<'_>),
 ) -> Result<(Portable, Belongs), String> {
     let mut document = bundle.documents[object].open();
+    let mut model = None;
     let bound = document.body.contains_key(LIKE) || document.body.contains_key(BOUND_TO);
     if let Some(other) = refers(&mut document.body, LIKE, "user")? {
         let twin = bundle.documents.get(&other).filter(|_| other != *object);
         let twin = twin.ok_or_else(|| {
             format!("it is to be like {other}, who is not in the source; check the address")
         })?;
-        let mut common = twin.open().body;
+        let twin = twin.open();
+        let mut common = twin.body.clone();
+        model = Some(twin);
         common.retain(|field, _| !PERSONAL.contains(&field.as_str()));
         take_over(descriptor, &mut document.body, &common);
     }
@@ -211,6 +227,9 @@ fn expand_one(
         Some(_) => return Err(format!("{MEMBER_OF} holds lists by name, such as queues")),
         None => Belongs::new(),
     };
+    if let Some(model) = model {
+        brought.like(&model, &mut document);
+    }
     Ok((document, belongs))
 }
 

@@ -25,7 +25,7 @@ pub enum Stage {
     Active,
     /// Skills, languages, manager, locations, queues, groups and team.
     Bound,
-    /// Telephone numbers.
+    /// Telephone numbers, phone and station.
     Numbered,
 }
 
@@ -78,10 +78,10 @@ pub fn progress(
             if !done {
                 stages.entry(stage_of(step)).or_default().push(step);
             }
-        } else if !done && adds_members(catalogue, step) {
+        } else if !done && let Some(stage) = stage_of_another(catalogue, step) {
             for_each_person(step, &mut |person| {
                 let stages = open.entry(person).or_default();
-                stages.entry(Stage::Bound).or_default().push(step);
+                stages.entry(stage).or_default().push(step);
             });
         }
     }
@@ -130,10 +130,23 @@ fn stage_of(step: &Step) -> Stage {
     let has = |name: &str| fields.is_some_and(|fields| fields.contains_key(name));
     if has("state") {
         Stage::Active
-    } else if has("addresses") {
+    } else if has("addresses") || suffix.starts_with("station") {
         Stage::Numbered
     } else {
         Stage::Bound
+    }
+}
+
+/// Tells for which stage of the people it names a step of another object is.
+fn stage_of_another(catalogue: &Catalogue, step: &Step) -> Option<Stage> {
+    let user = catalogue.get("user").ok()?;
+    let is_brought = user
+        .brings
+        .iter()
+        .any(|brings| brings.kind == step.object.kind);
+    match is_brought {
+        true => Some(Stage::Numbered),
+        false => adds_members(catalogue, step).then_some(Stage::Bound),
     }
 }
 

@@ -246,6 +246,19 @@ pub struct Code {
 }
 
 impl Step {
+    /// Returns the objects whose ids the step sends.
+    pub fn references(&self) -> BTreeSet<ObjectRef> {
+        let mut objects = BTreeSet::new();
+        steps::for_each_template(self, &mut |template| {
+            template.for_each_slot(&mut |slot| {
+                if let Slot::Ref(object) = slot {
+                    objects.insert(object);
+                }
+            });
+        });
+        objects
+    }
+
     /// Returns the names of the secrets that the step sends.
     pub fn secrets(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();

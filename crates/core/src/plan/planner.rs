@@ -267,7 +267,7 @@ impl<'c> Planner<'c> {
         settle_references(self.catalogue, &mut items, &target, &named, &mut notes);
         let cuts = cut(&mut items, &mut notes);
 
-        let coming = coming(&items);
+        let coming = coming(self.catalogue, &items);
         let maker = || StepMaker::new(&self.options, &items, &target, &cuts, &coming);
         let mut indexes: Vec<usize> = (0..items.len()).collect();
         let mut made = in_chunks(&mut indexes, |chunk| {
@@ -530,8 +530,12 @@ fn settle_references(
     };
     let mut coming: HashSet<ObjectRef> = items.iter().map(|item| item.object.clone()).collect();
     loop {
-        let known =
-            |object: &ObjectRef| coming.contains(object) || target.live.contains_key(object);
+        let live = |object: &ObjectRef| target.live.contains_key(object);
+        let known = |object: &ObjectRef| {
+            let bringer = || catalogue.bringer(object);
+            let comes = |bringer: ObjectRef| coming.contains(&bringer) && !live(&bringer);
+            coming.contains(object) || live(object) || bringer().is_some_and(comes)
+        };
         let mut gone = Vec::new();
         let uncertain = |object: &ObjectRef| target.is_uncertain(object);
         items.retain_mut(

@@ -95,7 +95,46 @@ pub(super) fn overlaid(
     conceal(descriptor, object, &mut live);
     let mut base = reduced(descriptor, &live);
     overlay(&mut base, desired);
+    give_back(descriptor, &live, &mut base);
     base
+}
+
+/// Puts into the elements of lists what a call must send back for those that are there already: the
+/// ids of a phone's lines. An element is told by its name, else by its place.
+fn give_back(descriptor: &Descriptor, live: &Value, fields: &mut Map<String, Value>) {
+    for path in &descriptor.returned {
+        let Some((list, inside)) = path.split_at_element() else {
+            continue;
+        };
+        let mut there = Vec::new();
+        list.for_each(live, &mut |element| there.push(element));
+        let mut wanted = Vec::new();
+        list.for_each_in(fields, &mut |element| {
+            wanted.push(element.get("name").cloned())
+        });
+        let named = |name: &Value| there.iter().position(|held| held.get("name") == Some(name));
+        let twin = |at: usize, name: Option<&Value>| {
+            name.and_then(named).or_else(|| {
+                let held = there.get(at)?.get("name");
+                let is_another = wanted.iter().any(|wanted| wanted.as_ref() == held);
+                (!is_another).then_some(at)
+            })
+        };
+        let mut at = 0;
+        let mut body = Value::Object(std::mem::take(fields));
+        list.retain(&mut body, &mut |element| {
+            let told = twin(at, element.get("name")).and_then(|twin| inside.get(there[twin]));
+            at += 1;
+            if let (Some(told), Value::Object(element)) = (told, element) {
+                let own = element.entry(inside.root().to_owned());
+                own.or_insert_with(|| told.clone());
+            }
+            true
+        });
+        if let Value::Object(body) = body {
+            *fields = body;
+        }
+    }
 }
 
 pub(super) fn overlay(base: &mut Map<String, Value>, over: &Map<String, Value>) {

@@ -39,8 +39,10 @@ pub(super) fn kinds<'k>(
         }
         found.insert(kind, read);
         if read == Read::Asked {
-            let belongs = descriptor.member_of.values();
-            open.extend(belongs.map(|belongs| (belongs.kind.clone(), Read::Whole)));
+            let belongs = descriptor.member_of.values().map(|belongs| &belongs.kind);
+            let brought = descriptor.brings.iter().map(|brings| &brings.kind);
+            let own = belongs.chain(brought);
+            open.extend(own.map(|kind| (kind.clone(), Read::Whole)));
         }
         match read {
             Read::Names => {
@@ -116,8 +118,14 @@ pub(super) fn documents<'b>(
     excluded: &dyn Fn(&Packed) -> bool,
 ) {
     let dependencies = Dependencies::new(catalogue, flow_names::of_bundle(bundle));
-    let mut open: Vec<&ObjectRef> = kept.iter().copied().collect();
     let selected = kept.clone();
+    let brought = brought(catalogue, bundle).into_iter();
+    kept.extend(
+        brought
+            .filter(|(owner, document)| selected.contains(owner) && !excluded(document))
+            .map(|(_, document)| &document.object),
+    );
+    let mut open: Vec<&ObjectRef> = kept.iter().copied().collect();
     while let Some(object) = open.pop() {
         let Some(document) = bundle.documents.get(object) else {
             continue;
@@ -135,6 +143,24 @@ pub(super) fn documents<'b>(
             }
         }
     }
+}
+
+/// Returns the documents of objects that others bring along, with their owners: the phones of users.
+pub(crate) fn brought<'b>(
+    catalogue: &Catalogue,
+    bundle: &'b Bundle,
+) -> Vec<(ObjectRef, &'b Packed)> {
+    let mut found = Vec::new();
+    for brings in catalogue.iter().flat_map(|descriptor| &descriptor.brings) {
+        let documents = bundle.documents.values();
+        for document in documents.filter(|document| document.object.kind == brings.kind) {
+            let owner = document.field(brings.by.root());
+            if let Some(Slot::Ref(owner)) = owner.and_then(|owner| Slot::of(&owner)) {
+                found.push((owner, document));
+            }
+        }
+    }
+    found
 }
 
 /// Finds what documents refer to: by references, and by names in a flow's source.

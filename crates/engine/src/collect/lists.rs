@@ -72,11 +72,12 @@ pub(crate) async fn list(
             Some(kind) if spec.inside.is_some() => {
                 let field = spec.inside.as_deref().unwrap_or_default();
                 for owner in owners.get(kind).into_iter().flatten() {
-                    let mut inside = Rows::default();
-                    if let Some(row) = owner.field(field).filter(Value::is_object) {
-                        inside.take(descriptor, spec, Some(owner), vec![row]);
-                    }
-                    listed.take(Ok(inside), spec, Some(owner));
+                    let found = match owner.field(field) {
+                        Some(Value::Array(rows)) => rows,
+                        Some(row @ Value::Object(_)) => vec![row],
+                        _ => Vec::new(),
+                    };
+                    listed.add(descriptor, spec, owner, found);
                 }
             }
             Some(kind) => {
@@ -139,6 +140,20 @@ pub(crate) async fn list_named(org: &Org, descriptor: &Descriptor, name: &str) -
     // A search may ask for more permissions than the lists.
     let refused = descriptor.search.is_some() && !listed.failures.is_empty();
     (!refused).then_some(listed)
+}
+
+/// Lists the objects of a kind that have one owner.
+pub(super) async fn list_of(
+    org: &Org,
+    descriptor: &Descriptor,
+    spec: &ListSpec,
+    owner: &str,
+) -> Listed {
+    let mut listed = Listed::default();
+    let listing = listing(spec, &spec.path, owner);
+    let rows = rows(org, descriptor, spec, None, &listing).await;
+    listed.take(rows, spec, None);
+    listed
 }
 
 /// The rows of one list.

@@ -234,6 +234,8 @@ impl<'r> Reader<'r> {
             }
         }
         missing.retain(|id| !self.listed.contains(&id.0) && !self.asked.contains(id));
+        drop((names, rows));
+        wanted.extend(self.brought(&chosen).await?);
         self.chosen = chosen;
         let wanted: BTreeSet<Id> = wanted.difference(&self.whole).cloned().collect();
         called.retain(|name| !self.listed.contains(&name.0) && !self.searched.contains(name));
@@ -251,6 +253,37 @@ impl<'r> Reader<'r> {
         self.fetch(missing).await?;
         self.read_whole(wanted).await?;
         Ok(goes_on)
+    }
+
+    /// Lists what chosen objects bring along: the phones of a user.
+    async fn brought(&mut self, chosen: &BTreeSet<Id>) -> Result<BTreeSet<Id>, CollectError> {
+        let mut found = BTreeSet::new();
+        if !self.selection.takes_dependencies() {
+            return Ok(found);
+        }
+        let (org, catalogue) = (self.org, self.catalogue);
+        let new: Vec<Id> = chosen.difference(&self.chosen).cloned().collect();
+        for (kind, id) in new {
+            let Ok(descriptor) = catalogue.get(kind.as_str()) else {
+                continue;
+            };
+            for brings in &descriptor.brings {
+                let Ok(brought) = catalogue.get(brings.kind.as_str()) else {
+                    continue;
+                };
+                let listed = lists::list_of(org, brought, &brings.list, &id).await;
+                let ids = listed.objects.iter();
+                found.extend(ids.map(|row| (brought.kind.clone(), row.id.as_str().to_owned())));
+                self.take(brought, listed)?;
+            }
+        }
+        let excluded = |(kind, id): &Id| {
+            let names = Names::new(self.catalogue, &self.snapshot, self.pins);
+            let object = names.object(kind, id);
+            object.is_some_and(|object| self.selection.excludes(object, None))
+        };
+        found.retain(|id| !excluded(id));
+        Ok(found)
     }
 
     fn rows(&self) -> HashMap<(&Kind, &str), &Stored> {

@@ -5,6 +5,7 @@
 //! down what came of it. An outcome that is not known is cleared up by asking the target, never by
 //! sending again blindly.
 
+mod brought;
 mod dispatcher;
 mod drafts;
 mod recover;

@@ -11,7 +11,7 @@ use orgsmith_client::Error;
 use orgsmith_core::catalogue::{Catalogue, Descriptor, Part};
 use orgsmith_core::document::{Bindings, Captured, Files, Stored, Template};
 use orgsmith_core::flow;
-use orgsmith_core::id::{SourceId, TargetId};
+use orgsmith_core::id::{ObjectRef, SourceId, TargetId};
 use orgsmith_core::plan::{Action, Expected, Step, Write, pre_image};
 use orgsmith_core::snapshot::{Names, Snapshot};
 use serde_json::Value;
@@ -68,7 +68,7 @@ async fn look_up(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
     let began = Instant::now();
     let mut wait = Duration::from_millis(200);
     loop {
-        match find(worker, step, descriptor).await {
+        match find(worker, &step.object, descriptor).await {
             Ok(found) if found.is_empty() => {}
             Ok(found) => {
                 // A new version is known by the key of the old one.
@@ -104,14 +104,14 @@ async fn look_up(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> P
 
 /// Tells whether what a step is to create is there, of somebody else.
 pub(super) async fn is_taken(worker: &Worker<'_>, step: &Step, descriptor: &Descriptor) -> bool {
-    let found = find(worker, step, descriptor).await;
+    let found = find(worker, &step.object, descriptor).await;
     found.is_ok_and(|found| !found.is_empty())
 }
 
-/// Returns the objects of the target that have the step's key.
-async fn find(
+/// Returns the objects of the target that have a key.
+pub(super) async fn find(
     worker: &Worker<'_>,
-    step: &Step,
+    object: &ObjectRef,
     descriptor: &Descriptor,
 ) -> Result<Vec<Stored>, Failure> {
     let org = worker.execution.org;
@@ -125,27 +125,28 @@ async fn find(
             .objects
             .insert(descriptor.kind.clone(), listed.objects);
     }
+    Ok(of_key(worker, object, snapshot))
+}
+
+/// Takes out of what was listed the objects that have a key.
+pub(super) fn of_key(
+    worker: &Worker<'_>,
+    object: &ObjectRef,
+    mut snapshot: Snapshot,
+) -> Vec<Stored> {
     let names = Names::new(worker.execution.catalogue, &snapshot, &BTreeMap::new());
-    let shared = names
-        .ambiguous()
-        .iter()
-        .find(|several| several.object == step.object);
-    let ids: Vec<String> = match shared {
+    let mut shared = names.ambiguous().iter();
+    let ids: Vec<String> = match shared.find(|several| several.object == *object) {
         Some(several) => several.ids.clone(),
         None => names
             .iter()
-            .filter(|(_, object)| **object == step.object)
+            .filter(|(_, named)| *named == object)
             .map(|(id, _)| id.to_owned())
             .collect(),
     };
-    let objects = snapshot
-        .objects
-        .remove(&step.object.kind)
-        .unwrap_or_default();
-    Ok(objects
-        .into_iter()
-        .filter(|captured| ids.iter().any(|id| id == captured.id.as_str()))
-        .collect())
+    let objects = snapshot.objects.remove(&object.kind).unwrap_or_default();
+    let is_meant = |captured: &Stored| ids.iter().any(|id| id == captured.id.as_str());
+    objects.into_iter().filter(is_meant).collect()
 }
 
 /// Returns the kinds that must be listed to know a kind's keys, its own last: those that its keys

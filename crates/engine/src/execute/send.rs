@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 use super::Cause;
+use super::brought::learn_brought;
 use super::drafts;
 use super::worker::{Worker, is_fatal, version_of};
 use crate::chain::chain;
@@ -113,6 +114,7 @@ pub(super) async fn send(
     descriptor: &Descriptor,
     version: Option<u64>,
 ) -> Result<Sent, Failure> {
+    learn_brought(worker, step).await?;
     match &step.write {
         Write::Request(request) => match &descriptor.draft {
             Some(draft) if step.action != Action::Delete => {

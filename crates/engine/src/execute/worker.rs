@@ -186,6 +186,11 @@ impl<'e> Worker<'e> {
         };
     }
 
+    /// Takes the id of an object that no step made.
+    pub(super) fn know(&self, object: &ObjectRef, id: TargetId) {
+        self.lock().ids.insert(object.clone(), id);
+    }
+
     pub(super) fn descriptor(&self, step: &Step) -> Result<&'e Descriptor, String> {
         let kind = step.object.kind.as_str();
         self.execution

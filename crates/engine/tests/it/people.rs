@@ -12,21 +12,23 @@ use serde_json::{Value, json};
 use crate::crash::survives;
 use crate::lab::{Lab, told};
 
+fn add(bundle: &mut Bundle, object: &str, body: Value) {
+    let Value::Object(body) = body else {
+        panic!("{object} is no object")
+    };
+    let object: orgsmith_core::id::ObjectRef = object.parse().expect("kind/key");
+    bundle.insert(Portable {
+        object,
+        body,
+        files: Default::default(),
+    });
+}
+
 /// Users who all have two roles, one of them in two divisions.
 fn crew(people: usize) -> Bundle {
     let mut bundle = Bundle::default();
     bundle.source.org_name = "crew".to_owned();
-    let mut add = |object: &str, body: Value| {
-        let Value::Object(body) = body else {
-            panic!("{object} is no object")
-        };
-        let object: orgsmith_core::id::ObjectRef = object.parse().expect("kind/key");
-        bundle.insert(Portable {
-            object,
-            body,
-            files: Default::default(),
-        });
-    };
+    let mut add = |object: &str, body: Value| add(&mut bundle, object, body);
     let home = json!({"$ref": "auth_division/~home"});
     let claims = json!({"$ref": "auth_division/Claims"});
     add(
@@ -152,6 +154,71 @@ async fn killed_after_any_journal_entry_everybody_has_every_role() {
     stream::iter(0..entries)
         .for_each_concurrent(8, |k| survives(&bundle, &wanted, k, entries))
         .await;
+}
+
+/// Two people with phones in their browsers, whose stations are theirs.
+fn callers() -> Bundle {
+    let mut bundle = Bundle::default();
+    bundle.source.org_name = "callers".to_owned();
+    let edges = "telephony_providers_edges";
+    let to = |object: String| json!({ "$ref": object });
+    let mut add = |object: &str, body: Value| add(&mut bundle, object, body);
+    let address = json!({"city": "Lisbon", "country": "PT"});
+    add("location/HQ", json!({"name": "HQ", "address": address}));
+    let site =
+        json!({"name": "HQ", "location": to("location/HQ".to_owned()), "mediaModel": "Cloud"});
+    add(&format!("{edges}_site/HQ"), site);
+    let base = json!({"name": "Browser", "phoneMetaBase": {"id": "inin_webrtc_softphone.json"},
+        "lines": [{"name": "Line"}]});
+    add(&format!("{edges}_phonebasesettings/Browser"), base);
+    for name in ["Ana", "Rui"] {
+        let email = format!("{name}@callers.example").to_lowercase();
+        let body = json!({"name": name, "email": email, "state": "active",
+            "division": to("auth_division/~home".to_owned()),
+            "station": {"defaultStation": to(format!("station/{name}"))}});
+        add(&format!("user/{email}"), body);
+        let line = json!({"name": "Line",
+            "lineBaseSettings": to(format!("{edges}_linebasesettings/Browser/Line"))});
+        let phone = json!({"name": name, "site": to(format!("{edges}_site/HQ")), "lines": [line],
+            "phoneBaseSettings": to(format!("{edges}_phonebasesettings/Browser")),
+            "webRtcUser": to(format!("user/{email}"))});
+        add(&format!("{edges}_phone/{name}"), phone);
+    }
+    normalise(Catalogue::builtin(), &mut bundle);
+    bundle
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_after_any_journal_entry_everybody_has_their_station() {
+    let bundle = callers();
+    let whole = Lab::with_orgs(["gold"]).await;
+    let plan = whole.apply(&bundle, "gold").await;
+    let wanted = whole.export("gold").await;
+    let entries = i64::try_from(plan.steps.len() * 2).expect("few steps");
+    stream::iter(0..entries)
+        .for_each_concurrent(8, |k| survives(&bundle, &wanted, k, entries))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_with_a_phone_is_waited_for_and_its_lack_is_told() {
+    let bundle = callers();
+    let lab = Lab::with_orgs(["gold"]).await;
+    let plan = lab.plan(&bundle, "gold").await;
+    let refuse = FaultAction::Status {
+        status: 403,
+        retry_after_s: None,
+    };
+    lab.sim
+        .add_fault(FaultRule::new(refuse).on("GET", "/api/v2/stations"));
+    let finished = lab.run(&plan, "gold").await;
+    lab.sim.clear_faults();
+    let open = plan.steps.len() - finished.outcome.done();
+    assert_eq!(open, 2, "{}", told(&plan, &finished));
+    let again = lab.resume(&finished.run, "gold").await;
+    assert!(again.outcome.is_complete(), "{}", told(&plan, &again));
+    let left = lab.plan(&bundle, "gold").await;
+    assert!(left.is_empty(), "{:#?}", left.steps);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

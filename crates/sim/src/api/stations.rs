@@ -38,6 +38,15 @@ const KINDS: &[Kind] = &[
             to("webRtcUser", "user").weak(),
         ],
         defaults: r#"{"properties": {}}"#,
+        filters: &[
+            ("webRtcUser.id", Filter::Reference("webRtcUser")),
+            ("site.id", Filter::Reference("site")),
+            (
+                "phoneBaseSettings.id",
+                Filter::Reference("phoneBaseSettings"),
+            ),
+        ],
+        list_omits: &["webRtcUser", "properties", "lines", "capabilities"],
         deletion: Deletion {
             in_use: None,
             ..Deletion::PLAIN
@@ -79,19 +88,41 @@ pub(crate) fn register(registry: &mut Registry) {
 
 // Telephones
 
-/// A telephone has lines, each of which is an object of its own and keeps its id.
+/// A telephone has lines, each of which is an object of its own and keeps its id. Each has line
+/// settings of the phone base settings that the telephone has.
 fn check_phone(
     cx: &mut Cx<'_>,
     _: &Req,
     fields: &mut Fields,
     old: Option<&Fields>,
 ) -> Result<(), Refusal> {
+    let base = fields.get("phoneBaseSettings").and_then(id_of);
+    let base = cx.find("phone_base", base.unwrap_or_default())?;
+    let offered = base.fields.get("lines").cloned().unwrap_or_default();
+    let is_offered = |id: &str| {
+        let mut lines = offered.as_array().into_iter().flatten();
+        lines.any(|line| line["id"] == id)
+    };
+    let of_all = fields.get("lineBaseSettings").and_then(id_of);
+    let of_all = of_all.map(str::to_owned);
     let held = old.and_then(|old| old.get("lines")).cloned();
     let lines = fields.get_mut("lines").and_then(Value::as_array_mut);
     let Some(lines) = lines.filter(|lines| !lines.is_empty()) else {
         return Err(Refusal::invalid("lines", "A telephone needs a line."));
     };
     for line in lines {
+        let own = id_of(&line["lineBaseSettings"]).or_else(|| id_of(&line["template"]));
+        let settings = own.map(str::to_owned).or_else(|| of_all.clone());
+        let Some(settings) = settings.filter(|settings| is_offered(settings)) else {
+            return Err(Refusal::invalid(
+                "lines",
+                "A line needs line settings of the phone base settings.",
+            ));
+        };
+        line["lineBaseSettings"] = json!({ "id": settings });
+        if let Value::Object(line) = line {
+            line.remove("template");
+        }
         let known = held.as_ref().and_then(Value::as_array);
         let known = known.is_some_and(|held| held.iter().any(|one| one["id"] == line["id"]));
         if !known {

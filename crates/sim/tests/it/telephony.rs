@@ -83,14 +83,21 @@ async fn a_line_of_phone_base_settings_keeps_its_id() {
     world.api.put(&uri, body).await.ok();
 }
 
+/// Returns the id of the line settings that phone base settings have.
+async fn line_of(world: &World, base: &str) -> String {
+    let uri = format!("{EDGES}/phonebasesettings/{base}");
+    text(&world.api.get(&uri).await.ok(), "/lines/0/id")
+}
+
 /// Makes a telephone and its settings; returns its id.
 async fn phone(world: &World, site: &str, name: &str, user: Option<&str>) -> String {
     let api = &world.api;
     let base = json!({"name": format!("Model {name}"), "phoneMetaBase": id("inin_webrtc_softphone.json"),
         "lines": [{"name": "Line"}]});
     let base = api.make(&format!("{EDGES}/phonebasesettings"), base).await;
+    let line = line_of(world, &base).await;
     let mut phone = json!({"name": name, "site": id(site), "phoneBaseSettings": id(&base),
-        "lines": [{"name": "Line"}]});
+        "lines": [{"name": "Line", "lineBaseSettings": id(&line)}]});
     if let Some(user) = user {
         phone["webRtcUser"] = id(user);
     }
@@ -150,4 +157,64 @@ async fn a_station_comes_and_goes_with_its_telephone() {
     api.delete(&default(&jane)).await.ok();
     let shown = api.get(&format!("/api/v2/users/{jane}/station")).await.ok();
     assert_eq!(shown, json!({}));
+}
+
+#[tokio::test]
+async fn a_line_of_a_telephone_has_settings_of_its_base_and_keeps_its_id() {
+    let world = World::start().await;
+    let api = &world.api;
+    let site = site(&world).await;
+    let desk = phone(&world, &site, "Desk 1", None).await;
+    let other = phone(&world, &site, "Desk 2", None).await;
+    let uri = |phone: &str| format!("{EDGES}/phones/{phone}");
+    let (shown, other) = (
+        api.get(&uri(&desk)).await.ok(),
+        api.get(&uri(&other)).await.ok(),
+    );
+    let body = |lines: Value| {
+        json!({"name": "Desk 1", "version": shown["version"], "site": shown["site"],
+            "phoneBaseSettings": shown["phoneBaseSettings"], "lines": lines})
+    };
+    for lines in [
+        json!([{"name": "Line"}]),
+        json!([{"name": "Line", "lineBaseSettings": other["lines"][0]["lineBaseSettings"]}]),
+        json!([]),
+    ] {
+        let put = api.put(&uri(&desk), body(lines)).await;
+        put.refused(400, "invalid.value");
+    }
+    let line = &shown["lines"][0];
+    let lines =
+        json!([{"id": line["id"], "name": "Hotline", "template": line["lineBaseSettings"]}]);
+    api.put(&uri(&desk), body(lines)).await.ok();
+    let now = api.get(&uri(&desk)).await.ok();
+    assert_eq!(now["lines"][0]["id"], line["id"]);
+    assert_eq!(
+        now["lines"][0]["lineBaseSettings"],
+        line["lineBaseSettings"]
+    );
+}
+
+#[tokio::test]
+async fn telephones_are_found_by_their_user_and_shown_in_part() {
+    let world = World::start().await;
+    let api = &world.api;
+    let home = api.get("/api/v2/authorization/divisions/home").await.ok();
+    let jane = json!({"name": "Jane", "email": "jane@x.example", "divisionId": home["id"]});
+    let jane = api.make("/api/v2/users", jane).await;
+    let site = site(&world).await;
+    phone(&world, &site, "Desk 1", None).await;
+    let hers = phone(&world, &site, "Jane", Some(&jane)).await;
+    let found = api
+        .get(&format!("{EDGES}/phones?webRtcUser.id={jane}"))
+        .await
+        .ok();
+    assert_eq!(found["total"], 1);
+    let row = &found["entities"][0];
+    assert_eq!(
+        (&row["id"], &row["webRtcUser"]),
+        (&json!(hers), &Value::Null)
+    );
+    let shown = api.get(&format!("{EDGES}/phones/{hers}")).await.ok();
+    assert_eq!(shown["webRtcUser"]["id"], json!(jane));
 }

@@ -18,7 +18,7 @@ use super::images::{self, Parts};
 use super::planner::{Cuts, Item, Notes, Open, Options, Presence, Target, count};
 use super::wire;
 use super::{Action, Blob, Counts, Expected, Request, Step, Write, digest_of};
-use crate::catalogue::{Descriptor, Driver, Part, WriteSpec};
+use crate::catalogue::{Catalogue, Descriptor, Driver, Part, WriteSpec};
 use crate::diff::{Change, changes};
 use crate::document::{Captured, Portable, Slot, Template, for_each_object_at, for_each_slot_in};
 use crate::id::{Kind, ObjectRef, StepId};
@@ -60,12 +60,25 @@ pub(super) fn for_each_template(step: &Step, visit: &mut dyn FnMut(&Template)) {
     }
 }
 
-/// The step after which a new object can be referred to.
-pub(super) type Coming<'m> = HashMap<&'m ObjectRef, StepId>;
+/// The objects that steps will bring.
+pub(super) struct Coming<'m> {
+    catalogue: &'m Catalogue,
+    by: HashMap<&'m ObjectRef, StepId>,
+}
+
+impl Coming<'_> {
+    /// Returns the step after which an object can be referred to: the one that creates it, or what it
+    /// comes with.
+    fn step(&self, object: &ObjectRef) -> Option<&StepId> {
+        self.by
+            .get(object)
+            .or_else(|| self.by.get(&self.catalogue.bringer(object)?))
+    }
+}
 
 /// Returns the objects that steps will bring.
-pub(super) fn coming<'m>(items: &'m [Item<'_>]) -> Coming<'m> {
-    items
+pub(super) fn coming<'m>(catalogue: &'m Catalogue, items: &'m [Item<'_>]) -> Coming<'m> {
+    let by = items
         .iter()
         .filter_map(|item| {
             let suffix = match item.state {
@@ -81,7 +94,8 @@ pub(super) fn coming<'m>(items: &'m [Item<'_>]) -> Coming<'m> {
             };
             Some((&item.object, step_id(&item.object, suffix)))
         })
-        .collect()
+        .collect();
+    Coming { catalogue, by }
 }
 
 /// What a maker of steps made.
@@ -695,7 +709,7 @@ impl<'m, 'p> StepMaker<'m, 'p> {
             after.insert(earlier.id.clone());
         }
         let mut need = |object: &ObjectRef| {
-            if let Some(created) = self.coming.get(object).filter(|_| *object != item.object) {
+            if let Some(created) = self.coming.step(object).filter(|_| *object != item.object) {
                 after.insert(created.clone());
             }
         };
