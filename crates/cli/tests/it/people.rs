@@ -302,9 +302,14 @@ const PHONE: [(&str, &str); 5] = [
 
 /// Two orgs, of which `gold` has the people, and Jane a phone in her browser.
 fn lab_with_phone() -> Lab {
+    lab_with_phone_of("Jane")
+}
+
+fn lab_with_phone_of(name: &str) -> Lab {
     let lab = lab();
     for (file, text) in PHONE {
-        lab.write(&format!("phone/{file}"), text);
+        let named = |text: &str| text.replace("Jane", name);
+        lab.write(&format!("phone/{}", named(file)), named(text));
     }
     let shown = lab.run(&["apply", "phone", "--to", "gold", "--yes"]);
     shown.ends(0);
@@ -357,6 +362,33 @@ fn the_phone_in_somebodys_browser_comes_along_with_its_station() {
     let now = &lab.sim.objects("tenant", "phone")[0];
     assert_eq!(now["lines"][0]["name"], "Hotline");
     assert_eq!(now["lines"][0]["id"], phone["lines"][0]["id"]);
+}
+
+#[test]
+fn a_clone_of_everything_carries_phones_and_stations() {
+    let lab = lab_with_phone();
+    clone(&lab, &["--yes"]).ends(0);
+    assert_eq!(phones(&lab, "tenant"), phones(&lab, "gold"));
+    let before = lab.writes("tenant");
+    clone(&lab, &["--yes"]).ends(0);
+    assert_eq!(lab.writes("tenant"), before);
+}
+
+#[test]
+fn a_phone_called_otherwise_takes_its_station_along() {
+    let lab = lab_with_phone_of("Jane Roe");
+    let pseudonymise = ["export", "gold", "--out", "safe", "--pii", "pseudonymise"];
+    lab.run(&pseudonymise).ends(0);
+    lab.run(&["clone", "safe", "tenant", "--yes"]).ends(0);
+    let found = phones(&lab, "tenant");
+    let [(name, (owner, station))] = &found.into_iter().collect::<Vec<_>>()[..] else {
+        panic!("one phone");
+    };
+    assert!(
+        !name.contains("Roe") && !owner.contains("jane"),
+        "{name} {owner}"
+    );
+    assert_eq!(station.as_ref(), Some(name));
 }
 
 #[test]

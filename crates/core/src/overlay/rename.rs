@@ -10,7 +10,7 @@ use crate::document::{Json, Packed, rename_refs};
 use crate::file_refs;
 use crate::flow::{self, FlowTarget, ObjectKind, Rename};
 use crate::flow_names::FlowNames;
-use crate::id::ObjectRef;
+use crate::id::{Key, ObjectRef};
 use crate::plan::{Conflict, FLOW_SOURCE};
 use crate::validate::key;
 
@@ -36,7 +36,10 @@ pub(crate) fn rename(
     }
     while !moved.is_empty() {
         rename_in_flows(catalogue, bundle, &moved, conflicts);
-        let new = |object: &ObjectRef| moved.get(object).cloned();
+        let new = |object: &ObjectRef| {
+            let own = moved.get(object).cloned();
+            own.or_else(|| brought_by(catalogue, &moved, object))
+        };
         for document in bundle.documents.values_mut() {
             let mut body = document.body.value();
             rename_refs(&mut body, &new);
@@ -55,6 +58,14 @@ pub(crate) fn rename(
         moved.retain(|object, _| !odd.contains_key(object));
     }
     all
+}
+
+/// Returns what an object is called that comes with one that is called otherwise.
+fn brought_by(catalogue: &Catalogue, moved: &Moved, object: &ObjectRef) -> Option<ObjectRef> {
+    let old = catalogue.bringer(object)?;
+    let mut parts = moved.get(&old)?.key.parts();
+    parts.extend(object.key.parts().split_off(old.key.parts().len()));
+    Some(ObjectRef::new(object.kind.clone(), Key::from_parts(&parts)))
 }
 
 /// Returns the objects whose fields say another key than they have, with that.

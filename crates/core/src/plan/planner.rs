@@ -393,6 +393,9 @@ impl<'c> Planner<'c> {
                 continue;
             }
             let mapped = descriptor.clone == ClonePhase::Mapped;
+            if descriptor.comes_with.is_some() {
+                continue;
+            }
             if !state.is_live() && mapped {
                 notes.warn(
                     "no-twin",

@@ -153,7 +153,9 @@ impl Snapshot {
         }
         let mut gaps = self.gaps.clone();
         for (kind, stored) in &self.objects {
-            let Ok(descriptor) = catalogue.get(kind.as_str()) else {
+            // What comes with another object is nothing by itself: references name it.
+            let descriptor = catalogue.get(kind.as_str()).ok();
+            let Some(descriptor) = descriptor.filter(|found| found.comes_with.is_none()) else {
                 continue;
             };
             let named = stored.iter().filter_map(|stored| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 use orgsmith_client::{Call, Error, ListError, Listing, PageStyle};
-use orgsmith_core::catalogue::{Descriptor, Driver, ListSpec, Paging, ReadSpec, Reference};
+use orgsmith_core::catalogue::{Descriptor, Driver, ListSpec, Paging, Part, ReadSpec, Reference};
 use orgsmith_core::document::{Captured, Stored};
 use orgsmith_core::id::{Kind, SourceId, own_id};
 use serde_json::Value;
@@ -392,6 +392,19 @@ fn captured(descriptor: &Descriptor, owner: Option<&Stored>, row: Value) -> Opti
 pub(super) fn looked_at(descriptor: &Descriptor, mut body: Value) -> Value {
     if let Value::Object(fields) = &mut body {
         fields.retain(|field, _| descriptor.looks_at(field));
+    }
+    // Of a part that comes with the object the rest may change by the minute: where somebody sits.
+    let comes_with = |part: &&Part| part.single && part.list.is_none() && !part.fields.is_empty();
+    for part in descriptor.parts.iter().filter(comes_with) {
+        let Value::Object(fields) = &mut body else {
+            break;
+        };
+        if let Some(Value::Object(held)) = fields.get_mut(&part.field) {
+            held.retain(|name, _| part.fields.contains(name));
+            if held.is_empty() {
+                fields.remove(&part.field);
+            }
+        }
     }
     let own = |reference: &&Reference| {
         !reference.bare && !reference.keys && reference.path.root() != "division"

@@ -74,9 +74,15 @@ fn is_in_no_list(lab: &Lab, odd: &Oddity, names: &Names) -> bool {
 
 /// Tells whether an odd object stands in the bundle, or in a gap.
 fn is_told(odd: &Oddity, bundle: &Bundle, names: &Names) -> bool {
-    let exported = names
-        .iter()
-        .any(|(id, object)| own_id(id) == odd.id && bundle.documents.contains_key(object));
+    // What comes with another object is no document; references may name it.
+    let is_brought = |object: &ObjectRef| {
+        let kind = Catalogue::builtin().get(object.kind.as_str());
+        kind.is_ok_and(|kind| kind.comes_with.is_some())
+    };
+    let exported = names.iter().any(|(id, object)| {
+        let there = bundle.documents.contains_key(object) || is_brought(object);
+        own_id(id) == odd.id && there
+    });
     let in_gap = bundle.gaps.iter().any(|gap| {
         let object = gap.object.as_deref().unwrap_or_default();
         gap.reason.contains(&odd.id) || object.contains(&odd.id)

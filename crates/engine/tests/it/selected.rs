@@ -85,7 +85,7 @@ async fn a_person_says_more_when_selected_and_brings_nobody_else() {
     .await;
     let mut body = found.documents[&priya].open().body;
     let places = body.remove("memberOf").expect("where she belongs");
-    for asked in ["utilization", "voicemail", "station", "externalIds"] {
+    for asked in ["utilization", "voicemail", "externalIds"] {
         assert!(body.remove(asked).is_some(), "{asked}");
     }
     assert_eq!(body, of_whole(&priya));
