@@ -365,6 +365,27 @@ fn the_phone_in_somebodys_browser_comes_along_with_its_station() {
 }
 
 #[test]
+fn a_station_and_a_utilization_that_were_given_are_taken_back_by_a_rollback() {
+    let lab = lab_with_phone();
+    lab.run(&["rollback", &lab.last_run(), "--yes"]).ends(0);
+    assert_eq!(phones(&lab, "gold"), BTreeMap::new());
+    assert_eq!(default_station(&lab, "gold", "jane@gold.example"), None);
+    telephone(&lab, "gold", "Desk 7");
+    let given = "name: Tom\nemail: tom@gold.example\nstation: {defaultStation: {$ref: station/Desk 7}}\n\
+         utilization: {utilization: {call: {maximumCapacity: 2, interruptableMediaTypes: [], includeNonAcd: false}}}\n";
+    lab.write("seat/user/tom@gold.example.yaml", given);
+    lab.run(&["apply", "seat", "--to", "gold", "--yes"]).ends(0);
+    let of_tom = || default_station(&lab, "gold", "tom@gold.example");
+    assert_eq!(of_tom().as_deref(), Some("Desk 7"));
+    let text = || fs::read_to_string(lab.path("gold-station/user/tom@gold.example.yaml"));
+    let has_own = || text().is_ok_and(|text| text.contains("maximumCapacity: 2"));
+    assert!(has_own());
+    lab.run(&["rollback", &lab.last_run(), "--yes"]).ends(0);
+    assert_eq!(of_tom(), None);
+    assert!(!has_own());
+}
+
+#[test]
 fn a_clone_of_everything_carries_phones_and_stations() {
     let lab = lab_with_phone();
     clone(&lab, &["--yes"]).ends(0);

@@ -724,7 +724,7 @@ pub struct Part {
     pub add: Option<ItemWrite>,
     /// Changes one item.
     pub change: Option<ItemWrite>,
-    /// Removes items.
+    /// Removes items; a single object is taken away by a rollback only.
     pub remove: Option<ItemWrite>,
     /// The single object has a `version` of its own, which is this when the object is new.
     pub first_version: Option<u64>,

@@ -544,16 +544,10 @@ impl<'m, 'p> StepMaker<'m, 'p> {
         }
         // A function is written with the draft of its action.
         for part in descriptor.parts.iter().filter(|part| part.having.is_none()) {
+            let there = portable.body.get(&part.field);
             if let Some(desired) = item.body.get(&part.field) {
                 let raw = live.body.get(&part.field);
-                self.part(
-                    item,
-                    part,
-                    desired,
-                    portable.body.get(&part.field),
-                    raw,
-                    false,
-                );
+                self.part(item, part, desired, there, raw, false);
             }
         }
         self.uploads(item, Some(portable), false);

@@ -229,6 +229,10 @@ impl StepMaker<'_, '_> {
         new: bool,
     ) {
         let Value::Object(wanted) = desired else {
+            // A rollback says so that there was none.
+            if let Some(there) = live.filter(|_| desired.is_null()) {
+                self.clear(item, part, there);
+            }
             return;
         };
         let have = live.and_then(Value::as_object).cloned().unwrap_or_default();
@@ -289,6 +293,39 @@ impl StepMaker<'_, '_> {
                 action,
                 changes,
                 reason,
+                expected: None,
+                write,
+            },
+        );
+    }
+
+    /// Takes a single object away.
+    fn clear(&mut self, item: &Open<'_>, part: &Part, there: &Value) {
+        let Some(remove) = &part.remove else {
+            return;
+        };
+        let change = Change {
+            path: part.field.clone(),
+            old: Some(there.clone()),
+            new: None,
+        };
+        let write = Write::Request(Request {
+            method: remove.method.clone(),
+            path: remove.path.clone(),
+            params: own_params(item, &remove.path),
+            query: BTreeMap::new(),
+            body: None,
+            creates: false,
+            versioned: false,
+            job: None,
+        });
+        self.push(
+            item,
+            Draft {
+                suffix: format!("{}-1", part.field),
+                action: Action::Update,
+                changes: vec![change],
+                reason: "it was not there".to_owned(),
                 expected: None,
                 write,
             },

@@ -66,8 +66,8 @@ fn check_part(lint: &mut Lint<'_>, part: &Part) {
         }
     }
     let replaced = part.replace.is_some();
-    if part.single && (!replaced || part.add.is_some() || part.remove.is_some()) {
-        lint.find(&place, "a single object is replaced, not added or removed");
+    if part.single && (!replaced || part.add.is_some()) {
+        lint.find(&place, "a single object is replaced, not added");
     }
     if !replaced && (part.add.is_none() || part.remove.is_none()) {
         lint.find(&place, "a list is replaced, or added to and removed from");
@@ -375,7 +375,10 @@ fn body(
             item.is_some()
         }
         (ItemBody::Query, None) => operation.query(name).is_some(),
-        (ItemBody::Empty, None) => in_path(operation) > calls::own_ids(lint),
+        (ItemBody::Empty, None) => {
+            let of_single = part.single && place.ends_with(".remove");
+            of_single || in_path(operation) > calls::own_ids(lint)
+        }
         _ => false,
     };
     if !fits {
