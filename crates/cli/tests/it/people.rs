@@ -183,6 +183,42 @@ fn a_reference_user_brings_what_it_needs_and_nobody_else() {
     );
 }
 
+#[test]
+fn a_bundle_brings_as_much_of_a_reference_user_as_the_org_it_is_of() {
+    let lab = lab();
+    lab.run(&["export", "gold", "--out", "whole"]).ends(0);
+    let select = &ALONE[..3];
+    let taken = |source: &str| {
+        let to = ["plan", source, "--to", "tenant", "-o", "json"];
+        let shown = lab.run(&[&to[..], select].concat()).ends(0);
+        let plan: serde_json::Value = serde_json::from_str(&shown.stdout).expect("a plan");
+        let steps = plan["steps"].as_array().expect("steps").iter();
+        // Nobody's voicemail is read where nobody is named.
+        let steps = steps.filter(|step| !step["id"].to_string().contains(":voicemail"));
+        let mut steps: Vec<String> = steps.map(|step| step["id"].to_string()).collect();
+        steps.sort();
+        steps
+    };
+    let (org, bundle) = (taken("gold"), taken("whole"));
+    assert_eq!(org, bundle);
+    for object in ["routing_queue/Sales", "group/Backup", "team/North"] {
+        assert!(
+            bundle.iter().any(|step| step.contains(object)),
+            "{bundle:?}"
+        );
+    }
+    let apply = ["apply", "whole", "--to", "tenant", "--yes"];
+    lab.run(&[&apply[..], select].concat()).ends(0);
+    assert_eq!(
+        members(&lab, "tenant", "routing_queue")["Sales"],
+        ["jane@gold.example"]
+    );
+    assert_eq!(
+        emails(&lab, "tenant"),
+        ["jane@gold.example", "tom@gold.example"]
+    );
+}
+
 /// Sets up a telephone in an org, whose station has its name.
 fn telephone(lab: &Lab, org: &str, name: &str) {
     let make = |path: &str, body: serde_json::Value| {

@@ -6,12 +6,13 @@ use serde_json::{Map, Value};
 
 use super::Read;
 use crate::bundle::Bundle;
-use crate::catalogue::{Catalogue, Descriptor, Driver, MEMBER_OF};
+use crate::catalogue::{Catalogue, Descriptor, Driver, MEMBER_OF, Part};
 use crate::document::{Packed, Portable, Slot, text_refs};
 use crate::file_refs;
 use crate::flow::{self, FlowTarget, i3};
 use crate::flow_names::{self, FlowNames};
 use crate::id::{Kind, ObjectRef};
+use crate::path::Items;
 use crate::plan::FLOW_SOURCE;
 
 /// The kind whose objects say which telephone numbers an org has.
@@ -98,27 +99,80 @@ pub fn without_members(catalogue: &Catalogue, document: &mut Portable) {
 }
 
 /// Returns the fields in which objects of a kind say who belongs to them.
-pub(super) fn members<'c>(
+fn members<'c>(catalogue: &'c Catalogue, kind: &Kind) -> impl Iterator<Item = &'c String> {
+    member_parts(catalogue, kind).map(|part| &part.field)
+}
+
+/// Returns the parts in which objects of a kind say who belongs to them.
+pub(crate) fn member_parts<'c>(
     catalogue: &'c Catalogue,
     kind: &Kind,
-) -> impl Iterator<Item = &'c String> {
+) -> impl Iterator<Item = &'c Part> {
     let descriptor = catalogue.get(kind.as_str()).ok();
     let parts = descriptor
         .into_iter()
         .flat_map(|descriptor| &descriptor.parts);
-    parts.filter(|part| part.members).map(|part| &part.field)
+    parts.filter(|part| part.members)
 }
 
-/// Adds to documents what they refer to, except what is excluded; those that are added come without
+/// Returns who belongs to an object by an item of such a part.
+pub(crate) fn member_of_item(part: &Part, item: &Value) -> Option<ObjectRef> {
+    let named = Slot::of(item).or_else(|| Slot::of(item.get(part.identity.first()?)?));
+    match named {
+        Some(Slot::Ref(object)) => Some(object),
+        _ => None,
+    }
+}
+
+/// Leaves of who belongs to an object some only, *besides* others; tells whether one of them does.
+pub(super) fn keep_members(
+    catalogue: &Catalogue,
+    document: &mut Portable,
+    kept: &BTreeSet<ObjectRef>,
+) -> bool {
+    let mut any = false;
+    for part in member_parts(catalogue, &document.object.kind) {
+        let Some(said) = document.body.remove(&part.field) else {
+            continue;
+        };
+        let items = Items::of(&said).map_or(&[][..], |items| items.list);
+        let is_kept =
+            |item: &&Value| member_of_item(part, item).is_some_and(|member| kept.contains(&member));
+        let items: Vec<Value> = items.iter().filter(is_kept).cloned().collect();
+        if !items.is_empty() {
+            any = true;
+            let items = Items::at_least(items);
+            document.body.insert(part.field.clone(), items);
+        }
+    }
+    any
+}
+
+/// Returns the objects that some belong to, as these say themselves.
+pub(super) fn holders<'b>(
+    catalogue: &Catalogue,
+    bundle: &'b Bundle,
+    of: &BTreeSet<ObjectRef>,
+) -> BTreeSet<&'b ObjectRef> {
+    let holds = |object: &ObjectRef, document: &Packed| {
+        member_parts(catalogue, &object.kind).next().is_some()
+            && keep_members(catalogue, &mut document.open(), of)
+    };
+    let documents = bundle.documents.iter();
+    let held = documents.filter(|(object, document)| holds(object, document));
+    held.map(|(object, _)| object).collect()
+}
+
+/// Adds to documents what they refer to, except what is excluded; those that are not selected come without
 /// who belongs to them.
 pub(super) fn documents<'b>(
     catalogue: &Catalogue,
     bundle: &'b Bundle,
+    selected: &BTreeSet<&'b ObjectRef>,
     kept: &mut BTreeSet<&'b ObjectRef>,
     excluded: &dyn Fn(&Packed) -> bool,
 ) {
     let dependencies = Dependencies::new(catalogue, flow_names::of_bundle(bundle));
-    let selected = kept.clone();
     let brought = brought(catalogue, bundle).into_iter();
     kept.extend(
         brought

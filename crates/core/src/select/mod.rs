@@ -277,8 +277,8 @@ impl Selection {
         }
         self.check(&[&bundle])?;
         let selected = self.selected(&bundle);
-        let kept: BTreeSet<ObjectRef> =
-            self.kept(&bundle, catalogue).into_iter().cloned().collect();
+        let kept = self.taken(&bundle, catalogue).into_iter();
+        let kept: BTreeSet<ObjectRef> = kept.cloned().collect();
         let kinds: BTreeSet<&Kind> = kept.iter().map(|object| &object.kind).collect();
         let documents = &bundle.documents;
         bundle.gaps.retain(|gap| {
@@ -291,10 +291,10 @@ impl Selection {
         let documents = &mut bundle.documents;
         documents.retain(|object, _| kept.contains(object) || is_profile(object));
         for (object, document) in &mut bundle.documents {
-            let mut members = closure::members(catalogue, &object.kind);
+            let mut members = closure::member_parts(catalogue, &object.kind);
             if !selected.contains(object) && members.next().is_some() {
                 let mut open = document.open();
-                without_members(catalogue, &mut open);
+                closure::keep_members(catalogue, &mut open, &selected);
                 *document = open.into();
             }
         }
@@ -315,6 +315,24 @@ impl Selection {
     /// Returns the objects of a bundle that are meant, with what they need where dependencies are
     /// taken along.
     pub fn kept<'b>(&self, bundle: &'b Bundle, catalogue: &Catalogue) -> BTreeSet<&'b ObjectRef> {
+        self.kept_with(bundle, catalogue, |_| BTreeSet::new())
+    }
+
+    /// Returns the objects that [`Self::apply`] leaves of a bundle: the same, and where dependencies are
+    /// taken along also what the selected objects belong to. Of what is read of an org a selected user says
+    /// that; in a bundle the queues, groups and teams do.
+    pub fn taken<'b>(&self, bundle: &'b Bundle, catalogue: &Catalogue) -> BTreeSet<&'b ObjectRef> {
+        self.kept_with(bundle, catalogue, |selected| {
+            closure::holders(catalogue, bundle, selected)
+        })
+    }
+
+    fn kept_with<'b>(
+        &self,
+        bundle: &'b Bundle,
+        catalogue: &Catalogue,
+        holders: impl FnOnce(&BTreeSet<ObjectRef>) -> BTreeSet<&'b ObjectRef>,
+    ) -> BTreeSet<&'b ObjectRef> {
         let divisions = Divisions::new(bundle, self.terms());
         let excluded =
             |document: &Packed| self.excludes(&document.object, divisions.of(document).as_deref());
@@ -325,7 +343,11 @@ impl Selection {
             .filter(|object| selected.contains(*object))
             .collect();
         if self.with_dependencies {
-            closure::documents(catalogue, bundle, &mut kept, &excluded);
+            let mut along = kept.clone();
+            let holders = holders(&selected).into_iter();
+            along.extend(holders.filter(|holder| !excluded(&bundle.documents[*holder])));
+            closure::documents(catalogue, bundle, &kept, &mut along, &excluded);
+            kept = along;
         }
         kept
     }

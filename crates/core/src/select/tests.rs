@@ -128,6 +128,65 @@ fn dependencies_follow_references_and_flow_sources() {
 }
 
 #[test]
+fn a_selected_user_takes_along_what_says_that_they_belong_there() {
+    let user = |name: &str| json!({"$ref": format!("user/{name}")});
+    let member = |name: &str| json!({"user": user(name)});
+    let documents = [
+        document("user/jane", json!({"email": "jane"})),
+        document("user/tom", json!({"email": "tom"})),
+        document("routing_skill/Billing", json!({"name": "Billing"})),
+        document(
+            "routing_queue/Sales",
+            json!({"name": "Sales", "members": [member("jane"), member("tom")],
+            "skill": {"$ref": "routing_skill/Billing"}}),
+        ),
+        document(
+            "routing_queue/Other",
+            json!({"name": "Other", "members": [member("tom")]}),
+        ),
+        document(
+            "team/North",
+            json!({"name": "North", "members": {"$has": [user("jane")]}}),
+        ),
+        document(
+            "group/Backup",
+            json!({"name": "Backup", "members": [user("jane")]}),
+        ),
+    ];
+    let bundle = || Bundle {
+        documents: documents
+            .iter()
+            .map(|(object, document)| (object.clone(), document.clone().into()))
+            .collect(),
+        ..Bundle::default()
+    };
+    let apply = |exclude: &[&str], with: bool| {
+        let selection = selection(&["user=jane"], exclude).with_dependencies(with);
+        let bundle = selection.apply(bundle(), Catalogue::builtin());
+        bundle.expect("she is there").documents
+    };
+    let with = apply(&["group"], true);
+    let objects: Vec<String> = with.keys().map(ToString::to_string).collect();
+    assert_eq!(
+        objects,
+        [
+            "routing_queue/Sales",
+            "routing_skill/Billing",
+            "team/North",
+            "user/jane"
+        ]
+    );
+    for (object, who) in [
+        ("routing_queue/Sales", member("jane")),
+        ("team/North", user("jane")),
+    ] {
+        let document = with[&object.parse::<ObjectRef>().expect("a reference")].open();
+        assert_eq!(document.body["members"], json!({"$has": [who]}), "{object}");
+    }
+    assert_eq!(apply(&[], false).len(), 1);
+}
+
+#[test]
 fn a_kind_alone_is_all_of_it() {
     assert_eq!(
         kept(&selection(&["queue,flow"], &[])),
