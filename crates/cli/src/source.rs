@@ -176,13 +176,14 @@ impl Source {
     }
 
     /// Reads the state with what has to be read for a selection, and does not choose from it: of an
-    /// org the kinds that are needed, of a bundle everything.
+    /// org as far as it is said, of a bundle everything.
     pub(crate) async fn read_around(
         &self,
         session: &Session<'_>,
         selection: &Selection,
+        extent: Extent,
     ) -> anyhow::Result<Wanted> {
-        let (extent, trust) = (Extent::Kinds, Trust::Anybody);
+        let trust = Trust::Anybody;
         let mut wanted = self.read_to(session, selection, extent, trust).await?;
         let nobody = BTreeSet::new();
         let conflicts = people::expand(session.catalogue(), &mut wanted.bundle, &nobody);
@@ -198,7 +199,8 @@ impl Source {
         selection: &Selection,
     ) -> anyhow::Result<(Wanted, BTreeMap<ObjectRef, String>)> {
         let Self::Org(name) = self else {
-            return Ok((self.read_around(session, selection).await?, BTreeMap::new()));
+            let wanted = self.read_around(session, selection, Extent::Kinds).await?;
+            return Ok((wanted, BTreeMap::new()));
         };
         let catalogue = session.catalogue();
         let connected = session.connect(name)?;

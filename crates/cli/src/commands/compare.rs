@@ -19,7 +19,7 @@ use crate::args::{Format, Selected};
 use crate::error::{Exit, Failure};
 use crate::output::text;
 use crate::session::Session;
-use crate::source::{Source, Wanted, selection, usage};
+use crate::source::{Extent, Source, Wanted, selection, usage};
 
 /// Compares any number of orgs and bundles, object by object.
 ///
@@ -52,7 +52,7 @@ impl Compare {
         let selection = selection(catalogue, &self.selected)?;
         let reads = sources
             .iter()
-            .map(|source| source.read_around(session, &selection));
+            .map(|source| source.read_around(session, &selection, Extent::Kinds));
         let read = try_join_all(reads).await?;
         let wanted = if self.selected.select.is_empty() && self.selected.exclude.is_empty() {
             None

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lab::{Lab, Shown};
@@ -216,6 +217,64 @@ fn a_bundle_brings_as_much_of_a_reference_user_as_the_org_it_is_of() {
     assert_eq!(
         emails(&lab, "tenant"),
         ["jane@gold.example", "tom@gold.example"]
+    );
+}
+
+#[test]
+fn the_graph_of_a_user_shows_queues_groups_and_team_and_what_a_clone_takes_along() {
+    let lab = lab();
+    lab.run(&["export", "gold", "--out", "whole"]).ends(0);
+    let part = [&["export", "gold", "--out", "part"], &ALONE[..3]].concat();
+    lab.run(&part).ends(0);
+    let (user, with) = (&ALONE[..2], &ALONE[..3]);
+    let of = &["--of", "user/jane@gold.example"][..];
+    let graph = |source: &str, which: &[&str], form: &str| {
+        let shown = lab.run(&[&["graph", source, "-o", form], which].concat());
+        shown.ends(0).stdout
+    };
+    assert_snapshot!("graph_of_a_user", graph("gold", user, "text"));
+    for source in ["whole", "part"] {
+        for which in [user, with, of] {
+            let of_org = graph("gold", which, "json");
+            assert_eq!(graph(source, which, "json"), of_org, "{source} {which:?}");
+        }
+    }
+    // Of many who are selected no one is asked; the queues are read.
+    for source in ["gold", "whole"] {
+        let all = graph(source, &["--select", "user"], "json");
+        assert!(
+            all.contains("team/North") && all.contains("user/zoe"),
+            "{all}"
+        );
+    }
+    let drawn: serde_json::Value =
+        serde_json::from_str(&graph("gold", with, "json")).expect("a graph");
+    assert_eq!(drawn["edges"], {
+        let reached: serde_json::Value =
+            serde_json::from_str(&graph("gold", of, "json")).expect("a graph");
+        reached["edges"].clone()
+    });
+    let nodes = drawn["nodes"].as_array().expect("objects").iter();
+    let mut nodes: Vec<&str> = nodes.filter_map(|node| node["object"].as_str()).collect();
+    nodes.sort_unstable();
+    let mut taken = Vec::new();
+    for kind in fs::read_dir(lab.path("part")).expect("a bundle").flatten() {
+        for file in fs::read_dir(kind.path()).into_iter().flatten().flatten() {
+            let (kind, file) = (kind.file_name(), file.file_name());
+            let (kind, file) = (kind.to_string_lossy(), file.to_string_lossy());
+            taken.push(format!("{kind}/{}", file.trim_end_matches(".yaml")));
+        }
+    }
+    taken.sort();
+    assert_eq!(nodes, taken, "what is drawn is what travels");
+    let svg = graph("gold", user, "svg");
+    assert!(
+        svg.contains("has as a member") && svg.contains("ringNumber 2</text>"),
+        "{svg}"
+    );
+    assert!(
+        graph("gold", user, "dot")
+            .contains("\"routing_queue/Sales\" -> \"user/jane@gold.example\"")
     );
 }
 

@@ -9,15 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
+use serde_json::{Map, Value};
 
 pub use layout::{Layout, Place, layout};
 
 use crate::bundle::Bundle;
 use crate::catalogue::Catalogue;
+use crate::document::{Portable, Slot};
 use crate::flow_names::{self, FlowNames};
 use crate::id::{ObjectRef, StepId};
+use crate::path::Items;
 use crate::plan::Plan;
-use crate::select::{readable, references};
+use crate::select::{member_of_item, member_parts, readable, references};
 
 /// Objects and their references.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +57,9 @@ pub struct Edge {
     pub to: usize,
     /// Where: `members[].user`, or `flow.yaml:12` for a line of a flow's source.
     pub paths: Vec<String>,
+    /// What is said of an object that belongs to the other one, where it does: `ringNumber: 2`. It goes
+    /// without saying that an agent takes part in a queue, at its first ring.
+    pub member: Option<Map<String, Value>>,
     /// Whether it is part of a circle.
     pub in_cycle: bool,
 }
@@ -70,18 +76,41 @@ pub enum Direction {
 impl Graph {
     /// Builds the graph of a bundle's documents and of everything that they refer to.
     pub fn new(catalogue: &Catalogue, bundle: &Bundle) -> Self {
+        Self::with(catalogue, bundle, &|_| true)
+    }
+
+    /// Builds the graph of a bundle as who looks at some objects sees it: who belongs to an object is left
+    /// out, unless it is about one of the two. So a user is seen with queues and these without all the others.
+    pub fn around(catalogue: &Catalogue, bundle: &Bundle, about: &BTreeSet<ObjectRef>) -> Self {
+        Self::with(catalogue, bundle, &|object| about.contains(object))
+    }
+
+    fn with(catalogue: &Catalogue, bundle: &Bundle, about: &dyn Fn(&ObjectRef) -> bool) -> Self {
         let names = FlowNames::new(catalogue, flow_names::of_bundle(bundle));
         let mut objects: BTreeSet<ObjectRef> = bundle.documents.keys().cloned().collect();
         let mut found: BTreeMap<(ObjectRef, ObjectRef), BTreeSet<String>> = BTreeMap::new();
+        let mut belongs: BTreeMap<(ObjectRef, ObjectRef), Map<String, Value>> = BTreeMap::new();
         for (from, document) in &bundle.documents {
-            references(&document.open(), &names, &mut |to, path| {
+            let mut document = document.open();
+            let is_about = about(from);
+            for Member { object, path, said } in take_members(catalogue, &mut document) {
+                if is_about || about(&object) {
+                    let ends = (from.clone(), object.clone());
+                    objects.insert(object);
+                    found.entry(ends.clone()).or_default().insert(path);
+                    belongs.insert(ends, said);
+                }
+            }
+            references(&document, &names, &mut |to, path| {
                 objects.insert(to.clone());
                 let paths = found.entry((from.clone(), to)).or_default();
                 paths.insert(path.to_owned());
             });
         }
         let place: BTreeMap<&ObjectRef, usize> = objects.iter().zip(0..).collect();
-        let edges = found.into_iter().filter_map(|((from, to), paths)| {
+        let edges = found.into_iter().filter_map(|(ends, paths)| {
+            let member = belongs.remove(&ends);
+            let (from, to) = ends;
             let (from, to) = (*place.get(&from)?, *place.get(&to)?);
             let mut paths: Vec<String> = paths.into_iter().collect();
             paths.sort_by_key(|path| in_reading_order(path));
@@ -89,6 +118,7 @@ impl Graph {
                 from,
                 to,
                 paths,
+                member,
                 in_cycle: false,
             })
         });
@@ -117,6 +147,7 @@ impl Graph {
             from,
             to,
             paths: Vec::new(),
+            member: None,
             in_cycle: false,
         });
         let none = Bundle::default();
@@ -132,6 +163,13 @@ impl Graph {
         self.nodes
             .binary_search_by(|node| node.object.cmp(object))
             .ok()
+    }
+
+    /// Returns the nodes that some others belong to: the queues, groups and teams of a user.
+    pub fn holders(&self, of: &BTreeSet<usize>) -> BTreeSet<usize> {
+        let edges = self.edges.iter();
+        let held = edges.filter(|edge| edge.member.is_some() && of.contains(&edge.to));
+        held.map(|edge| edge.from).collect()
     }
 
     /// Returns the nodes that are reached from some, with these.
@@ -168,11 +206,54 @@ impl Graph {
                 from: *place.get(&edge.from)?,
                 to: *place.get(&edge.to)?,
                 paths: edge.paths.clone(),
+                member: edge.member.clone(),
                 in_cycle: false,
             })
         });
         with_cycles(nodes, edges.collect())
     }
+}
+
+/// Somebody who belongs to an object.
+struct Member {
+    object: ObjectRef,
+    /// Where the object says so.
+    path: String,
+    /// What it says besides, as far as it does not go without saying.
+    said: Map<String, Value>,
+}
+
+/// Takes out of a document who belongs to the object.
+fn take_members(catalogue: &Catalogue, document: &mut Portable) -> Vec<Member> {
+    let mut found = Vec::new();
+    for part in member_parts(catalogue, &document.object.kind) {
+        let Some(value) = document.body.get(&part.field) else {
+            continue;
+        };
+        let Some(items) = Items::of(value) else {
+            continue;
+        };
+        for item in items.list {
+            let Some(object) = member_of_item(part, item) else {
+                continue;
+            };
+            let mut path = format!("{}[]", part.field);
+            let mut said = Map::new();
+            if let (None, Value::Object(fields)) = (Slot::of(item), item) {
+                part.identity.iter().for_each(|field| {
+                    path.push('.');
+                    path.push_str(field);
+                });
+                let told = fields.iter().filter(|(field, value)| {
+                    !part.identity.contains(field) && part.defaults.get(*field) != Some(value)
+                });
+                said.extend(told.map(|(field, value)| (field.clone(), value.clone())));
+            }
+            found.push(Member { object, path, said });
+        }
+        document.body.remove(&part.field);
+    }
+    found
 }
 
 /// Sorts `flow.yaml:9` before `flow.yaml:12`.

@@ -6,10 +6,15 @@ use super::{Direction, Graph, layout};
 use crate::bundle::Bundle;
 use crate::catalogue::Catalogue;
 use crate::document::{Files, Portable};
+use crate::id::ObjectRef;
 use crate::plan::FLOW_SOURCE;
 use crate::render::{Detail, Drawing, graph_dot, graph_json, graph_screen, graph_svg};
 
 fn graph(documents: &[(&str, Value)], flows: &[(&str, &str)]) -> Graph {
+    Graph::new(Catalogue::builtin(), &bundle(documents, flows))
+}
+
+fn bundle(documents: &[(&str, Value)], flows: &[(&str, &str)]) -> Bundle {
     let mut bundle = Bundle::default();
     let documents = documents.iter().map(|(o, body)| (*o, body.clone(), None));
     let flows = flows.iter().map(|(o, source)| {
@@ -17,7 +22,7 @@ fn graph(documents: &[(&str, Value)], flows: &[(&str, &str)]) -> Graph {
         (*o, json!({"name": name}), Some(*source))
     });
     for (object, body, source) in documents.chain(flows) {
-        let object: crate::id::ObjectRef = object.parse().expect("a reference");
+        let object: ObjectRef = object.parse().expect("a reference");
         let Value::Object(body) = body else {
             panic!("{body} is no object")
         };
@@ -31,7 +36,7 @@ fn graph(documents: &[(&str, Value)], flows: &[(&str, &str)]) -> Graph {
             files,
         });
     }
-    Graph::new(Catalogue::builtin(), &bundle)
+    bundle
 }
 
 fn reference(object: &str) -> Value {
@@ -102,6 +107,66 @@ fn what_is_needed_and_what_needs_it_are_reached() {
     );
     let part = graph.part(&needs);
     assert_eq!((part.nodes.len(), part.edges.len()), (2, 1));
+}
+
+#[test]
+fn a_user_is_seen_with_what_they_belong_to_and_nobody_else() {
+    let user = |name: &str| json!({"user": reference(&format!("user/{name}"))});
+    let mut second = user("jo");
+    second["ringNumber"] = json!(2);
+    second["joined"] = json!(true);
+    let documents = [
+        ("user/jo", json!({"name": "Jo"})),
+        (
+            "routing_queue/A",
+            json!({"name": "A", "members": [second, user("al")]}),
+        ),
+        (
+            "routing_queue/B",
+            json!({"name": "B", "members": [user("al")]}),
+        ),
+        (
+            "group/C",
+            json!({"name": "C", "owners": [reference("user/jo")],
+            "members": [reference("user/al"), reference("user/jo")]}),
+        ),
+        (
+            "team/D",
+            json!({"name": "D", "members": {"$has": [reference("user/jo")]}}),
+        ),
+    ];
+    let bundle = bundle(&documents, &[]);
+    let jo: ObjectRef = "user/jo".parse().expect("a reference");
+    let graph = Graph::around(Catalogue::builtin(), &bundle, &BTreeSet::from([jo]));
+    let found = graph.edges.iter().map(|edge| {
+        let (from, to) = (&graph.nodes[edge.from], &graph.nodes[edge.to]);
+        let said = edge.member.clone().map(Value::from);
+        (
+            from.title.as_str(),
+            to.title.as_str(),
+            edge.paths.join(" "),
+            said,
+        )
+    });
+    let said = |text: &str, value: Value| (text.to_owned(), Some(value));
+    let [(c, of_c), (a, of_a), (d, of_d)] = [
+        said("members[] owners[]", json!({})),
+        said("members[].user", json!({"ringNumber": 2})),
+        said("members[]", json!({})),
+    ];
+    assert_eq!(
+        found.collect::<Vec<_>>(),
+        [
+            ("C", "Jo", c, of_c),
+            ("A", "Jo", a, of_a),
+            ("D", "Jo", d, of_d)
+        ],
+        "those of others are left out"
+    );
+    let held = graph.holders(&BTreeSet::from([place(&graph, "user/jo")]));
+    assert_eq!(objects(&graph, &held), ["C", "A", "D"]);
+    let all = Graph::new(Catalogue::builtin(), &bundle);
+    assert_eq!(all.edges.len(), 6);
 }
 
 #[test]

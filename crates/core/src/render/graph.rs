@@ -84,7 +84,16 @@ pub(super) fn paths(edge: &Edge, detail: Detail) -> String {
     if more > 0 {
         shown.push(&rest);
     }
+    let said = said(edge);
+    shown.extend(said.iter().map(String::as_str));
     shown.join(", ")
+}
+
+/// Writes what is said of a member: `ringNumber 2`.
+pub(super) fn said(edge: &Edge) -> Vec<String> {
+    let said = edge.member.iter().flatten();
+    said.map(|(field, value)| format!("{field} {value}"))
+        .collect()
 }
 
 /// Writes a graph for Graphviz.
@@ -106,14 +115,14 @@ pub fn graph_dot(graph: &Graph) -> String {
         );
     }
     for edge in &graph.edges {
-        let red = if edge.in_cycle {
-            ", color=red, style=dashed"
-        } else {
-            ""
+        let line = match (edge.in_cycle, &edge.member) {
+            (true, _) => ", color=red, style=dashed",
+            (false, Some(_)) => ", style=dotted",
+            (false, None) => "",
         };
         let _ = writeln!(
             out,
-            "  {} -> {} [tooltip={}{red}];",
+            "  {} -> {} [tooltip={}{line}];",
             dot(&graph.nodes[edge.from].object.to_string()),
             dot(&graph.nodes[edge.to].object.to_string()),
             dot(&paths(edge, Detail::Full)),
@@ -163,9 +172,16 @@ pub fn graph_json(graph: &Graph) -> Value {
                 from,
                 to,
                 paths,
+                member,
                 in_cycle,
             } = edge;
-            json!({ "from": name(from), "to": name(to), "paths": paths, "in_cycle": in_cycle })
+            let mut shown = json!({
+                "from": name(from), "to": name(to), "paths": paths, "in_cycle": in_cycle,
+            });
+            if let Some(said) = member {
+                shown["member"] = said.clone().into();
+            }
+            shown
         })
         .collect();
     let cycles: Vec<Vec<_>> = graph

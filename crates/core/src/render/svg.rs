@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::Detail;
-use super::graph::paths;
+use super::graph::{paths, said};
 use super::html::escaped;
 use crate::graph::{Edge, Graph, Layout, Node, Place, layout};
 
@@ -171,10 +171,10 @@ fn line(svg: &mut String, graph: &Graph, places: &Layout, index: usize, edge: &E
         }
         bend(&mut path, left(to) - 1.0, middle(to));
     }
-    let (class, marker) = if edge.in_cycle {
-        ("line cycle", "arrow-cycle")
-    } else {
-        ("line", "arrow")
+    let (class, marker) = match (edge.in_cycle, &edge.member) {
+        (true, _) => ("line cycle", "arrow-cycle"),
+        (false, Some(_)) => ("line member", "arrow"),
+        (false, None) => ("line", "arrow"),
     };
     let about = format!(
         "{} → {}\n{}",
@@ -189,6 +189,20 @@ fn line(svg: &mut String, graph: &Graph, places: &Layout, index: usize, edge: &E
             several_lines(&about)
         ),
     );
+    if from.column < to.column {
+        // Half of its way to the next column the line is alone, and each fact has room in the gutter.
+        let next = places.passes[index].first().unwrap_or(to);
+        let x = left(from) + BOX_WIDTH + GUTTER / 2.0;
+        let mut y = f64::midpoint(middle(from), middle(next)) - 4.0;
+        for fact in said(edge).iter().rev() {
+            let fact = escaped(fact);
+            put(
+                svg,
+                format_args!("<text class=\"said\" x=\"{x:.1}\" y=\"{y:.1}\">{fact}</text>\n"),
+            );
+            y -= 11.0;
+        }
+    }
 }
 
 /// Escapes a text of several lines.
@@ -275,12 +289,16 @@ fn legend(graph: &Graph, colours: &BTreeMap<&str, usize>, most: f64) -> Legend {
             (name.to_owned(), mark)
         })
         .collect();
-    let classes: BTreeSet<bool> = graph.edges.iter().map(|edge| edge.in_cycle).collect();
+    let drawn = |edge: &Edge| (edge.in_cycle, edge.member.is_some());
+    let lines: BTreeSet<(bool, bool)> = graph.edges.iter().map(drawn).collect();
     let stroke = |class: &str| format!("<path class=\"{class}\" d=\"M0 -4H14\"/>");
-    if classes.contains(&false) {
+    if lines.contains(&(false, false)) {
         entries.push(("refers to".to_owned(), stroke("line")));
     }
-    if classes.contains(&true) {
+    if lines.contains(&(false, true)) {
+        entries.push(("has as a member".to_owned(), stroke("line member")));
+    }
+    if lines.iter().any(|(in_cycle, _)| *in_cycle) {
         entries.push(("in a circle".to_owned(), stroke("line cycle")));
     }
     if graph.nodes.iter().any(|node| !node.read) {

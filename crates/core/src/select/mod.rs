@@ -11,7 +11,7 @@ mod term;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use closure::{Dependencies, without_members};
-pub(crate) use closure::{NUMBERS, brought, references};
+pub(crate) use closure::{NUMBERS, brought, member_of_item, member_parts, references};
 pub use one::{NoSuchObject, find_object, kind_of};
 pub use term::BadTerm;
 
