@@ -261,9 +261,19 @@ impl Service {
             return Err(unknown());
         }
         if token.used_ms.is_none_or(|used| used + MINUTE_MS < now) {
-            self.desk().token_used(&token.id, now).await?;
+            self.note_use(token.id, now);
         }
         caller(token.name, &token.role, token.orgs.as_deref())
+    }
+
+    /// Writes down when a token was last used, but lets nobody wait for that who only looks.
+    fn note_use(&self, token: String, now: u64) {
+        let desk = self.desk().clone();
+        tokio::spawn(async move {
+            if let Err(error) = desk.token_used(&token, now).await {
+                tracing::warn!(%error, token, "the use of a token is not written down");
+            }
+        });
     }
 
     /// Writes down what somebody did, or was refused.

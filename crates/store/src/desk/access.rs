@@ -132,7 +132,7 @@ impl Desk {
             .bind(token.orgs.as_deref())
             .bind(number(token.created_ms))
             .bind(token.expires_ms.map(number))
-            .execute(&self.pool)
+            .execute(&self.pools.writes)
             .await
             .map_err(self.fail())?;
         Ok(())
@@ -144,7 +144,7 @@ impl Desk {
     /// The database fails.
     pub async fn tokens(&self) -> Result<Vec<Token>, Error> {
         let rows: Vec<TokenRow> = sqlx::query_as(TOKENS)
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(self.fail())?;
         Ok(rows.into_iter().map(token).collect())
@@ -158,7 +158,7 @@ impl Desk {
         let rows: Vec<TokenRow> = sqlx::query_as(SOME_TOKENS)
             .bind(behind.unwrap_or_default().to_owned())
             .bind(i64::from(limit))
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(self.fail())?;
         Ok(rows.into_iter().map(token).collect())
@@ -171,7 +171,7 @@ impl Desk {
     pub async fn token(&self, hash: &str) -> Result<Option<Token>, Error> {
         let row: Option<TokenRow> = sqlx::query_as(TOKEN)
             .bind(hash)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.pools.reads)
             .await
             .map_err(self.fail())?;
         Ok(row.map(token))
@@ -183,7 +183,9 @@ impl Desk {
     /// The database fails.
     pub async fn token_used(&self, id: &str, now_ms: u64) -> Result<(), Error> {
         let used = sqlx::query(USED).bind(id).bind(number(now_ms));
-        used.execute(&self.pool).await.map_err(self.fail())?;
+        used.execute(&self.pools.writes)
+            .await
+            .map_err(self.fail())?;
         Ok(())
     }
 
@@ -193,7 +195,10 @@ impl Desk {
     /// The database fails.
     pub async fn revoke_token(&self, id: &str, now_ms: u64) -> Result<bool, Error> {
         let revoked = sqlx::query(REVOKE).bind(id).bind(number(now_ms));
-        let revoked = revoked.execute(&self.pool).await.map_err(self.fail())?;
+        let revoked = revoked
+            .execute(&self.pools.writes)
+            .await
+            .map_err(self.fail())?;
         Ok(revoked.rows_affected() == 1)
     }
 
@@ -204,7 +209,10 @@ impl Desk {
     pub async fn approve(&self, digest: &str, actor: &str, now_ms: u64) -> Result<(), Error> {
         let approved = sqlx::query(APPROVE).bind(digest).bind(actor);
         let approved = approved.bind(number(now_ms));
-        approved.execute(&self.pool).await.map_err(self.fail())?;
+        approved
+            .execute(&self.pools.writes)
+            .await
+            .map_err(self.fail())?;
         Ok(())
     }
 
@@ -215,7 +223,7 @@ impl Desk {
     pub async fn approvals(&self, digest: &str) -> Result<Vec<(String, u64)>, Error> {
         let rows: Vec<(String, i64)> = sqlx::query_as(APPROVALS)
             .bind(digest)
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(self.fail())?;
         let rows = rows.into_iter();
@@ -235,7 +243,7 @@ impl Desk {
             .bind(act.org.as_deref())
             .bind(act.subject.as_deref())
             .bind(&act.outcome)
-            .execute(&self.pool)
+            .execute(&self.pools.writes)
             .await
             .map_err(self.fail())?;
         Ok(())
@@ -254,7 +262,7 @@ impl Desk {
             .bind(before.map_or(i64::MAX, |(at_ms, _)| number(at_ms)))
             .bind(before.map_or("", |(_, id)| id).to_owned())
             .bind(i64::from(which.limit))
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(self.fail())?;
         let acts = rows.into_iter().map(|row| {

@@ -221,7 +221,7 @@ impl Desk {
     /// # Errors
     /// The database fails.
     pub async fn add_job(&self, job: &Job, files: &[File]) -> Result<Job, Error> {
-        let mut tx = self.pool.begin().await.map_err(self.fail())?;
+        let mut tx = self.pools.writes.begin().await.map_err(self.fail())?;
         let added = sqlx::query(ADD)
             .bind(&job.id)
             .bind(job.caller.as_deref())
@@ -242,7 +242,7 @@ impl Desk {
                 .bind(job.org.as_str())
                 .bind(&job.kind)
                 .bind(job.caller.as_deref())
-                .fetch_one(&self.pool)
+                .fetch_one(&self.pools.reads)
                 .await
                 .map_err(self.fail())?;
             return read(&row).map_err(self.fail());
@@ -261,7 +261,10 @@ impl Desk {
     pub async fn job(&self, id: &str) -> Result<Option<Job>, Error> {
         let select = format!("SELECT {COLUMNS} FROM desk_job WHERE id = $1");
         let row = sqlx::query(AssertSqlSafe(select)).bind(id);
-        let row = row.fetch_optional(&self.pool).await.map_err(self.fail())?;
+        let row = row
+            .fetch_optional(&self.pools.reads)
+            .await
+            .map_err(self.fail())?;
         row.as_ref().map(read).transpose().map_err(self.fail())
     }
 
@@ -271,7 +274,7 @@ impl Desk {
     /// The database fails.
     pub async fn jobs(&self, filter: &Filter) -> Result<Vec<Job>, Error> {
         let select = format!("SELECT {COLUMNS} FROM desk_job WHERE {WHICH} {LAST_FIRST}");
-        let rows = which(&select, filter).fetch_all(&self.pool);
+        let rows = which(&select, filter).fetch_all(&self.pools.reads);
         let rows = rows.await.map_err(self.fail())?;
         let rows: Result<_, _> = rows.iter().map(read).collect();
         rows.map_err(self.fail())
@@ -291,7 +294,10 @@ impl Desk {
              JOIN desk_file ON job = id AND name = $6 WHERE {WHICH} {LAST_FIRST}"
         );
         let rows = which(&select, filter).bind(file.to_owned());
-        let rows = rows.fetch_all(&self.pool).await.map_err(self.fail())?;
+        let rows = rows
+            .fetch_all(&self.pools.reads)
+            .await
+            .map_err(self.fail())?;
         let read = |row: &AnyRow| {
             let head: HeadRow = (
                 row.try_get(18)?,
@@ -312,7 +318,7 @@ impl Desk {
     pub async fn waiting(&self) -> Result<(u64, Option<u64>), Error> {
         let (count, first): (i64, Option<i64>) =
             sqlx::query_as("SELECT COUNT(*), MIN(created_ms) FROM desk_job WHERE state = 'Queued'")
-                .fetch_one(&self.pool)
+                .fetch_one(&self.pools.reads)
                 .await
                 .map_err(self.fail())?;
         Ok((unsigned(count), first.map(unsigned)))
@@ -325,7 +331,7 @@ impl Desk {
     pub async fn counts(&self) -> Result<Vec<(String, u64)>, Error> {
         let rows: Vec<(String, i64)> =
             sqlx::query_as("SELECT state, COUNT(*) FROM desk_job GROUP BY state ORDER BY state")
-                .fetch_all(&self.pool)
+                .fetch_all(&self.pools.reads)
                 .await
                 .map_err(self.fail())?;
         let counts = rows.into_iter();
@@ -351,7 +357,10 @@ impl Desk {
             .bind(worker)
             .bind(number(now_ms))
             .bind(number(now_ms.saturating_sub(patience_ms)));
-        let begun = begun.execute(&self.pool).await.map_err(self.fail())?;
+        let begun = begun
+            .execute(&self.pools.writes)
+            .await
+            .map_err(self.fail())?;
         Ok(begun.rows_affected() == 1)
     }
 
@@ -365,7 +374,7 @@ impl Desk {
             .bind(&job.id)
             .bind(i64::from(job.attempt))
             .bind(number(now_ms))
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.pools.writes)
             .await
             .map_err(self.fail())?;
         Ok(row.map(|(cancelled,)| cancelled != 0))
@@ -378,7 +387,7 @@ impl Desk {
     pub async fn left_jobs(&self, before_ms: u64) -> Result<Vec<String>, Error> {
         let rows: Vec<(String,)> = sqlx::query_as(LEFT)
             .bind(number(before_ms))
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(self.fail())?;
         Ok(rows.into_iter().map(|(id,)| id).collect())
@@ -393,7 +402,7 @@ impl Desk {
             .bind(&job.id)
             .bind(i64::from(job.attempt))
             .bind(why);
-        let put = put.execute(&self.pool).await.map_err(self.fail())?;
+        let put = put.execute(&self.pools.writes).await.map_err(self.fail())?;
         Ok(put.rows_affected() == 1)
     }
 
@@ -410,7 +419,7 @@ impl Desk {
             .bind(ending.message.as_deref())
             .bind(ending.result.as_deref())
             .bind(number(now_ms))
-            .execute(&self.pool)
+            .execute(&self.pools.writes)
             .await
             .map_err(self.fail())?;
         Ok(ended.rows_affected() == 1)
@@ -422,7 +431,10 @@ impl Desk {
     /// The database fails.
     pub async fn cancel_job(&self, id: &str, now_ms: u64) -> Result<bool, Error> {
         let asked = sqlx::query(CANCEL).bind(id).bind(number(now_ms));
-        let asked = asked.execute(&self.pool).await.map_err(self.fail())?;
+        let asked = asked
+            .execute(&self.pools.writes)
+            .await
+            .map_err(self.fail())?;
         Ok(asked.rows_affected() == 1)
     }
 
@@ -437,7 +449,7 @@ impl Desk {
         progress: &str,
         now_ms: u64,
     ) -> Result<(), Error> {
-        let mut tx = self.pool.begin().await.map_err(self.fail())?;
+        let mut tx = self.pools.writes.begin().await.map_err(self.fail())?;
         // The row of the job is locked first: one writer counts at a time.
         sqlx::query(PROGRESS)
             .bind(&job.id)
@@ -467,7 +479,7 @@ impl Desk {
             .bind(job)
             .bind(number(after))
             .bind(i64::from(limit))
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(self.fail())?;
         Ok(rows.into_iter().map(Told::from).collect())
@@ -481,7 +493,7 @@ impl Desk {
         let rows: Vec<ToldRow> = sqlx::query_as(TOLD_LAST)
             .bind(job)
             .bind(i64::from(limit))
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(self.fail())?;
         Ok(rows.into_iter().map(Told::from).collect())
@@ -492,7 +504,7 @@ impl Desk {
     /// # Errors
     /// The database fails.
     pub async fn save_file(&self, job: &Job, file: &File) -> Result<bool, Error> {
-        let mut tx = self.pool.begin().await.map_err(self.fail())?;
+        let mut tx = self.pools.writes.begin().await.map_err(self.fail())?;
         // Who takes the job over meanwhile comes after, and has the last word.
         let held = sqlx::query(HOLD).bind(&job.id).bind(i64::from(job.attempt));
         let held = held.execute(&mut *tx).await.map_err(self.fail())?;
@@ -512,7 +524,7 @@ impl Desk {
     pub async fn files(&self, job: &str) -> Result<Vec<FileHead>, Error> {
         let rows: Vec<HeadRow> = sqlx::query_as(FILES)
             .bind(job)
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(self.fail())?;
         Ok(rows.into_iter().map(FileHead::from).collect())
@@ -526,7 +538,10 @@ impl Desk {
         let removed = sqlx::query("DELETE FROM desk_file WHERE job = $1 AND name = $2")
             .bind(job)
             .bind(name);
-        let removed = removed.execute(&self.pool).await.map_err(self.fail())?;
+        let removed = removed
+            .execute(&self.pools.writes)
+            .await
+            .map_err(self.fail())?;
         Ok(removed.rows_affected() == 1)
     }
 
@@ -538,7 +553,7 @@ impl Desk {
         let row: Option<(String, String, String, i64, Vec<u8>)> = sqlx::query_as(FILE)
             .bind(job)
             .bind(name)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.pools.reads)
             .await
             .map_err(self.fail())?;
         Ok(row.map(|(name, media, sha256, size, content)| File {

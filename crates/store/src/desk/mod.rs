@@ -9,9 +9,8 @@ mod jobs;
 mod old;
 mod sessions;
 
-use sqlx::AnyPool;
-
 use crate::state::Error;
+use crate::state::sql::Pools;
 use crate::state::sql::fail::Fail;
 use crate::state::sql::migrate::{Schema, migrate};
 
@@ -30,14 +29,14 @@ const SCHEMA: Schema = Schema {
 /// Keeps what the service knows, in the database of the state.
 #[derive(Clone, Debug)]
 pub struct Desk {
-    pool: AnyPool,
+    pools: Pools,
     fail: Fail,
 }
 
 impl Desk {
-    pub(crate) async fn open(pool: AnyPool, fail: Fail) -> Result<Self, Error> {
-        migrate(&pool, &fail, &SCHEMA).await?;
-        Ok(Self { pool, fail })
+    pub(crate) async fn open(pools: Pools, fail: Fail) -> Result<Self, Error> {
+        migrate(&pools.writes, &fail, &SCHEMA).await?;
+        Ok(Self { pools, fail })
     }
 
     /// Returns a setting; where there is none yet, it is what is given, for all who ask.
@@ -45,20 +44,16 @@ impl Desk {
     /// # Errors
     /// The database fails.
     pub async fn setting(&self, name: &str, otherwise: &str) -> Result<String, Error> {
-        sqlx::query(
-            "INSERT INTO desk_setting (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-        )
-        .bind(name)
-        .bind(otherwise)
-        .execute(&self.pool)
-        .await
-        .map_err(self.fail())?;
-        let row: (String,) = sqlx::query_as("SELECT value FROM desk_setting WHERE name = $1")
-            .bind(name)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(self.fail())?;
-        Ok(row.0)
+        loop {
+            let read = sqlx::query_as("SELECT value FROM desk_setting WHERE name = $1");
+            let read = read.bind(name).fetch_optional(&self.pools.reads).await;
+            let row: Option<(String,)> = read.map_err(self.fail())?;
+            if let Some((value,)) = row {
+                return Ok(value);
+            }
+            // Only where there is none: who asks shall not wait for those who write.
+            self.raise(name, otherwise).await?;
+        }
     }
 
     /// Sets a setting.
@@ -72,7 +67,7 @@ impl Desk {
         )
         .bind(name)
         .bind(value)
-        .execute(&self.pool)
+        .execute(&self.pools.writes)
         .await
         .map_err(self.fail())?;
         Ok(())
@@ -87,7 +82,7 @@ impl Desk {
             .bind(name)
             .bind(read)
             .bind(value)
-            .execute(&self.pool)
+            .execute(&self.pools.writes)
             .await
             .map_err(self.fail())?;
         Ok(done.rows_affected() > 0)
@@ -103,7 +98,7 @@ impl Desk {
         )
         .bind(name)
         .bind(value)
-        .execute(&self.pool)
+        .execute(&self.pools.writes)
         .await
         .map_err(self.fail())?;
         Ok(raised.rows_affected() == 1)
@@ -115,7 +110,10 @@ impl Desk {
     /// The database fails.
     pub async fn lower(&self, name: &str) -> Result<bool, Error> {
         let lowered = sqlx::query("DELETE FROM desk_setting WHERE name = $1").bind(name);
-        let lowered = lowered.execute(&self.pool).await.map_err(self.fail())?;
+        let lowered = lowered
+            .execute(&self.pools.writes)
+            .await
+            .map_err(self.fail())?;
         Ok(lowered.rows_affected() == 1)
     }
 

@@ -33,7 +33,7 @@ impl Desk {
             .bind(last.map_or(i64::MAX, |job| number(job.created_ms)))
             .bind(last.map_or("", |job| &job.id).to_owned())
             .bind(i64::from(limit))
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(self.fail())?;
         let rows: Result<_, _> = rows.iter().map(read).collect();
@@ -46,7 +46,7 @@ impl Desk {
     /// # Errors
     /// The database fails.
     pub async fn forget_job(&self, id: &str, before_ms: u64) -> Result<bool, Error> {
-        let mut tx = self.pool.begin().await.map_err(self.fail())?;
+        let mut tx = self.pools.writes.begin().await.map_err(self.fail())?;
         // Of several that do so at the same time, one goes on.
         let hold = format!("UPDATE desk_job SET cancelled = cancelled WHERE {OLD} AND id = $2");
         let held = sqlx::query(AssertSqlSafe(hold))
@@ -82,7 +82,10 @@ impl Desk {
             "DELETE FROM desk_approval WHERE at_ms < $1",
         ] {
             let deleted = sqlx::query(delete).bind(number(before_ms));
-            let deleted = deleted.execute(&self.pool).await.map_err(self.fail())?;
+            let deleted = deleted
+                .execute(&self.pools.writes)
+                .await
+                .map_err(self.fail())?;
             forgotten += deleted.rows_affected();
         }
         Ok(forgotten)

@@ -35,7 +35,7 @@ impl Desk {
             .bind(&session.role)
             .bind(session.orgs.as_deref())
             .bind(number(session.expires_ms))
-            .execute(&self.pool)
+            .execute(&self.pools.writes)
             .await
             .map_err(self.fail())?;
         Ok(())
@@ -49,7 +49,7 @@ impl Desk {
         let row: Option<(String, String, String, Option<String>, i64)> = sqlx::query_as(FIND)
             .bind(hash)
             .bind(number(now_ms))
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.pools.reads)
             .await
             .map_err(self.fail())?;
         Ok(row.map(|(hash, name, role, orgs, expires)| Session {
@@ -67,7 +67,10 @@ impl Desk {
     /// The database fails.
     pub async fn end_session(&self, hash: &str) -> Result<(), Error> {
         let ended = sqlx::query("DELETE FROM desk_session WHERE hash = $1").bind(hash);
-        ended.execute(&self.pool).await.map_err(self.fail())?;
+        ended
+            .execute(&self.pools.writes)
+            .await
+            .map_err(self.fail())?;
         Ok(())
     }
 
@@ -80,7 +83,7 @@ impl Desk {
             .bind(hash)
             .bind(asked)
             .bind(number(expires_ms))
-            .execute(&self.pool)
+            .execute(&self.pools.writes)
             .await
             .map_err(self.fail())?;
         Ok(())
@@ -94,7 +97,7 @@ impl Desk {
         let row: Option<(String, i64)> =
             sqlx::query_as("DELETE FROM desk_login WHERE hash = $1 RETURNING asked, expires_ms")
                 .bind(hash)
-                .fetch_optional(&self.pool)
+                .fetch_optional(&self.pools.writes)
                 .await
                 .map_err(self.fail())?;
         let row = row.filter(|(_, expires)| unsigned(*expires) > now_ms);
@@ -111,7 +114,10 @@ impl Desk {
             "DELETE FROM desk_login WHERE expires_ms <= $1",
         ] {
             let deleted = sqlx::query(delete).bind(number(now_ms));
-            deleted.execute(&self.pool).await.map_err(self.fail())?;
+            deleted
+                .execute(&self.pools.writes)
+                .await
+                .map_err(self.fail())?;
         }
         Ok(())
     }

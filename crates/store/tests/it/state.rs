@@ -6,11 +6,14 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use orgsmith_core::id::{OrgName, RunId, StepId};
 use orgsmith_core::journal::{Entry, Record};
 use orgsmith_store::state::{
     Acquired, Error, Lease, Memory, Owner, Run, RunStatus, Sql, State, conformance,
 };
+use sqlx::Connection;
 use tempfile::TempDir;
 
 use crate::bundle::dir;
@@ -169,6 +172,48 @@ async fn a_state_of_a_newer_orgsmith_is_refused_and_left_alone() {
             "{error:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn who_reads_a_file_waits_for_nobody_who_writes() {
+    let temp = dir();
+    let path = temp.path().join("state.db");
+    let state = open(&path).await;
+    let desk = state.desk().await.expect("a desk");
+    state.put_setting("a", Some("1")).await.expect("written");
+    assert_eq!(desk.setting("b", "1").await.expect("read"), "1");
+    let url = format!("sqlite:{}", path.display());
+    let mut other = sqlx::AnyConnection::connect(&url).await.expect("connected");
+    let alone = sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await;
+    alone.expect("nobody else writes");
+
+    let names: Vec<String> = (0..20).map(|number| format!("new-{number}")).collect();
+    let writes = names.iter().map(|name| state.put_setting(name, Some("2")));
+    let mut writes: FuturesUnordered<_> = writes.collect();
+    let reads = async {
+        for _ in 0..50 {
+            let value = state.setting("a").await.expect("read");
+            assert_eq!(value.as_deref(), Some("1"));
+            assert_eq!(desk.setting("b", "2").await.expect("read"), "1");
+        }
+    };
+    tokio::select! {
+        written = writes.next() => panic!("the reads waited for a write: {written:?}"),
+        () = reads => {}
+    }
+
+    let done = sqlx::raw_sql("ROLLBACK").execute(&mut other).await;
+    done.expect("others may write");
+    while let Some(written) = writes.next().await {
+        written.expect("written");
+    }
+    drop(writes);
+    // What a write has ended with, the next read sees.
+    for name in &names {
+        let value = state.setting(name).await.expect("read");
+        assert_eq!(value.as_deref(), Some("2"), "{name}");
+    }
+    state.close().await;
 }
 
 #[tokio::test]

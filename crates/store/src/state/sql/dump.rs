@@ -55,7 +55,7 @@ fn is_postgres(connection: &AnyConnection) -> bool {
 impl Sql {
     pub(super) async fn dump_rows(&self, sink: &mut Sink<'_>) -> Result<(), Error> {
         let fail = |error| self.fail.on(error);
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_reading().await?;
         if is_postgres(&tx) {
             sqlx::raw_sql(ONE_MOMENT)
                 .execute(&mut *tx)
@@ -218,7 +218,7 @@ impl Sql {
 
     pub(super) async fn look(&self) -> Result<About, Error> {
         let fail = |error| self.fail.on(error);
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_reading().await?;
         let mut wrong = Vec::new();
         if !is_postgres(&tx) {
             let found: Vec<(String,)> = sqlx::query_as("PRAGMA integrity_check")

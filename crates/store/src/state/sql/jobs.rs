@@ -120,9 +120,9 @@ impl Sql {
             Some(org) => {
                 let sql = format!("{JOBS} WHERE org = $1");
                 let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(org.as_str());
-                query.fetch_all(&self.pool).await
+                query.fetch_all(&self.pools.reads).await
             }
-            None => sqlx::query(JOBS).fetch_all(&self.pool).await,
+            None => sqlx::query(JOBS).fetch_all(&self.pools.reads).await,
         };
         let rows = rows.map_err(|error| self.fail.on(error))?;
         let jobs = rows.iter().map(job).collect::<Result<Vec<_>, _>>();

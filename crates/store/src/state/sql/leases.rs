@@ -123,7 +123,7 @@ impl Sql {
             .bind(org.as_str())
             .bind(owner.as_str())
             .bind(number(fence.number()))
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.pools.reads)
             .await
             .map_err(|error| self.fail.on(error))?;
         match held {
@@ -138,7 +138,7 @@ impl Sql {
     pub(super) async fn lease_holder(&self, org: &OrgName) -> Result<Option<(Owner, u64)>, Error> {
         let row: Option<(String, i64)> = sqlx::query_as(HOLDER)
             .bind(org.as_str())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.pools.reads)
             .await
             .map_err(|error| self.fail.on(error))?;
         Ok(row.map(|(owner, expires_ms)| (Owner::new(&owner), unsigned(expires_ms))))

@@ -42,10 +42,32 @@ use leases::hold;
 pub use postgres::postgres_address;
 pub use sqlite::private_database;
 
+/// The connections to a database.
+///
+/// What reads has its own, where that lets it go on while others write: whoever waits to write holds a
+/// connection all the while, and there may be as many of those as there are connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Pools {
+    /// For what only reads.
+    pub(crate) reads: AnyPool,
+    /// For what writes. What it has committed, those who read next see.
+    pub(crate) writes: AnyPool,
+}
+
+impl Pools {
+    /// Waits until nobody uses a connection, and closes them.
+    async fn close(self) {
+        let Self { reads, writes } = self;
+        // Who closes a SQLite file last tidies it up.
+        reads.close().await;
+        writes.close().await;
+    }
+}
+
 /// Keeps the state in a database.
 #[derive(Debug)]
 pub struct Sql {
-    pool: AnyPool,
+    pools: Pools,
     fail: Fail,
     appends: mpsc::Sender<writer::Request>,
     writer: JoinHandle<()>,
@@ -63,9 +85,9 @@ impl Sql {
     /// # Errors
     /// The file cannot be made, is no database, is read-only, or was made by a newer orgsmith.
     pub async fn sqlite(path: &Path) -> Result<Self, Error> {
-        let (pool, fail) = sqlite::connect(path).await?;
-        let found = migrate::migrate(&pool, &fail, &migrate::STATE).await?;
-        Ok(Self::start(pool, fail, found))
+        let (pools, fail) = sqlite::connect(path).await?;
+        let found = migrate::migrate(&pools.writes, &fail, &migrate::STATE).await?;
+        Ok(Self::start(pools, fail, found))
     }
 
     /// Opens a state in a PostgreSQL database, such as `postgres://user@host/database`.
@@ -77,16 +99,17 @@ impl Sql {
     /// The server cannot be reached or refuses, there is no such database, or the state was made
     /// by a newer orgsmith. No error holds a password.
     pub async fn postgres(address: &str) -> Result<Self, Error> {
-        let (pool, fail) = postgres::connect(address).await?;
-        let found = migrate::migrate(&pool, &fail, &migrate::STATE).await?;
-        Ok(Self::start(pool, fail, found))
+        let (pools, fail) = postgres::connect(address).await?;
+        let found = migrate::migrate(&pools.writes, &fail, &migrate::STATE).await?;
+        Ok(Self::start(pools, fail, found))
     }
 
-    fn start(pool: AnyPool, fail: Fail, found: u64) -> Self {
+    fn start(pools: Pools, fail: Fail, found: u64) -> Self {
         let (appends, requests) = mpsc::channel(1024);
-        let writer = tokio::spawn(writer::write(pool.clone(), fail.clone(), requests));
+        let writing = writer::write(pools.writes.clone(), fail.clone(), requests);
+        let writer = tokio::spawn(writing);
         Self {
-            pool,
+            pools,
             fail,
             appends,
             writer,
@@ -100,13 +123,13 @@ impl Sql {
     /// # Errors
     /// The database fails, or a newer orgsmith made the tables.
     pub async fn desk(&self) -> Result<Desk, Error> {
-        Desk::open(self.pool.clone(), self.fail.clone()).await
+        Desk::open(self.pools.clone(), self.fail.clone()).await
     }
 
     /// Closes the database once everything that was begun is written.
     pub async fn close(self) {
         let Self {
-            pool,
+            pools,
             fail: _,
             appends,
             writer,
@@ -116,11 +139,18 @@ impl Sql {
         drop(appends);
         // It can only have panicked, and then it has said so.
         let _ = writer.await;
-        pool.close().await;
+        pools.close().await;
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Any>, Error> {
-        self.pool.begin().await.map_err(|error| self.fail.on(error))
+        let begun = self.pools.writes.begin().await;
+        begun.map_err(|error| self.fail.on(error))
+    }
+
+    /// Begins a transaction that only reads.
+    async fn begin_reading(&self) -> Result<Transaction<'static, Any>, Error> {
+        let begun = self.pools.reads.begin().await;
+        begun.map_err(|error| self.fail.on(error))
     }
 
     /// Begins a transaction in which a lease is ours until it ends.

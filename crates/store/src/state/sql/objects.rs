@@ -192,7 +192,7 @@ impl Sql {
             query = query.bind(value);
         }
         let rows: Vec<MappingRow> = query
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(|error| self.fail.on(error))?;
         let mut mappings: Vec<_> = rows.into_iter().map(mapping).collect();
@@ -218,7 +218,7 @@ impl Sql {
         for value in values {
             query = query.bind(value);
         }
-        let mut rows = query.bind(most).fetch(&self.pool);
+        let mut rows = query.bind(most).fetch(&self.pools.reads);
         let mut mappings = Vec::new();
         while mappings.len() < limit
             && let Some(row) = rows.try_next().await.map_err(|error| self.fail.on(error))?
@@ -242,7 +242,7 @@ impl Sql {
             .bind(object.kind.as_str())
             .bind(object.key.as_str())
             .bind(id.as_str())
-            .execute(&self.pool)
+            .execute(&self.pools.writes)
             .await
             .map_err(|error| self.fail.on(error))?;
         Ok(())
@@ -253,7 +253,7 @@ impl Sql {
             .bind(org.as_str())
             .bind(object.kind.as_str())
             .bind(object.key.as_str())
-            .execute(&self.pool)
+            .execute(&self.pools.writes)
             .await
             .map_err(|error| self.fail.on(error))?;
         Ok(())
@@ -265,7 +265,7 @@ impl Sql {
     ) -> Result<BTreeMap<ObjectRef, TargetId>, Error> {
         let rows: Vec<(String, String, String)> = sqlx::query_as(PINS)
             .bind(org.as_str())
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(|error| self.fail.on(error))?;
         let pins = rows
@@ -290,7 +290,7 @@ impl Sql {
                 .bind(number(taken_ms))
                 .bind(number(size))
                 .bind(packed.as_slice())
-                .fetch_one(&self.pool)
+                .fetch_one(&self.pools.writes)
                 .await;
             match saved {
                 Ok((given,)) => {
@@ -310,7 +310,7 @@ impl Sql {
         let row: Option<(Vec<u8>,)> = sqlx::query_as(CONTENT)
             .bind(id.org.as_str())
             .bind(number(id.number))
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.pools.reads)
             .await
             .map_err(|error| self.fail.on(error))?;
         let Some((packed,)) = row else {
@@ -322,7 +322,7 @@ impl Sql {
     pub(super) async fn select_snapshots(&self, org: &OrgName) -> Result<Vec<SnapshotHead>, Error> {
         let rows: Vec<(i64, String, i64, i64)> = sqlx::query_as(SNAPSHOTS)
             .bind(org.as_str())
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(|error| self.fail.on(error))?;
         let head = |(given, label, taken_ms, size)| SnapshotHead {
@@ -340,7 +340,7 @@ impl Sql {
     pub(super) async fn select_setting(&self, name: &str) -> Result<Option<String>, Error> {
         let row: Option<(String,)> = sqlx::query_as(SETTING)
             .bind(name)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.pools.reads)
             .await
             .map_err(|error| self.fail.on(error))?;
         Ok(row.map(|(value,)| value))
@@ -356,7 +356,7 @@ impl Sql {
             None => sqlx::query(REMOVE_SETTING).bind(name),
         };
         query
-            .execute(&self.pool)
+            .execute(&self.pools.writes)
             .await
             .map_err(|error| self.fail.on(error))?;
         Ok(())

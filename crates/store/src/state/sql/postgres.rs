@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, Connection};
+use sqlx::{AnyConnection, Connection};
 use url::{Host, Url};
 
+use super::Pools;
 use super::fail::Fail;
 use crate::state::Error;
 
@@ -43,7 +44,7 @@ const KNOWN: [&str; 12] = [
 ];
 
 /// Connects to a database, which has to be there.
-pub(super) async fn connect(address: &str) -> Result<(AnyPool, Fail), Error> {
+pub(super) async fn connect(address: &str) -> Result<(Pools, Fail), Error> {
     let (url, place) = prepare(address, |name| std::env::var(name).ok())?;
     let fail = Fail { place };
     sqlx::any::install_default_drivers();
@@ -69,7 +70,12 @@ pub(super) async fn connect(address: &str) -> Result<(AnyPool, Fail), Error> {
         .connect(url.as_str())
         .await
         .map_err(|error| fail.on(error))?;
-    Ok((pool, fail))
+    // Rows are locked, not the whole: those who write are not in the way of those who read.
+    let pools = Pools {
+        reads: pool.clone(),
+        writes: pool,
+    };
+    Ok((pools, fail))
 }
 
 /// Completes an address as a state is opened by it: what it leaves out comes from the variables of libpq,

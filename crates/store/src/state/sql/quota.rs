@@ -80,7 +80,7 @@ impl Sql {
         self.make_quota().await?;
         sqlx::query(GIVE_BACK)
             .bind(owner.as_str())
-            .execute(&self.pool)
+            .execute(&self.pools.writes)
             .await
             .map_err(|error| self.fail.on(error))?;
         Ok(())
@@ -88,7 +88,7 @@ impl Sql {
 
     async fn make_quota(&self) -> Result<(), Error> {
         let make = || async {
-            match sqlx::query(CREATE).execute(&self.pool).await {
+            match sqlx::query(CREATE).execute(&self.pools.writes).await {
                 // PostgreSQL looks whether it is there first, and makes it later.
                 Err(error) if !met_others(&error) => Err(self.fail.on(error)),
                 _ => Ok(()),

@@ -116,7 +116,7 @@ impl Sql {
     pub(super) async fn select_run(&self, id: &RunId) -> Result<Option<Run>, Error> {
         let row: Option<Row> = sqlx::query_as(ONE)
             .bind(id.as_str())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.pools.reads)
             .await
             .map_err(|error| self.fail.on(error))?;
         row.map(run).transpose()
@@ -128,7 +128,7 @@ impl Sql {
             None => sqlx::query_as(ALL),
         };
         let rows: Vec<Row> = query
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(|error| self.fail.on(error))?;
         rows.into_iter().map(run).collect()
@@ -145,7 +145,7 @@ impl Sql {
             .bind(org.map_or("", OrgName::as_str).to_owned())
             .bind(behind.map_or("", RunId::as_str).to_owned())
             .bind(number(limit as u64))
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(|error| self.fail.on(error))?;
         rows.into_iter().map(run).collect()
@@ -154,7 +154,7 @@ impl Sql {
     pub(super) async fn select_plan(&self, id: &RunId) -> Result<Option<Arc<str>>, Error> {
         let row: Option<(String,)> = sqlx::query_as(PLAN)
             .bind(id.as_str())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.pools.reads)
             .await
             .map_err(|error| self.fail.on(error))?;
         Ok(row.map(|(plan,)| plan.into()))
@@ -163,7 +163,7 @@ impl Sql {
     pub(super) async fn select_journal(&self, id: &RunId) -> Result<Vec<Record>, Error> {
         let rows: Vec<(String, String)> = sqlx::query_as(JOURNAL)
             .bind(id.as_str())
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pools.reads)
             .await
             .map_err(|error| self.fail.on(error))?;
         let record = |(step, entry): (String, String)| {

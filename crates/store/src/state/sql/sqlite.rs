@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, Connection};
+use sqlx::{AnyConnection, Connection};
 
+use super::Pools;
 use super::fail::Fail;
 use crate::state::Error;
 
@@ -22,8 +23,14 @@ const SETUP: [&str; 6] = [
     "PRAGMA foreign_keys = ON",
 ];
 
+/// What a connection that only reads is told besides: it can be used for nothing else by mistake.
+const ONLY_READS: &str = "PRAGMA query_only = ON";
+
+/// How many read at once.
+const READERS: u32 = 4;
+
 /// Makes the file if there is none, and connects to it.
-pub(super) async fn connect(path: &Path) -> Result<(AnyPool, Fail), Error> {
+pub(super) async fn connect(path: &Path) -> Result<(Pools, Fail), Error> {
     let failed = |source| Error::File {
         path: path.to_owned(),
         source: Arc::new(source),
@@ -45,14 +52,27 @@ pub(super) async fn connect(path: &Path) -> Result<(AnyPool, Fail), Error> {
         connection.close().await
     };
     first.await.map_err(|error| fail.on(error))?;
-    let pool = AnyPoolOptions::new()
-        .max_connections(4)
+    // A file has one writer at a time. So has this process: who waits here gets his turn, and who waits for
+    // the file asks again and again, and may be late each time.
+    let writes = AnyPoolOptions::new()
+        .max_connections(1)
         .after_connect(|connection, _| Box::pin(set_up(connection)))
         .after_release(|connection, _| Box::pin(give_up(connection)))
         .connect(&url)
         .await
         .map_err(|error| fail.on(error))?;
-    Ok((pool, fail))
+    let reads = AnyPoolOptions::new()
+        .max_connections(READERS)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                set_up(connection).await?;
+                sqlx::raw_sql(ONLY_READS).execute(connection).await?;
+                Ok(())
+            })
+        })
+        .connect_lazy(&url)
+        .map_err(|error| fail.on(error))?;
+    Ok((Pools { reads, writes }, fail))
 }
 
 async fn set_up(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
@@ -148,7 +168,11 @@ mod tests {
             .connect(&url(path).expect("UTF-8"))
             .await
             .expect("connected");
-        Sql::start(pool, fail, 0)
+        let pools = Pools {
+            reads: pool.clone(),
+            writes: pool,
+        };
+        Sql::start(pools, fail, 0)
     }
 
     #[tokio::test]
