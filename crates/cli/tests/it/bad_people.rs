@@ -31,6 +31,26 @@ fn people(lab: &Lab) -> Vec<String> {
     names
 }
 
+/// Lists who is in which team of the target.
+fn in_teams(lab: &Lab) -> Vec<(String, String)> {
+    let name = |object: &serde_json::Value| object["name"].as_str().expect("a name").to_owned();
+    let users = lab.sim.objects("tenant", "user");
+    let teams = lab.sim.kept("tenant", "team");
+    let mut found = Vec::new();
+    for team in &teams {
+        for id in team["$members"].as_array().into_iter().flatten() {
+            let user = users.iter().find(|user| user["id"] == *id);
+            found.push((name(team), name(user.expect("a user"))));
+        }
+    }
+    found.sort();
+    found
+}
+
+fn both((team, user): (&str, &str)) -> (String, String) {
+    (team.to_owned(), user.to_owned())
+}
+
 /// Applies the crew; returns what was told.
 fn partly(lab: &Lab) -> Shown {
     let shown = lab.run(&["apply", "crew", "--to", "tenant", "--yes"]);
@@ -97,6 +117,43 @@ fn who_is_in_two_teams() {
         "user odd@x.example  it is in team/A and team/B, and nobody is in more than one team";
     assert!(shown.stderr.contains(says), "{shown}");
     assert_eq!(people(&lab), ["plain"]);
+}
+
+#[test]
+fn who_is_listed_by_two_teams() {
+    let team = |name: &str, people: &[&str]| {
+        let people = people.iter();
+        let members: String = people
+            .map(|name| format!("- {{$ref: user/{name}@x.example}}\n"))
+            .collect();
+        let text = format!("name: {name}\nmembers:\n{members}");
+        (format!("team/{name}.yaml"), text)
+    };
+    let lab = Lab::new();
+    let teams = [team("A", &["odd", "plain"]), team("B", &["odd", "other"])];
+    write(&lab, teams);
+    write(
+        &lab,
+        [user("odd", ""), user("plain", ""), user("other", "")],
+    );
+    let shown = partly(&lab);
+    let says =
+        "user odd@x.example  it is in team/A and team/B, and nobody is in more than one team";
+    assert!(shown.stderr.contains(says), "{shown}");
+    assert_eq!(people(&lab), ["other", "plain"]);
+    // Once it is said which, and that another moves, there is nothing left.
+    write(&lab, [team("A", &["odd"]), team("B", &["plain", "other"])]);
+    lab.run(&["apply", "crew", "--to", "tenant", "--yes"])
+        .ends(0);
+    let again = ["plan", "crew", "--to", "tenant", "--detailed-exitcode"];
+    lab.run(&again).ends(0);
+    assert_eq!(
+        in_teams(&lab),
+        [("A", "odd"), ("B", "other"), ("B", "plain")].map(both)
+    );
+    // What was, is again, also for whoever moved.
+    lab.run(&["rollback", &lab.last_run(), "--yes"]).ends(0);
+    assert_eq!(in_teams(&lab), [("A", "plain"), ("B", "other")].map(both));
 }
 
 #[test]

@@ -355,7 +355,7 @@ fn belongs(
 }
 
 /// Makes the item that says that somebody belongs there.
-fn member(part: &Part, object: &ObjectRef, item: &Value) -> Value {
+pub(crate) fn member(part: &Part, object: &ObjectRef, item: &Value) -> Value {
     let own = Slot::Ref(object.clone()).to_value();
     let Some(identity) = part.identity.first() else {
         return own;

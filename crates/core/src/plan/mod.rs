@@ -12,6 +12,7 @@ mod kept;
 mod loose;
 mod managers;
 mod numbers;
+mod one_place;
 mod order;
 mod packed;
 mod parallel;

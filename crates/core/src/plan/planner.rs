@@ -13,9 +13,10 @@ use super::kept::{ignored_fields, spare, without_ignored};
 use super::loose::{UNKNOWN_ID, tell_of_ids};
 use super::managers::part_circles;
 use super::numbers::keep_numbers_of_target;
+use super::one_place::part_places;
 use super::order::order;
 use super::parallel::in_chunks;
-use super::steps::{Made, StepMaker, coming, for_each_template, publish};
+use super::steps::{Made, StepMaker, coming, for_each_template, move_people, publish};
 use super::{
     Conflict, Counts, Digest, Estimate, FORMAT, Finding, Images, Plan, Rate, Severity, Side,
     digest_of,
@@ -263,6 +264,7 @@ impl<'c> Planner<'c> {
         let mut items = self.items(desired, &target, &mut notes);
         keep_numbers_of_target(&mut items, &target, &mut notes);
         part_circles(&mut items, &target, &mut notes);
+        part_places(self.catalogue, &mut items, &target, &mut notes);
         let named = |object: &ObjectRef| desired.documents.contains_key(object);
         settle_references(self.catalogue, &mut items, &target, &named, &mut notes);
         let cuts = cut(&mut items, &mut notes);
@@ -280,6 +282,7 @@ impl<'c> Planner<'c> {
         made.push(maker.finish());
         let mut made = Made::joined(made);
         publish(self.catalogue, &items, &target, &mut made);
+        move_people(self.catalogue, &items, &target, &mut made);
         if let Some(protected) = &self.options.protected {
             spare(protected, desired, &target, &mut made);
         }

@@ -221,38 +221,72 @@ async fn what_comes_with_a_phone_is_waited_for_and_its_lack_is_told() {
     assert!(left.is_empty(), "{:#?}", left.steps);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_in_another_team_is_named() {
-    let lab = Lab::with_orgs(["gold"]).await;
-    let bundle = crew(2);
-    lab.apply(&bundle, "gold").await;
-    let ids: Vec<String> = (0..2)
-        .map(|number| lab.id_of("gold", "user", "email", &format!("p{number}@crew.example")))
-        .collect();
-    let team = lab
+/// Makes a team of the org with members; returns its id.
+fn team(lab: &Lab, name: &str, members: &[&String]) -> String {
+    let made = lab
         .sim
-        .seed("gold", "POST", "/api/v2/teams", json!({"name": "One"}));
-    let team = team.expect("a team")["id"]
+        .seed("gold", "POST", "/api/v2/teams", json!({ "name": name }));
+    let id = made.expect("a team")["id"]
         .as_str()
         .expect("an id")
         .to_owned();
-    let members = format!("/api/v2/teams/{team}/members");
-    let body = json!({ "memberIds": [ids[0]] });
-    lab.sim
-        .seed("gold", "POST", &members, body)
-        .expect("a member");
-    let mut other = Bundle::default();
+    let path = format!("/api/v2/teams/{id}/members");
+    let body = json!({ "memberIds": members });
+    lab.sim.seed("gold", "POST", &path, body).expect("members");
+    id
+}
+
+/// A team `Two` with some of the crew.
+fn second_team(numbers: &[usize]) -> Bundle {
+    let mut bundle = Bundle::default();
     let object: orgsmith_core::id::ObjectRef = "team/Two".parse().expect("kind/key");
-    let who = |n: usize| json!({"$ref": format!("user/p{n}@crew.example")});
-    let Value::Object(body) = json!({"name": "Two", "members": [who(0), who(1)]}) else {
+    let who = |n: &usize| json!({"$ref": format!("user/p{n}@crew.example")});
+    let members: Vec<Value> = numbers.iter().map(who).collect();
+    let Value::Object(body) = json!({"name": "Two", "members": members}) else {
         panic!("no object")
     };
-    other.insert(Portable {
+    bundle.insert(Portable {
         object,
         body,
         files: Default::default(),
     });
-    let plan = lab.plan(&other, "gold").await;
+    bundle
+}
+
+fn ids(lab: &Lab, people: usize) -> Vec<String> {
+    (0..people)
+        .map(|number| lab.id_of("gold", "user", "email", &format!("p{number}@crew.example")))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_in_another_team_moves() {
+    let lab = Lab::with_orgs(["gold"]).await;
+    lab.apply(&crew(3), "gold").await;
+    let ids = ids(&lab, 3);
+    team(&lab, "One", &[&ids[0], &ids[2]]);
+    let bundle = second_team(&[0, 1]);
+    let plan = lab.plan(&bundle, "gold").await;
+    let finished = lab.run(&plan, "gold").await;
+    assert!(finished.outcome.is_complete(), "{}", told(&plan, &finished));
+    let teams = lab.sim.kept("gold", "team");
+    let members = |name: &str| {
+        let team = teams.iter().find(|team| team["name"] == name);
+        team.expect("a team")["$members"].clone()
+    };
+    assert_eq!(members("One"), json!([ids[2]]));
+    assert_eq!(members("Two"), json!([ids[0], ids[1]]));
+    let left = lab.plan(&bundle, "gold").await;
+    assert!(left.is_empty(), "{:#?}", left.steps);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_joins_another_team_behind_the_plan_is_named() {
+    let lab = Lab::with_orgs(["gold"]).await;
+    lab.apply(&crew(2), "gold").await;
+    let ids = ids(&lab, 2);
+    let plan = lab.plan(&second_team(&[0, 1]), "gold").await;
+    team(&lab, "One", &[&ids[0]]);
     let finished = lab.run(&plan, "gold").await;
     let told = told(&plan, &finished);
     assert!(

@@ -4,6 +4,7 @@ mod files;
 mod flows;
 mod functions;
 mod more;
+mod moves;
 mod parts;
 mod prune;
 mod publish;
@@ -25,6 +26,7 @@ use crate::id::{Kind, ObjectRef, StepId};
 use crate::snapshot::{builtin_rule, drop_nulls_in, portable};
 
 pub use more::MORE;
+pub(super) use moves::move_people;
 pub(super) use publish::publish;
 
 /// Calls `visit` with every template of a step.
@@ -732,7 +734,11 @@ fn step_id(object: &ObjectRef, suffix: &str) -> StepId {
 }
 
 fn own_id(item: &Open<'_>) -> Template {
-    Template::new(Slot::Ref(item.object.clone()).to_value())
+    id_of(&item.object)
+}
+
+fn id_of(object: &ObjectRef) -> Template {
+    Template::new(Slot::Ref(object.clone()).to_value())
 }
 
 fn write_new(item: &Open<'_>, call: &WriteSpec, body: Map<String, Value>) -> Write {
@@ -752,16 +758,16 @@ fn write_new(item: &Open<'_>, call: &WriteSpec, body: Map<String, Value>) -> Wri
 }
 
 /// Gives what a path names of the object: nothing, where it is the only one of its org.
-fn own_params(item: &Open<'_>, path: &str) -> Vec<Template> {
+fn own_params(object: &ObjectRef, path: &str) -> Vec<Template> {
     let names_it = path.contains('{');
-    names_it.then(|| own_id(item)).into_iter().collect()
+    names_it.then(|| id_of(object)).into_iter().collect()
 }
 
 fn write_object(item: &Open<'_>, call: &WriteSpec, body: Map<String, Value>) -> Write {
     if call.anew {
         return write_new(item, call, body);
     }
-    let params = own_params(item, &call.path);
+    let params = own_params(&item.object, &call.path);
     Write::Request(Request {
         method: call.method.clone(),
         path: call.path.clone(),

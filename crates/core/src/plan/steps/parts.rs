@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Draft, StepMaker, own_params, plural, root};
-use crate::catalogue::{Driver, ItemBody, ItemWrite, Part};
+use crate::catalogue::{Descriptor, Driver, ItemBody, ItemWrite, Part};
 use crate::diff::{Change, ItemChanges, changes, items_of};
 use crate::document::{Portable, Slot, Template, for_each_slot};
 use crate::id::ObjectRef;
@@ -181,30 +181,7 @@ impl StepMaker<'_, '_> {
         changes: Vec<Change>,
         reason: &str,
     ) {
-        let mut params = own_params(item, &call.path);
-        if call.cap == 1 && call.path.matches('{').count() > 1 {
-            let ids = items.first().map(|item| wire::item_ids(part, call, item));
-            params.extend(ids.into_iter().flatten().map(Template::new));
-        }
-        let mut query: BTreeMap<String, Template> = call
-            .query
-            .iter()
-            .map(|(name, value)| (name.clone(), Template::new(Value::String(value.clone()))))
-            .collect();
-        if let (ItemBody::Query, Some(name)) = (call.body, &call.name) {
-            let ids = items.iter().map(|item| wire::item_id(part, item)).collect();
-            query.insert(name.clone(), Template::new(ids));
-        }
-        let write = Write::Request(Request {
-            method: call.method.clone(),
-            path: call.path.clone(),
-            params,
-            query,
-            body: wire::items_body(item.descriptor, part, call, items),
-            creates: false,
-            versioned: part.versioned && call.method != "DELETE",
-            job: None,
-        });
+        let write = items_request(item.descriptor, part, call, &item.object, items);
         let reason = reason.to_owned();
         self.push(
             item,
@@ -248,7 +225,7 @@ impl StepMaker<'_, '_> {
         });
         wire::overlay(&mut whole, &differing);
         drop_nulls_in(&mut whole);
-        let mut params = own_params(item, &replace.path);
+        let mut params = own_params(&item.object, &replace.path);
         // What stands in the path is all that the call says.
         let in_path = replace.body == ItemBody::Empty;
         if in_path {
@@ -372,6 +349,40 @@ impl StepMaker<'_, '_> {
             );
         }
     }
+}
+
+/// Makes the request that writes some items of an object.
+pub(super) fn items_request(
+    descriptor: &Descriptor,
+    part: &Part,
+    call: &ItemWrite,
+    object: &ObjectRef,
+    items: &[Value],
+) -> Write {
+    let mut params = own_params(object, &call.path);
+    if call.cap == 1 && call.path.matches('{').count() > 1 {
+        let ids = items.first().map(|item| wire::item_ids(part, call, item));
+        params.extend(ids.into_iter().flatten().map(Template::new));
+    }
+    let mut query: BTreeMap<String, Template> = call
+        .query
+        .iter()
+        .map(|(name, value)| (name.clone(), Template::new(Value::String(value.clone()))))
+        .collect();
+    if let (ItemBody::Query, Some(name)) = (call.body, &call.name) {
+        let ids = items.iter().map(|item| wire::item_id(part, item)).collect();
+        query.insert(name.clone(), Template::new(ids));
+    }
+    Write::Request(Request {
+        method: call.method.clone(),
+        path: call.path.clone(),
+        params,
+        query,
+        body: wire::items_body(descriptor, part, call, items),
+        creates: false,
+        versioned: part.versioned && call.method != "DELETE",
+        job: None,
+    })
 }
 
 /// Returns the whole list that is wanted: with what is there, where a document does not say it all.

@@ -40,7 +40,7 @@ fn sent(plan: &Plan, id: &str) -> Value {
     }
 }
 
-fn conflicts(plan: &Plan) -> Vec<String> {
+pub(super) fn conflicts(plan: &Plan) -> Vec<String> {
     plan.conflicts
         .iter()
         .map(|conflict| format!("{}: {}", conflict.object, conflict.reason))

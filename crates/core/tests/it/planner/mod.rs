@@ -6,6 +6,7 @@ mod graphs;
 mod kept;
 mod locks;
 mod model;
+mod one_place;
 mod parts;
 mod prune;
 mod rollback;
