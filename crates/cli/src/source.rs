@@ -16,7 +16,7 @@ use orgsmith_core::plan::{Conflict, Severity};
 use orgsmith_core::render::Place;
 use orgsmith_core::select::{self, Selection, term_name};
 use orgsmith_core::snapshot::{Names, Snapshot};
-use orgsmith_core::validate::{Problem, normalise, validate};
+use orgsmith_core::validate::{Problem, normalise, set_aside, stops, validate};
 use orgsmith_engine::{Org, Scope, collect, collect_selected};
 use orgsmith_store::bundle::{self, Keys, Loaded};
 use orgsmith_store::checkpoint::Checkpoint;
@@ -45,6 +45,8 @@ pub(crate) struct Wanted {
     pub(crate) ids: Vec<String>,
     /// People who were asked for and cannot be had.
     pub(crate) conflicts: Vec<Conflict>,
+    /// Those of all that was read that a plan goes on without, if they are selected.
+    aside: Vec<Conflict>,
     /// Reads that failed, and objects that cannot be told apart.
     pub(crate) failed_reads: usize,
     /// API calls it took.
@@ -140,6 +142,7 @@ impl Source {
             let lacks = wanted.bundle.lacks().count();
             wanted.failed_reads = wanted.failed_reads.max(lacks);
         }
+        wanted.set_aside(catalogue);
         let conflicts = people::expand(catalogue, &mut wanted.bundle, &models);
         wanted.conflicts.extend(conflicts);
         Ok(wanted)
@@ -185,6 +188,7 @@ impl Source {
     ) -> anyhow::Result<Wanted> {
         let trust = Trust::Anybody;
         let mut wanted = self.read_to(session, selection, extent, trust).await?;
+        wanted.set_aside(session.catalogue());
         let nobody = BTreeSet::new();
         let conflicts = people::expand(session.catalogue(), &mut wanted.bundle, &nobody);
         wanted.conflicts.extend(conflicts);
@@ -233,8 +237,9 @@ impl Source {
             }
             Self::Path(path) => {
                 let keys = session.keys.of(path, trust, session.out)?;
-                let (bundle, examples) = from_disk(catalogue, path, keys, session.out)?;
+                let (bundle, aside, examples) = from_disk(catalogue, path, keys, session.out)?;
                 Ok(Wanted {
+                    aside,
                     examples,
                     ..Wanted::of(bundle)
                 })
@@ -249,6 +254,18 @@ impl Wanted {
         self.failed_reads > 0 || self.bundle.lacks().next().is_some()
     }
 
+    /// Takes out whom a plan goes on without.
+    fn set_aside(&mut self, catalogue: &Catalogue) {
+        let mut aside = std::mem::take(&mut self.aside);
+        aside.retain(|conflict| self.bundle.documents.remove(&conflict.object).is_some());
+        if !aside.is_empty() {
+            // What refers to one of two that were one object may mean one that the target has.
+            normalise(catalogue, &mut self.bundle);
+            self.failed_reads += aside.len();
+            self.conflicts.extend(aside);
+        }
+    }
+
     /// Wraps a bundle that was not read from an org.
     fn of(bundle: Bundle) -> Self {
         Self {
@@ -256,6 +273,7 @@ impl Wanted {
             source_ids: BTreeMap::new(),
             ids: Vec::new(),
             conflicts: Vec::new(),
+            aside: Vec::new(),
             failed_reads: 0,
             calls: 0,
             org: None,
@@ -312,6 +330,7 @@ impl Read {
             failed_reads: snapshot.gaps.len(),
             ids: snapshot.ids().map(str::to_owned).collect(),
             conflicts: Vec::new(),
+            aside: Vec::new(),
             calls,
             org: None,
             examples: Vec::new(),
@@ -388,17 +407,17 @@ pub(crate) fn kinds_of(catalogue: &Catalogue, bundle: &Bundle) -> BTreeMap<Kind,
     }
 }
 
-/// Reads a bundle from disk and judges it; what is wrong is shown with file, line and column.
+/// Reads a bundle from disk and judges it; what is wrong is shown with file, line and column. What a plan
+/// goes on without comes besides.
 fn from_disk(
     catalogue: &Catalogue,
     path: &Path,
     keys: Keys<'_>,
     out: &Out,
-) -> anyhow::Result<(Bundle, Vec<Example>)> {
+) -> anyhow::Result<(Bundle, Vec<Conflict>, Vec<Example>)> {
     let Judged { disk, problems } = judged(catalogue, path, keys, out)?;
     let errors = problems.iter();
-    let errors = errors.filter(|problem| problem.severity == Severity::Error);
-    let errors = errors.count();
+    let errors = errors.filter(|problem| stops(catalogue, problem)).count();
     if errors > 0 {
         return Err(Failure::BadBundle {
             errors,
@@ -407,12 +426,13 @@ fn from_disk(
         .into());
     }
     let (mut bundle, examples) = (disk.loaded.bundle, disk.examples);
+    let aside = set_aside(catalogue, &bundle, &problems);
     normalise(catalogue, &mut bundle);
     // A bundle written by hand has no manifest that names an org.
     if bundle.source.org_name.is_empty() {
         bundle.source.org_name = path.display().to_string();
     }
-    Ok((bundle, examples))
+    Ok((bundle, aside, examples))
 }
 
 /// A bundle on a disk.

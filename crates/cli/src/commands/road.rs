@@ -19,6 +19,7 @@ use orgsmith_core::plan::{Action, Conflict, Finding, Options, Plan, Planner, Rat
 use orgsmith_core::preflight::Demand;
 use orgsmith_core::render::{Detail, Screen, Text, plan_json, plan_markdown, plan_screen};
 use orgsmith_core::snapshot::Snapshot;
+use orgsmith_core::validate::normal;
 use orgsmith_engine::{Finished, Runner, Scope, Secrets, collect, numbers};
 use serde_json::json;
 
@@ -241,6 +242,9 @@ pub(crate) async fn decide(
         decisions,
         before,
     } = observed;
+    let set_aside = conflicts.iter();
+    let set_aside = set_aside.map(|conflict| normal(catalogue, &conflict.object));
+    let set_aside = set_aside.collect();
     let mut resend = secrets::resend(session, &bundle, &target.org.name, ask).await?;
     if let Some(only) = only {
         conflicts.retain(|conflict| only.contains(&conflict.object));
@@ -250,6 +254,7 @@ pub(crate) async fn decide(
         unlock: ask.unlock,
         scim: ask.scim || session.config.project.people.create == Create::Scim,
         resend,
+        set_aside,
         ..options
     };
     let mut plan = Planner::new(catalogue, options).plan(&bundle, &snapshot);

@@ -275,3 +275,102 @@ fn an_e_mail_domain_that_is_another_orgs() {
     assert_eq!(lab.sim.objects("tenant", "queue").len(), 1);
     assert_eq!(lab.sim.objects("tenant", "email_route").len(), 0);
 }
+
+/// A user whose address is written otherwise; the second file of two whose names differ in case only has
+/// another name.
+fn spelled(file: &str, email: &str) -> (String, String) {
+    (
+        format!("user/{file}.yaml"),
+        format!(
+            "name: Odd\nemail: {email}\nstate: active\ndivision: {{$ref: auth_division/~home}}\n"
+        ),
+    )
+}
+
+#[test]
+fn two_documents_of_one_address() {
+    let lab = Lab::new();
+    let manager = "manager: {$ref: user/ODD@x.example}\n";
+    write(
+        &lab,
+        [
+            spelled("Odd@x.example", "Odd@x.example"),
+            spelled("odd@x.example%~2d6ffe7c35", "odd@x.example"),
+            user("plain", manager),
+        ],
+    );
+    let shown = partly(&lab);
+    assert!(
+        shown.stderr.contains("crew/user/odd@x.example%~2d6ffe7c35.yaml"),
+        "{shown}"
+    );
+    for says in [
+        "user Odd@x.example  user/odd@x.example is the same user: case does not count; keep one of the documents",
+        "user odd@x.example  user/Odd@x.example is the same user",
+    ] {
+        assert!(shown.stderr.contains(says), "{shown}");
+    }
+    assert_eq!(people(&lab), ["plain"]);
+    lab.run(&["validate", "crew"]).ends(1);
+    // Who is not selected is no matter.
+    lab.write("crew/routing_skill/Claims.yaml", "name: Claims\n");
+    let skills = [
+        "plan",
+        "crew",
+        "--to",
+        "tenant",
+        "--select",
+        "kind=routing_skill",
+    ];
+    let shown = lab.run(&skills).ends(0);
+    assert!(!shown.stdout.contains("case does not count"), "{shown}");
+}
+
+#[test]
+fn a_document_and_a_row_of_one_address() {
+    let lab = Lab::new();
+    write(&lab, [spelled("odd@x.example", "odd@x.example")]);
+    lab.write(
+        "new.csv",
+        "email,name\nODD@x.example,Odd\ntwice@x.example,Twice\nTwice@x.example,Twice\nplain@x.example,plain\n",
+    );
+    let apply = [
+        "apply", "crew", "--to", "tenant", "--yes", "--people", "new.csv",
+    ];
+    let shown = lab.run(&apply).ends(3);
+    for says in [
+        "user odd@x.example  the list of people names this address, and there is a document of it as well",
+        "user twice@x.example  the list of people names this address 2 times",
+    ] {
+        assert!(shown.stderr.contains(says), "{shown}");
+    }
+    assert_eq!(people(&lab), ["plain"]);
+}
+
+#[test]
+fn who_is_left_out_is_not_deleted_as_somebody_whom_the_source_lacks() {
+    let lab = Lab::new();
+    write(&lab, [user("odd", ""), user("plain", "")]);
+    let apply = ["apply", "crew", "--to", "tenant", "--yes"];
+    lab.run(&apply).ends(0);
+    let prune = [
+        "sync", "crew", "--to", "tenant", "--yes", "--prune", "--force",
+    ];
+    write(&lab, [user("odd", "profile: {$ref: routing_profile/No}\n")]);
+    let shown = lab.run(&prune).ends(3);
+    assert!(
+        shown.stderr.contains("user odd@x.example  it is bound to"),
+        "{shown}"
+    );
+    write(
+        &lab,
+        [
+            spelled("odd@x.example", "odd@x.example"),
+            spelled("Odd@x.example%~98f8a7cf02", "Odd@x.example"),
+        ],
+    );
+    lab.run(&prune).ends(3);
+    let kept = lab.sim.objects("tenant", "user");
+    let deleted = kept.iter().filter(|user| user["state"] == "deleted");
+    assert_eq!(deleted.count(), 0, "{kept:#?}");
+}

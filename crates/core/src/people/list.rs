@@ -190,7 +190,8 @@ fn of_csv(text: &str) -> Result<Rows, BadList> {
     Ok(people)
 }
 
-/// Puts the people of a list into a bundle, as users. Whoever is named twice is told of.
+/// Puts the people of a list into a bundle, as users. Whoever is named twice, or has a document that a person
+/// wrote, is told of and left out: which is meant only a person knows.
 pub fn add_people(bundle: &mut Bundle, people: &[Person]) -> Vec<Conflict> {
     let mut conflicts = Vec::new();
     let mut named: BTreeMap<ObjectRef, usize> = BTreeMap::new();
@@ -205,6 +206,16 @@ pub fn add_people(bundle: &mut Bundle, people: &[Person]) -> Vec<Conflict> {
                     "the list of people names this address {} times; addresses that differ only in case are the same",
                     times.remove()
                 );
+                if is_written(bundle, &object) {
+                    bundle.documents.remove(&object);
+                }
+                conflicts.push(Conflict { object, reason });
+            }
+            Entry::Occupied(_) if is_written(bundle, &object) => {
+                bundle.documents.remove(&object);
+                let reason =
+                    "the list of people names this address, and there is a document of it as well; keep one of the two"
+                        .to_owned();
                 conflicts.push(Conflict { object, reason });
             }
             Entry::Occupied(_) => {
@@ -220,6 +231,11 @@ pub fn add_people(bundle: &mut Bundle, people: &[Person]) -> Vec<Conflict> {
         }
     }
     conflicts
+}
+
+/// Tells whether a person wrote a document of an object.
+fn is_written(bundle: &Bundle, object: &ObjectRef) -> bool {
+    bundle.documents.contains_key(object) && !bundle.was_read(object)
 }
 
 /// Names a user by the address.

@@ -59,6 +59,9 @@ pub struct Options {
     pub resend: Resend,
     /// Users are created by SCIM where that saves calls and the target takes it.
     pub scim: bool,
+    /// Objects that are wanted and were set aside before the plan, each told of as a conflict: nothing is done
+    /// about them.
+    pub set_aside: BTreeSet<ObjectRef>,
     /// A state of the past is wanted: what a person refers to and nobody has any more is left out.
     pub past: bool,
 }
@@ -265,7 +268,10 @@ impl<'c> Planner<'c> {
         keep_numbers_of_target(&mut items, &target, &mut notes);
         part_circles(&mut items, &target, &mut notes);
         part_places(self.catalogue, &mut items, &target, &mut notes);
-        let named = |object: &ObjectRef| desired.documents.contains_key(object);
+        let set_aside = &self.options.set_aside;
+        let named = |object: &ObjectRef| {
+            desired.documents.contains_key(object) || set_aside.contains(object)
+        };
         settle_references(self.catalogue, &mut items, &target, &named, &mut notes);
         let cuts = cut(&mut items, &mut notes);
 

@@ -11,6 +11,7 @@ use crate::document::{Portable, Slot};
 use crate::id::{Key, ObjectRef};
 use crate::path::FieldPath;
 use crate::people::is_members_only;
+use crate::plan::Conflict;
 
 pub(super) fn check(descriptor: &Descriptor, document: &Portable, report: &mut Report<'_>) {
     let key = &document.object.key;
@@ -108,24 +109,57 @@ pub(crate) fn in_case(descriptor: &Descriptor, key: &str) -> String {
     }
 }
 
-/// Looks for two documents that are one object, as the API sees it.
+/// Looks for documents that are one object, as the API sees it.
 pub(super) fn check_case<'b>(catalogue: &Catalogue, bundle: &'b Bundle, report: &mut Report<'b>) {
-    let mut seen: BTreeMap<(&str, String), &ObjectRef> = BTreeMap::new();
-    for object in bundle.documents.keys() {
-        let Ok(descriptor) = catalogue.get(object.kind.as_str()) else {
-            continue;
-        };
-        if !descriptor.key.ignore_case {
-            continue;
-        }
-        let key = in_case(descriptor, object.key.as_str());
-        if let Some(other) = seen.insert((object.kind.as_str(), key), object) {
+    for several in same(catalogue, bundle) {
+        for (object, message) in told(catalogue, &several).skip(1) {
             report.object = Some(object);
-            let message = format!(
-                "{other} is the same {}: case does not count",
-                descriptor.title
-            );
             report.error("duplicate-key", "", message);
         }
     }
+}
+
+/// Finds the documents that are one object as the API sees it, and says so of each: which of them is meant
+/// only a person knows.
+pub(super) fn twins(catalogue: &Catalogue, bundle: &Bundle) -> Vec<Conflict> {
+    let several = same(catalogue, bundle).into_iter();
+    let conflicts = several.flat_map(|several| {
+        let told = told(catalogue, &several).map(|(object, message)| Conflict {
+            object: object.clone(),
+            reason: format!("{message}; keep one of the documents"),
+        });
+        told.collect::<Vec<_>>()
+    });
+    conflicts.collect()
+}
+
+/// Returns the objects whose keys differ in case only, where that does not count; two or more each.
+fn same<'b>(catalogue: &Catalogue, bundle: &'b Bundle) -> Vec<Vec<&'b ObjectRef>> {
+    let mut found: BTreeMap<(&str, String), Vec<&ObjectRef>> = BTreeMap::new();
+    for object in bundle.documents.keys() {
+        let kind = object.kind.as_str();
+        if let Ok(descriptor) = catalogue.get(kind)
+            && descriptor.key.ignore_case
+        {
+            let key = in_case(descriptor, object.key.as_str());
+            found.entry((kind, key)).or_default().push(object);
+        }
+    }
+    found.retain(|_, several| several.len() > 1);
+    found.into_values().collect()
+}
+
+/// Says of each of several documents that another is the same object.
+fn told<'b>(
+    catalogue: &Catalogue,
+    several: &[&'b ObjectRef],
+) -> impl Iterator<Item = (&'b ObjectRef, String)> {
+    several.iter().enumerate().map(|(index, object)| {
+        let other = several[if index == 0 { 1 } else { index - 1 }];
+        let title = catalogue
+            .get(object.kind.as_str())
+            .map_or("object", |kind| &kind.title);
+        let message = format!("{other} is the same {title}: case does not count");
+        (*object, message)
+    })
 }

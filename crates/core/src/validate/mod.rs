@@ -5,6 +5,7 @@
 //! for a target to fill in and are only noted. Nothing here knows a target: what a target may
 //! have and the bundle lacks is a note.
 
+mod aside;
 mod body;
 mod flow;
 pub(crate) mod key;
@@ -19,7 +20,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use normalise::normalise;
+pub use aside::{set_aside, stops};
+pub use normalise::{normal, normalise};
 
 use crate::bundle::Bundle;
 use crate::catalogue::{Catalogue, Driver};
@@ -42,7 +44,7 @@ pub struct Problem {
     pub column: Option<usize>,
     /// A stable name of what was found: `reference-to-nothing`.
     pub rule: &'static str,
-    /// How much it matters; an error keeps the bundle from being planned.
+    /// How much it matters; most errors keep the bundle from being planned (see [`stops`]).
     pub severity: Severity,
     /// What is wrong, and what to do.
     pub message: String,

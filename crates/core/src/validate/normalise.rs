@@ -16,12 +16,7 @@ use crate::id::{Key, ObjectRef};
 /// lists without an order are sorted. Two documents that would get one key keep theirs:
 /// [`validate`](super::validate) reports them.
 pub fn normalise(catalogue: &Catalogue, bundle: &mut Bundle) {
-    let lower = |object: &ObjectRef| {
-        let descriptor = catalogue.get(object.kind.as_str()).ok()?;
-        let key = in_case(descriptor, object.key.as_str());
-        (key != object.key.as_str())
-            .then(|| ObjectRef::new(object.kind.clone(), Key::from_encoded(&key)))
-    };
+    let lower = |object: &ObjectRef| lower(catalogue, object);
     let mut claims: BTreeMap<ObjectRef, usize> = BTreeMap::new();
     for object in bundle.documents.keys() {
         *claims
@@ -41,6 +36,19 @@ pub fn normalise(catalogue: &Catalogue, bundle: &mut Bundle) {
         normalise_document(catalogue, &mut document, &renamed);
         bundle.insert(document);
     }
+}
+
+/// Returns an object by the key by which it is compared.
+pub fn normal(catalogue: &Catalogue, object: &ObjectRef) -> ObjectRef {
+    lower(catalogue, object).unwrap_or_else(|| object.clone())
+}
+
+/// Returns an object by its key in lower case, where it has another and case does not count.
+fn lower(catalogue: &Catalogue, object: &ObjectRef) -> Option<ObjectRef> {
+    let descriptor = catalogue.get(object.kind.as_str()).ok()?;
+    let key = in_case(descriptor, object.key.as_str());
+    (key != object.key.as_str())
+        .then(|| ObjectRef::new(object.kind.clone(), Key::from_encoded(&key)))
 }
 
 fn normalise_document(

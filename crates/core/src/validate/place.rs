@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::body::is_json_schema;
+use super::normalise::normal;
 use super::types::found;
 use super::{Report, step};
 use crate::bundle::Bundle;
@@ -18,6 +19,8 @@ use crate::plan::Severity;
 pub(super) struct Known<'b> {
     catalogue: &'b Catalogue,
     keys: BTreeMap<&'b Kind, BTreeSet<&'b Key>>,
+    /// The keys of kinds of which case does not count, as they are compared.
+    folded: BTreeSet<ObjectRef>,
     /// Kinds and objects that could not be read.
     gaps: BTreeSet<(&'b str, Option<&'b str>)>,
     /// The bundle holds what somebody selected, not everything.
@@ -27,8 +30,13 @@ pub(super) struct Known<'b> {
 impl<'b> Known<'b> {
     pub(super) fn new(catalogue: &'b Catalogue, bundle: &'b Bundle) -> Self {
         let mut keys: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        let mut folded = BTreeSet::new();
         for object in bundle.documents.keys() {
             keys.entry(&object.kind).or_default().insert(&object.key);
+            let descriptor = catalogue.get(object.kind.as_str());
+            if descriptor.is_ok_and(|descriptor| descriptor.key.ignore_case) {
+                folded.insert(normal(catalogue, object));
+            }
         }
         let gaps = bundle
             .gaps
@@ -37,15 +45,16 @@ impl<'b> Known<'b> {
         Self {
             catalogue,
             keys,
+            folded,
             gaps: gaps.collect(),
             partial: !bundle.selection.is_empty(),
         }
     }
 
     fn has(&self, object: &ObjectRef) -> bool {
-        self.keys
-            .get(&object.kind)
-            .is_some_and(|keys| keys.contains(&object.key))
+        let keys = self.keys.get(&object.kind);
+        keys.is_some_and(|keys| keys.contains(&object.key))
+            || self.folded.contains(&normal(self.catalogue, object))
     }
 
     /// Judges a reference to an object that the bundle does not hold.

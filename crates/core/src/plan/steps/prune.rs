@@ -72,7 +72,9 @@ impl StepMaker<'_, '_> {
                     continue;
                 };
                 // Nearly all are wanted: only the others are opened.
-                if desired.documents.contains_key(object) || object.key.is_builtin() {
+                let is_wanted = desired.documents.contains_key(object)
+                    || self.options.set_aside.contains(object);
+                if is_wanted || object.key.is_builtin() {
                     continue;
                 }
                 let live = live.open();
