@@ -247,6 +247,7 @@ impl Shape {
             scim: self.scim,
             file,
             write: &self.write_secret,
+            seats: None,
         }
     }
 }

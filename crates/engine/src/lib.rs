@@ -31,7 +31,7 @@ pub use fingerprints::Fingerprints;
 pub use numbers::numbers;
 pub use onboard::{Onboarder, Pass};
 pub use org::Org;
-pub use preflight::{FromOrg, glance, preflight};
+pub use preflight::{FromOrg, glance, licensing, preflight};
 pub use probe::Probes;
 pub use run::{Finished, RunError, Runner, load_plan, now_ms};
 pub use verify::{Asks, verify};

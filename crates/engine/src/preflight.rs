@@ -36,14 +36,35 @@ const NUMBERS: &str = "/api/v2/telephony/providers/edges/didpools/dids";
 /// The org that a plan comes from, and its ids.
 pub type FromOrg<'a> = (&'a Org, &'a BTreeMap<ObjectRef, SourceId>);
 
-/// Asks a target what a plan's demand depends on; `source` is where the plan comes from, if that is
-/// an org.
+/// Asks a target which licences it has, and which the roles of a plan need there: a call for each set of
+/// roles, and one besides.
+pub async fn licensing(target: &Org, demand: &Demand) -> Facts {
+    let client = &target.client;
+    let before = client.stats().sent;
+    let questions = demand.questions();
+    let seats = !questions.is_empty();
+    let inferred = join_all(questions.into_iter().map(async |question| {
+        let told = infer(client, &question).await;
+        (question, told)
+    }));
+    let (licences, inferred) = join(when(seats, licences(client)), inferred).await;
+    Facts {
+        inferred: inferred.into_iter().collect(),
+        licences,
+        calls: client.stats().sent - before,
+        ..Facts::default()
+    }
+}
+
+/// Asks a target what a plan's demand depends on, but for what is known of its [`licensing`]; `source` is
+/// where the plan comes from, if that is an org.
 pub async fn preflight(
     target: &Org,
     source: Option<FromOrg<'_>>,
     catalogue: &Catalogue,
     plan: &Plan,
     demand: &Demand,
+    known: &Facts,
 ) -> Facts {
     let sent = || {
         let of_source = source.map_or(0, |(source, _)| source.client.stats().sent);
@@ -54,7 +75,10 @@ pub async fn preflight(
     let questions = demand.questions();
     let seats = !questions.is_empty();
     let inferred = join_all(questions.into_iter().map(async |question| {
-        let licences = infer(client, &question).await;
+        let licences = match known.inferred.get(&question) {
+            Some(told) => told.clone(),
+            None => infer(client, &question).await,
+        };
         match (&licences, source) {
             (Err(_), Some(source)) => match infer_at_source(source, demand, &question).await {
                 Some(told) => (question, Ok(told), true),
@@ -70,7 +94,12 @@ pub async fn preflight(
             .map(async |namespace| (namespace, limits(client, namespace).await)),
     );
     let of_seats = join(
-        when(seats, licences(client)),
+        when(seats, async {
+            match &known.licences {
+                Some(told) => told.clone(),
+                None => licences(client).await,
+            }
+        }),
         join(
             when(seats, charges(client)),
             when(seats && demand.has_known_users(), licensed(client)),
@@ -99,6 +128,7 @@ pub async fn preflight(
             .collect(),
         by_source,
         licences,
+        left_out: known.left_out.clone(),
         charges,
         holders,
         limits: limits.into_iter().collect(),
@@ -106,7 +136,7 @@ pub async fn preflight(
         products,
         free_numbers,
         capacity,
-        calls: sent() - before,
+        calls: known.calls + sent() - before,
     }
 }
 

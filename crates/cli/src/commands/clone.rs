@@ -62,7 +62,10 @@ impl Clone {
         let named = [&self.targets[..], &self.to].concat();
         if self.carry.dry_run {
             let carry = (&self.carry, &self.shape);
-            let look = Look::of(&self.source, carry, (&self.selected, &self.people));
+            let look = Look {
+                seats: self.room.seats(self.ignore_shortfall),
+                ..Look::of(&self.source, carry, (&self.selected, &self.people))
+            };
             let course = self.fan.course(session, &named, &self.source)?;
             return look.at_all(session, &course.orgs()).await;
         }
@@ -112,9 +115,12 @@ async fn into(
     verify: bool,
 ) -> anyhow::Result<Exit> {
     let out = session.out;
-    let ask = shape.ask(carry.secrets_file.as_deref());
+    let ask = Ask {
+        seats: room.0.seats(room.1),
+        ..shape.ask(carry.secrets_file.as_deref())
+    };
     let planned = road::plan(session, wanted, target, false, ask).await?;
-    preflight::pass(session, wanted, &planned.plan, target, room).await?;
+    preflight::pass(session, wanted, &planned, target, room).await?;
     let (plan, finished) = road::carry_out(session, planned, target, carry, false).await?;
     let exit = ending::conclude(out, &plan, finished.as_ref())?;
     let Some(Finished { outcome, .. }) = finished else {

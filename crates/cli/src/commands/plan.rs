@@ -9,6 +9,7 @@ use super::road;
 use crate::args::{Carry, People, Selected, Shape};
 use crate::error::Exit;
 use crate::output::save;
+use crate::secrets::Ask;
 use crate::session::{Connected, Session};
 use crate::source::{Source, Wanted};
 
@@ -53,6 +54,7 @@ impl Plan {
             save: self.out.as_deref(),
             secrets_file: self.secrets_file.as_deref(),
             shape: &self.shape,
+            seats: None,
             selected: &self.selected,
             people: &self.people,
         };
@@ -71,6 +73,8 @@ pub(super) struct Look<'a> {
     pub(super) save: Option<&'a Path>,
     pub(super) secrets_file: Option<&'a Path>,
     pub(super) shape: &'a Shape,
+    /// Who has no licence is left out, as [`Ask::seats`] says.
+    pub(super) seats: Option<&'a [(String, u64)]>,
     pub(super) selected: &'a Selected,
     pub(super) people: &'a People,
 }
@@ -90,6 +94,7 @@ impl<'a> Look<'a> {
             save: None,
             secrets_file: carry.secrets_file.as_deref(),
             shape,
+            seats: None,
             selected,
             people,
         }
@@ -136,7 +141,10 @@ impl<'a> Look<'a> {
         wanted: &Wanted,
         target: &Connected,
     ) -> anyhow::Result<Exit> {
-        let ask = self.shape.ask(self.secrets_file);
+        let ask = Ask {
+            seats: self.seats,
+            ..self.shape.ask(self.secrets_file)
+        };
         let planned = road::plan(session, wanted, target, self.prune, ask).await?;
         if let Some(path) = self.save {
             save(path, &plan_json(&planned.plan))?;

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 use orgsmith_client::post_json;
-use orgsmith_core::plan::Plan;
 use orgsmith_core::preflight::{Manual, Table, Verdict};
 use orgsmith_core::render::{Checked, preflight_json, preflight_markdown, preflight_screen};
 use orgsmith_engine::chain;
 use serde_json::json;
 
-use super::road;
+use super::road::{self, Planned};
 use crate::args::{Format, People, Selected};
 use crate::error::{Exit, Failure, count};
 use crate::output::{DIM, styled, text};
@@ -52,6 +51,14 @@ pub(crate) struct Room {
     alert_url: Option<String>,
 }
 
+impl Room {
+    /// Returns the free seats that a person names; nothing where a shortfall is ignored, and so a licence that
+    /// the org does not have.
+    pub(super) fn seats(&self, ignored: bool) -> Option<&[(String, u64)]> {
+        (!ignored).then_some(&self.seats)
+    }
+}
+
 fn seats(text: &str) -> Result<(String, u64), String> {
     let wrong = || format!("{text:?} is not of the form LICENCE=N, such as cloudCX1=100");
     let (licence, free) = text.split_once('=').ok_or_else(wrong)?;
@@ -70,8 +77,12 @@ impl Preflight {
         let wanted = source
             .read_with(session, &self.selected, &self.people)
             .await?;
-        let planned = road::plan(session, &wanted, &target, false, Ask::default()).await?;
-        let table = check(session, &wanted, &planned.plan, &target, &self.room).await;
+        let ask = Ask {
+            seats: self.room.seats(false),
+            ..Ask::default()
+        };
+        let planned = road::plan(session, &wanted, &target, false, ask).await?;
+        let table = check(session, &wanted, &planned, &target, &self.room).await;
         match out.format() {
             Format::Json => out.json(&preflight_json(&table))?,
             Format::Markdown => out.data(preflight_markdown(&table))?,
@@ -101,14 +112,14 @@ impl Preflight {
 pub(super) async fn pass(
     session: &Session<'_>,
     wanted: &Wanted,
-    plan: &Plan,
+    planned: &Planned,
     target: &Connected,
     (room, ignored): (&Room, bool),
 ) -> anyhow::Result<()> {
-    if plan.is_empty() {
+    if planned.plan.is_empty() {
         return Ok(());
     }
-    let table = check(session, wanted, plan, target, room).await;
+    let table = check(session, wanted, planned, target, room).await;
     if table.verdict() < Verdict::Short && session.out.verbose() == 0 {
         session.out.say(in_short(&table));
         return Ok(());
@@ -171,14 +182,19 @@ fn record(session: &Session<'_>, table: &Table) {
 async fn check(
     session: &Session<'_>,
     wanted: &Wanted,
-    plan: &Plan,
+    planned: &Planned,
     target: &Connected,
     room: &Room,
 ) -> Table {
     let catalogue = session.catalogue();
+    let Planned {
+        plan, licensing, ..
+    } = planned;
     let demand = road::demand(session, wanted, plan, target);
     let source = wanted.org.as_ref().map(|org| (org, &wanted.source_ids));
-    let facts = orgsmith_engine::preflight(&target.org, source, catalogue, plan, &demand).await;
+    let facts =
+        orgsmith_engine::preflight(&target.org, source, catalogue, plan, &demand, licensing);
+    let facts = facts.await;
     let manual: Manual = room.seats.iter().cloned().collect();
     let table = Table::new(&demand, &facts, &manual);
     record(session, &table);

@@ -16,7 +16,7 @@ use orgsmith_core::id::{ObjectRef, RunId, SourceId};
 use orgsmith_core::numbers::Decision;
 use orgsmith_core::overlay::Moved;
 use orgsmith_core::plan::{Action, Conflict, Finding, Options, Plan, Planner, Rate, Severity};
-use orgsmith_core::preflight::Demand;
+use orgsmith_core::preflight::{Demand, Facts, Unlicensed};
 use orgsmith_core::render::{Detail, Screen, Text, plan_json, plan_markdown, plan_screen};
 use orgsmith_core::snapshot::Snapshot;
 use orgsmith_core::validate::normal;
@@ -44,6 +44,8 @@ pub(crate) struct Planned {
     source_ids: BTreeMap<ObjectRef, SourceId>,
     /// API calls that reading the target took.
     pub(crate) calls: u64,
+    /// What the target says of its licences, as far as it was asked.
+    pub(crate) licensing: Facts,
 }
 
 impl Planned {
@@ -54,6 +56,7 @@ impl Planned {
             foreign: Vec::new(),
             source_ids: BTreeMap::new(),
             calls,
+            licensing: Facts::default(),
         }
     }
 
@@ -257,7 +260,22 @@ pub(crate) async fn decide(
         set_aside,
         ..options
     };
-    let mut plan = Planner::new(catalogue, options).plan(&bundle, &snapshot);
+    let mut plan = Planner::new(catalogue, options.clone()).plan(&bundle, &snapshot);
+    let mut licensing = Facts::default();
+    if let Some(seats) = ask.seats {
+        let demand = Demand::new(catalogue, &bundle, &plan);
+        licensing = orgsmith_engine::licensing(&target.org, &demand).await;
+        let manual = seats.iter().cloned().collect();
+        let Unlicensed {
+            reasons: barred,
+            by_licence,
+        } = demand.unlicensed(&licensing, &manual);
+        licensing.left_out = by_licence;
+        if !barred.is_empty() {
+            let options = Options { barred, ..options };
+            plan = Planner::new(catalogue, options).plan(&bundle, &snapshot);
+        }
+    }
     plan.conflicts.extend(conflicts);
     plan.conflicts.sort();
     plan.findings.extend(findings);
@@ -274,6 +292,7 @@ pub(crate) async fn decide(
         foreign: foreign.into_iter().map(str::to_owned).collect(),
         source_ids,
         calls: target.org.client.stats().sent - before,
+        licensing,
     })
 }
 

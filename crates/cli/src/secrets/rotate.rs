@@ -25,6 +25,9 @@ pub(crate) struct Ask<'a> {
     pub(crate) file: Option<&'a Path>,
     /// Names of secrets that are sent again whatever is known of them.
     pub(crate) write: &'a [String],
+    /// Who needs a licence that the target does not have is left out, but for licences of which a person
+    /// names free seats; nothing where licences are not looked at.
+    pub(crate) seats: Option<&'a [(String, u64)]>,
 }
 
 /// Returns the secrets of a wanted state that an org is given again.

@@ -301,7 +301,9 @@ fn two_documents_of_one_address() {
     );
     let shown = partly(&lab);
     assert!(
-        shown.stderr.contains("crew/user/odd@x.example%~2d6ffe7c35.yaml"),
+        shown
+            .stderr
+            .contains("crew/user/odd@x.example%~2d6ffe7c35.yaml"),
         "{shown}"
     );
     for says in [

@@ -414,3 +414,110 @@ fn a_role_that_the_client_may_not_give_is_found_before_the_first_write() {
     assert_eq!(lab.writes("tenant"), 0);
     lab.run(&["clone", "gift", "tenant", "--yes"]).ends(0);
 }
+
+/// A role that needs `cloudCX3`, whoever has it, and what it costs those who want it.
+fn judges(lab: &Lab, who: &[(&str, &str)]) {
+    lab.write(
+        "gift/auth_role/Judge.yaml",
+        "name: Judge\ndescription: judges\npermissionPolicies:\n\
+         - {domain: quality, entityName: evaluation, actionSet: [view]}\n",
+    );
+    lab.write(
+        "gift/auth_role/Agent.yaml",
+        "name: Agent\ndescription: answers\npermissionPolicies:\n\
+         - {domain: routing, entityName: queue, actionSet: [view]}\n",
+    );
+    for (name, role) in who {
+        lab.write(
+            &format!("gift/user/{name}@x.example.yaml"),
+            format!(
+                "name: {name}\nemail: {name}@x.example\nstate: active\ndivision: {{$ref: auth_division/~home}}\n\
+                 grants:\n- {{role: {{$ref: auth_role/{role}}}, division: {{$ref: auth_division/~home}}}}\n"
+            ),
+        );
+    }
+    lab.write(
+        "gift/routing_queue/Sales.yaml",
+        "name: Sales\nmembers:\n- user: {$ref: user/ana@x.example}\n- user: {$ref: user/bo@x.example}\n",
+    );
+}
+
+#[test]
+fn who_needs_a_licence_that_the_org_does_not_have_is_left_out_and_the_others_go_on() {
+    let seats = Seats {
+        missing: vec!["cloudCX3".to_owned()],
+        ..Seats::default()
+    };
+    let lab = with(0, |config| config.orgs[0].seats = seats);
+    judges(&lab, &[("ana", "Judge"), ("bo", "Agent")]);
+    let clone = ["clone", "gift", "tenant", "--yes"];
+    let says = "user ana@x.example  what auth_role/Judge may do needs the licence cloudCX3, which tenant does not have";
+    let dry = lab.run(&["clone", "gift", "tenant", "--dry-run"]).ends(0);
+    assert!(dry.stdout.contains(says), "{dry}");
+    let table = lab.run(&["preflight", "gift", "--to", "tenant", "-o", "json"]);
+    let table = json(&table.ends(0).stdout);
+    let left = (Some(1), Some(0), "unknown".to_owned());
+    assert_eq!(amounts(&table, "licence:cloudCX3"), left);
+    assert_eq!(lab.writes("tenant"), 0);
+    let shown = lab.run(&clone).ends(3);
+    assert!(shown.stderr.contains(says), "{shown}");
+    let names = || {
+        let users = lab.sim.objects("tenant", "user").into_iter();
+        let names = users.filter_map(|user| user["name"].as_str().map(str::to_owned));
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["bo"]);
+    assert!(shown.stdout.contains("0 differences"), "{shown}");
+    // The second run has nothing to do but to say so again.
+    let again = lab.run(&clone).ends(3);
+    assert!(again.stdout.contains("Nothing to do"), "{again}");
+    // A person who knows better is believed.
+    let by_hand = [&clone[..], &["--seats", "cloudCX3=1"]].concat();
+    lab.run(&by_hand).ends(0);
+    assert_eq!(names(), ["bo", "ana"]);
+}
+
+#[test]
+fn of_several_orgs_only_the_one_without_the_licence_goes_without() {
+    let mut config = Config::with_orgs(["tenant", "branch"]);
+    config.limits = orgsmith_sim::Limits::none();
+    config.orgs[0].seats.missing = vec!["cloudCX3".to_owned()];
+    let lab = Lab::of(config);
+    judges(&lab, &[("ana", "Judge"), ("bo", "Agent")]);
+    lab.run(&["clone", "gift", "tenant", "branch", "--yes"])
+        .ends(3);
+    let users = |org: &str| lab.sim.objects(org, "user").len();
+    assert_eq!((users("tenant"), users("branch")), (1, 2));
+}
+
+#[test]
+fn seats_that_are_short_end_with_5_also_where_another_licence_is_not_there() {
+    let seats = Seats {
+        missing: vec!["cloudCX3".to_owned()],
+        ..paid(1)
+    };
+    let lab = with(0, |config| config.orgs[0].seats = seats);
+    judges(&lab, &[("ana", "Judge"), ("bo", "Agent"), ("cy", "Agent")]);
+    let shown = lab.run(&["clone", "gift", "tenant", "--yes"]).ends(5);
+    let told = "tenant is short of seats of cloudCX1";
+    assert!(shown.stderr.contains(told), "{shown}");
+    assert_eq!(lab.writes("tenant"), 0);
+}
+
+#[test]
+fn where_licences_are_not_told_nobody_is_left_out() {
+    let seats = Seats {
+        missing: vec!["cloudCX3".to_owned()],
+        ..Seats::default()
+    };
+    let lab = with(0, |config| config.orgs[0].seats = seats);
+    judges(&lab, &[("ana", "Judge"), ("bo", "Agent")]);
+    let rule = FaultRule::new(FaultAction::Status {
+        status: 403,
+        retry_after_s: None,
+    });
+    lab.sim
+        .add_fault(rule.on("GET", "/api/v2/license/definitions"));
+    let shown = lab.run(&["clone", "gift", "tenant", "--yes"]).ends(0);
+    assert!(!shown.stderr.contains("needs the licence"), "{shown}");
+}

@@ -62,6 +62,8 @@ pub struct Options {
     /// Objects that are wanted and were set aside before the plan, each told of as a conflict: nothing is done
     /// about them.
     pub set_aside: BTreeSet<ObjectRef>,
+    /// Objects that are left alone, and why: the target cannot have them as they are wanted.
+    pub barred: BTreeMap<ObjectRef, String>,
     /// A state of the past is wanted: what a person refers to and nobody has any more is left out.
     pub past: bool,
 }
@@ -368,6 +370,10 @@ impl<'c> Planner<'c> {
                     continue;
                 }
             };
+            if let Some(reason) = self.options.barred.get(object) {
+                notes.conflict(object, reason.clone());
+                continue;
+            }
             if target.ambiguous.contains(object) {
                 let several = target
                     .names

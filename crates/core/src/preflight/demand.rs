@@ -29,6 +29,8 @@ pub enum Question {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Holders {
     pub(super) users: Vec<ObjectRef>,
+    /// The roles that they all have, by themselves or by a group.
+    pub(super) roles: BTreeSet<ObjectRef>,
     /// What to ask; the licences are those of all answers.
     pub(super) questions: BTreeSet<Question>,
     /// The roles behind those questions that are about permissions.
@@ -288,6 +290,7 @@ impl<'p> Reader<'p> {
         let holders = sets.into_iter().map(|(roles, users)| {
             let mut holders = Holders {
                 users,
+                roles: roles.clone(),
                 questions: BTreeSet::new(),
                 of_permissions: BTreeMap::new(),
                 unknown: BTreeSet::new(),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{LIMITS_PERMISSION, Question};
+use crate::id::ObjectRef;
 use crate::permissions::{self, Lacks};
 
 /// Why something is not known.
@@ -61,6 +62,8 @@ pub struct Facts {
     pub by_source: BTreeSet<Question>,
     /// The licences that the org has.
     pub licences: Option<Told<BTreeSet<String>>>,
+    /// Who is left out of the plan for want of a licence that the org does not have, by licence.
+    pub left_out: BTreeMap<String, BTreeSet<ObjectRef>>,
     /// What is paid for, and used, in the open billing periods.
     pub charges: Option<Told<Vec<Charge>>>,
     /// The licences of users, by their ids.

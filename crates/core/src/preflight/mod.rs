@@ -17,6 +17,7 @@ use serde::Serialize;
 
 pub use demand::{Demand, Question, capacities};
 pub use facts::{Charge, Facts, Told, Unread, holders, limits_of, open_periods, page_texts, texts};
+pub use seats::Unlicensed;
 
 use crate::id::Kind;
 

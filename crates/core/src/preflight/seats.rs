@@ -78,8 +78,81 @@ pub(super) fn licences(demand: &Demand, facts: &Facts, manual: &Manual) -> Vec<R
         let by_source = seats.by_source.contains(licence);
         rows.push(seats_of(demand, facts, manual, (licence, by_source), users));
     }
+    rows.extend(left_out(demand, facts, &seats));
     rows.extend(misnamed(demand, facts, manual, &seats));
     rows
+}
+
+/// Who would need a licence that an org does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unlicensed {
+    /// Why each of them cannot be had.
+    pub reasons: BTreeMap<ObjectRef, String>,
+    /// The same people, by licence.
+    pub by_licence: BTreeMap<String, BTreeSet<ObjectRef>>,
+}
+
+impl Demand {
+    /// Finds who would need a licence that the org does not have.
+    ///
+    /// Only what the org says of its own roles counts, and no licence of which a person names free seats.
+    pub fn unlicensed(&self, facts: &Facts, manual: &Manual) -> Unlicensed {
+        let mut found = Unlicensed::default();
+        let Some(Ok(known)) = &facts.licences else {
+            return found;
+        };
+        for holders in &self.holders {
+            let questions = holders.questions.difference(&facts.by_source);
+            let told = questions.filter_map(|question| facts.inferred.get(question)?.as_ref().ok());
+            let has = |id: &String| known.contains(id) || manual.contains_key(id);
+            let lacking: BTreeSet<&String> = told.flatten().filter(|id| !has(id)).collect();
+            if lacking.is_empty() {
+                continue;
+            }
+            let (org, licences) = (&self.org, some(&lacking));
+            let reason = match holders.roles.is_empty() {
+                true => {
+                    format!("every user needs the licence {licences}, which {org} does not have")
+                }
+                false => format!(
+                    "what {} may do needs the licence {licences}, which {org} does not have; have it added, \
+                     or take the permissions that need it out of the roles",
+                    some(&holders.roles)
+                ),
+            };
+            let users = || holders.users.iter().cloned();
+            found
+                .reasons
+                .extend(users().map(|user| (user, reason.clone())));
+            for licence in lacking {
+                let of = found.by_licence.entry(licence.clone()).or_default();
+                of.extend(users());
+            }
+        }
+        found
+    }
+}
+
+/// Tells of licences that the org does not have, for want of which people are left out of the plan.
+fn left_out(demand: &Demand, facts: &Facts, seats: &Seats<'_>) -> Vec<Row> {
+    let left = facts.left_out.iter();
+    let left = left.filter(|(licence, _)| !seats.by_licence.contains_key(licence.as_str()));
+    let rows = left.map(|(licence, users)| {
+        let org = &demand.org;
+        let reason = format!(
+            "{} would hold it, and {org} does not have this licence: left out of the plan are {}",
+            counted(users.len(), "user"),
+            some(users)
+        );
+        row(Check::Licence(licence.clone()), Verdict::Unknown, reason)
+            .amounts(big(users.len()), Some(0))
+            .advice(add_licence(licence, org))
+    });
+    rows.collect()
+}
+
+fn add_licence(licence: &str, org: &str) -> String {
+    format!("have {licence} added to {org}, or take the permissions that need it out of the roles")
 }
 
 /// Tells of figures by hand for licences that nobody needs and the org does not have.
@@ -225,9 +298,7 @@ fn seats_of(
             let reason = format!("{who}; {org} does not have this licence");
             return row(check(), Verdict::Short, reason)
                 .amounts(required, Some(0))
-                .advice(format!(
-                    "have {licence} added to {org}, or take the permissions that need it out of the roles"
-                ));
+                .advice(add_licence(licence, org));
         }
         Some(Ok(_) | Err(_)) | None => {}
     }

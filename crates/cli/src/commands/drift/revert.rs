@@ -76,6 +76,7 @@ impl Revert {
             scim: false,
             file: self.carry.secrets_file.as_deref(),
             write: &[],
+            seats: None,
         };
         let planned =
             road::decide(session, &source.wanted, &target, observed, options, ask).await?;

@@ -111,7 +111,11 @@ pub(crate) struct Trip<'t> {
 
 impl Trip<'_> {
     fn ask(&self) -> Ask<'_> {
-        self.shape.ask(self.carry.secrets_file.as_deref())
+        let (room, ignored) = self.room;
+        Ask {
+            seats: room.seats(ignored),
+            ..self.shape.ask(self.carry.secrets_file.as_deref())
+        }
     }
 
     /// Clones into every org of every wave, as far as the waves go.
@@ -228,8 +232,7 @@ impl Trip<'_> {
             let target = session.connect(&name)?;
             let planned = road::plan(&session, self.wanted, &target, false, self.ask()).await?;
             road::note(session.out, &planned.plan);
-            let plan = &planned.plan;
-            preflight::pass(&session, self.wanted, plan, &target, self.room).await?;
+            preflight::pass(&session, self.wanted, &planned, &target, self.room).await?;
             let (checked, source_ids) = planned.into_checked(session.out, self.carry.force)?;
             // Nobody is asked in vain.
             road::resolve(&session, &checked, self.carry).await?;
