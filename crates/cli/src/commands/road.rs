@@ -155,6 +155,8 @@ pub(crate) struct Observed<'w> {
     /// The only objects that a plan is about; all where nothing is said.
     pub(crate) only: Option<BTreeSet<ObjectRef>>,
     conflicts: Vec<Conflict>,
+    /// What the conflicts are about, as the target may have it.
+    set_aside: BTreeSet<ObjectRef>,
     findings: Vec<Finding>,
     source_ids: BTreeMap<ObjectRef, SourceId>,
     decisions: Vec<Decision>,
@@ -171,6 +173,7 @@ impl Observed<'_> {
             ignored: target.overlay.unmanaged(),
             protected: target.overlay.protected.clone(),
             leaks: target.overlay.leaks.clone(),
+            set_aside: self.set_aside.clone(),
             ..Options::default()
         }
     }
@@ -209,12 +212,15 @@ pub(crate) async fn observe<'w>(
         let live = |object: &ObjectRef, pointer: &str| live.get(object)?.pointer(pointer).cloned();
         findings.extend(settle(bundle.to_mut(), &places, &answers, policy, &live));
     }
+    let set_aside = conflicts.iter();
+    let set_aside = set_aside.map(|conflict| normal(catalogue, &conflict.object));
     Ok(Observed {
         bundle,
         snapshot,
         pins,
         moved,
         only: None,
+        set_aside: set_aside.collect(),
         conflicts,
         findings,
         source_ids,
@@ -240,14 +246,12 @@ pub(crate) async fn decide(
         moved: _,
         only,
         mut conflicts,
+        set_aside: _,
         findings,
         source_ids,
         decisions,
         before,
     } = observed;
-    let set_aside = conflicts.iter();
-    let set_aside = set_aside.map(|conflict| normal(catalogue, &conflict.object));
-    let set_aside = set_aside.collect();
     let mut resend = secrets::resend(session, &bundle, &target.org.name, ask).await?;
     if let Some(only) = only {
         conflicts.retain(|conflict| only.contains(&conflict.object));
@@ -257,7 +261,6 @@ pub(crate) async fn decide(
         unlock: ask.unlock,
         scim: ask.scim || session.config.project.people.create == Create::Scim,
         resend,
-        set_aside,
         ..options
     };
     let mut plan = Planner::new(catalogue, options.clone()).plan(&bundle, &snapshot);

@@ -1,7 +1,7 @@
 //! People who cannot be had as they are asked for: each is named, the others come, and the command
 //! ends with 3.
 
-use orgsmith_sim::{FaultAction, FaultRule};
+use orgsmith_sim::{Config, FaultAction, FaultRule, Limits};
 
 use crate::lab::{Lab, Shown};
 
@@ -375,4 +375,215 @@ fn who_is_left_out_is_not_deleted_as_somebody_whom_the_source_lacks() {
     let kept = lab.sim.objects("tenant", "user");
     let deleted = kept.iter().filter(|user| user["state"] == "deleted");
     assert_eq!(deleted.count(), 0, "{kept:#?}");
+}
+
+#[test]
+fn who_is_left_out_is_no_drift() {
+    let lab = Lab::new();
+    write(&lab, [user("odd", ""), user("plain", "")]);
+    let apply = ["apply", "crew", "--to", "tenant", "--yes"];
+    lab.run(&apply).ends(0);
+    write(&lab, [user("odd", "profile: {$ref: routing_profile/No}\n")]);
+    let shown = lab.run(&["drift", "tenant", "--against", "crew"]);
+    assert!(!shown.stdout.contains("odd@x.example"), "{shown}");
+}
+
+#[test]
+fn a_slip_in_an_export_that_somebody_edited() {
+    let lab = Lab::new();
+    let role = "name: Agent\ndescription: answers\npermissionPolicies:\n\
+                - {domain: routing, entityName: queue, actionSet: [view]}\n";
+    let grant =
+        "grants:\n- {role: {$ref: auth_role/Agent}, division: {$ref: auth_division/~home}}\n";
+    write(&lab, [("auth_role/Agent.yaml".into(), role.into())]);
+    write(&lab, [user("odd", grant), user("plain", grant)]);
+    let apply = ["apply", "crew", "--to", "gold", "--yes"];
+    lab.run(&apply).ends(0);
+    lab.run(&["export", "gold", "--out", "kept"]).ends(0);
+    let file = "kept/user/odd@x.example.yaml";
+    let text = std::fs::read_to_string(lab.path(file)).expect("the user");
+    lab.write(file, text.replace("auth_role/Agent", "auth_role/Agnet"));
+    let shown = lab.run(&["apply", "kept", "--to", "tenant", "--yes"]);
+    let shown = shown.ends(3);
+    let says = "user odd@x.example  it refers to auth_role/Agnet, which is not in the bundle (did you mean";
+    assert!(shown.stderr.contains(says), "{shown}");
+    assert_eq!(people(&lab), ["plain"]);
+}
+
+/// A crew of whom each wants something else that cannot be had, and three who can.
+fn crew_of_all_sorts(lab: &Lab) {
+    let role = |name: &str, domain: &str, entity: &str| {
+        let policy = format!("{{domain: {domain}, entityName: {entity}, actionSet: [view]}}");
+        (
+            format!("auth_role/{name}.yaml"),
+            format!("name: {name}\ndescription: {name}\npermissionPolicies:\n- {policy}\n"),
+        )
+    };
+    let named = |kind: &str, name: &str| (format!("{kind}/{name}.yaml"), format!("name: {name}\n"));
+    let team = |name: &str, members: &[&str]| {
+        let members = members.iter();
+        let members: String = members
+            .map(|name| format!("- {{$ref: user/{name}@x.example}}\n"))
+            .collect();
+        (
+            format!("team/{name}.yaml"),
+            format!("name: {name}\nmembers:\n{members}"),
+        )
+    };
+    let route = |domain: &str| {
+        (
+            format!("routing_email_route/{domain}/hello.yaml"),
+            format!(
+                "domain: {{$ref: routing_email_domain/{domain}}}\npattern: hello\nfromName: Us\n\
+                 queue: {{$ref: routing_queue/Mail}}\n"
+            ),
+        )
+    };
+    let grant = |role: &str| {
+        format!(
+            "grants:\n- {{role: {{$ref: auth_role/{role}}}, division: {{$ref: auth_division/~home}}}}\n"
+        )
+    };
+    let skills = |names: &[String]| {
+        let items = names.iter();
+        let items =
+            items.map(|name| format!("- {{id: {{$ref: routing_skill/{name}}}, proficiency: 3}}\n"));
+        format!("skills:\n{}", items.collect::<String>())
+    };
+    let of = |name: &str, kind: &str, key: &str| {
+        format!("memberOf: {{{name}: [{{$ref: {kind}/{key}}}]}}\n")
+    };
+    let numbers: Vec<String> = (0..51).map(|number| format!("S{number}")).collect();
+    write(lab, numbers.iter().map(|name| named("routing_skill", name)));
+    write(
+        lab,
+        [
+            role("Agent", "routing", "queue"),
+            role("Judge", "quality", "evaluation"),
+            named("routing_language", "English"),
+            named("routing_queue", "Sales"),
+            named("routing_queue", "Mail"),
+            ("routing_profile/Agents.yaml".into(), skills(&numbers[..1])),
+            (
+                "routing_email_domain/own.example.yaml".into(),
+                "id: own.example\nsubDomain: false\n".into(),
+            ),
+            route("own.example"),
+            route("mail.example"),
+            named("team", "A"),
+            named("team", "B"),
+            team("C", &["listed", "plain"]),
+            team("D", &["listed"]),
+        ],
+    );
+    write(
+        lab,
+        [
+            user(
+                "plain",
+                &(grant("Agent") + &of("queues", "routing_queue", "Sales")),
+            ),
+            user("many", &skills(&numbers)),
+            user("role", &grant("Agnet")),
+            user("skill", &skills(&["S99".to_owned()])),
+            user(
+                "tongue",
+                "languages:\n- {id: {$ref: routing_language/Englsh}, proficiency: 3}\n",
+            ),
+            user("queue", &of("queues", "routing_queue", "Salse")),
+            user(
+                "teams",
+                "memberOf: {teams: [{$ref: team/A}, {$ref: team/B}]}\n",
+            ),
+            user("listed", ""),
+            user("chief", "manager: {$ref: user/deputy@x.example}\n"),
+            user("deputy", "manager: {$ref: user/chief@x.example}\n"),
+            user("boss", "manager: {$ref: user/nobody@x.example}\n"),
+            user("profile", "profile: {$ref: routing_profile/Agnets}\n"),
+            user("judge", &grant("Judge")),
+            user("row", ""),
+            spelled("odd@x.example", "odd@x.example"),
+            spelled("Odd@x.example%~98f8a7cf02", "Odd@x.example"),
+        ],
+    );
+    lab.write(
+        "new.csv",
+        "email,name,profile,division\nfresh@x.example,fresh,Agents,\nROW@x.example,row,,\n\
+         twice@x.example,twice,,\nTwice@x.example,twice,,\nlost@x.example,lost,,Nowhere\n",
+    );
+}
+
+#[test]
+fn all_of_it_at_once() {
+    let mut config = Config::with_orgs(["tenant"]);
+    config.limits = Limits::none();
+    config.orgs[0].seats.missing = vec!["cloudCX3".to_owned()];
+    let lab = Lab::of(config);
+    crew_of_all_sorts(&lab);
+    let clone = [
+        "clone",
+        "crew",
+        "tenant",
+        "--yes",
+        "--people",
+        "new.csv",
+        "--select",
+        "kind=user",
+        "--select",
+        "kind=team",
+        "--select",
+        "kind=routing_queue",
+        "--select",
+        "kind=routing_email_route",
+    ];
+    let shown = lab.run(&clone).ends(3);
+    let told = conflicts(&shown.stderr);
+    let expected = [
+        "routing_email_route mail.example/hello  it refers to routing_email_domain/mail.example",
+        "routing_queue Salse  the target lacks it",
+        "user boss@x.example  it refers to user/nobody@x.example",
+        "user chief@x.example  it is in a circle of managers",
+        "user deputy@x.example  it is in a circle of managers",
+        "user judge@x.example  what auth_role/Judge may do needs the licence cloudCX3, which tenant does not have",
+        "user listed@x.example  it is in team/C and team/D",
+        "user lost@x.example  it refers to auth_division/Nowhere",
+        "user Odd@x.example  user/odd@x.example is the same user",
+        "user odd@x.example  user/Odd@x.example is the same user",
+        "user profile@x.example  it is bound to routing_profile/Agnets",
+        "user role@x.example  it refers to auth_role/Agnet, which is not in the bundle (did you mean \"auth_role/Agent\"?)",
+        "user row@x.example  the list of people names this address",
+        "user skill@x.example  it refers to routing_skill/S99",
+        "user teams@x.example  it is in team/A and team/B",
+        "user tongue@x.example  it refers to routing_language/Englsh",
+        "user twice@x.example  the list of people names this address 2 times",
+    ];
+    for says in expected {
+        assert!(
+            told.iter().any(|line| line.starts_with(says)),
+            "{says}: {shown}"
+        );
+    }
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    assert_eq!(people(&lab), ["fresh", "many", "plain", "queue"]);
+    assert_eq!(in_teams(&lab), [both(("C", "plain"))]);
+    assert!(shown.stdout.contains("0 differences"), "{shown}");
+    let count = |family: &str| lab.sim.objects("tenant", family).len();
+    assert_eq!(
+        (count("queue"), count("skill"), count("email_route")),
+        (2, 51, 1),
+        "{shown}"
+    );
+    // The second run has nothing to do but to say so again.
+    let again = lab.run(&clone).ends(3);
+    assert!(again.stdout.contains("Nothing to do"), "{again}");
+    assert_eq!(conflicts(&again.stderr), told);
+}
+
+/// Returns the lines of a plan that name conflicts.
+fn conflicts(screen: &str) -> Vec<String> {
+    let lines = screen
+        .lines()
+        .skip_while(|line| !line.starts_with("! Conflicts"));
+    let lines = lines.skip(1).take_while(|line| !line.is_empty());
+    lines.map(|line| line.trim().to_owned()).collect()
 }

@@ -14,9 +14,13 @@ use crate::plan::{Conflict, Severity};
 pub fn stops(catalogue: &Catalogue, problem: &Problem) -> bool {
     let of_one = match problem.rule {
         "duplicate-key" => true,
+        // A person who is to have what is not there, or an object in what is not there: an address of a domain.
         "reference-to-nothing" => {
             let kind = catalogue.get(problem.object.kind.as_str());
-            kind.is_ok_and(|kind| !kind.member_of.is_empty())
+            kind.is_ok_and(|kind| {
+                let lives_in = kind.parent.as_ref().map(|parent| &*parent.field);
+                !kind.member_of.is_empty() || lives_in == problem.pointer.strip_prefix('/')
+            })
         }
         _ => false,
     };

@@ -99,7 +99,7 @@ impl StepMaker<'_, '_> {
         if self.options.prune {
             self.prune(catalogue, desired, snapshot, &mut doomed);
         }
-        for object in &self.options.delete {
+        for object in self.options.delete.difference(&self.options.set_aside) {
             let live = self.target.live.get(object);
             let descriptor = catalogue.get(object.kind.as_str());
             let Some((live, descriptor)) = live.zip(descriptor.ok()) else {
