@@ -28,7 +28,7 @@ pub fn stops(catalogue: &Catalogue, problem: &Problem) -> bool {
 }
 
 /// Returns the objects that a bundle is planned without, because of errors that do not stop it, and why; by the
-/// keys that they have once it is in its [normal form](super::normalise).
+/// keys that they have once it is in its [normal form](super::normalise()).
 pub fn set_aside(catalogue: &Catalogue, bundle: &Bundle, problems: &[Problem]) -> Vec<Conflict> {
     let mut found = BTreeMap::new();
     for Conflict { object, reason } in key::twins(catalogue, bundle) {
