@@ -289,7 +289,7 @@ impl StepMaker<'_, '_> {
         let write = Write::Request(Request {
             method: remove.method.clone(),
             path: remove.path.clone(),
-            params: own_params(item, &remove.path),
+            params: own_params(&item.object, &remove.path),
             query: BTreeMap::new(),
             body: None,
             creates: false,
