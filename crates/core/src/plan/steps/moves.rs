@@ -79,10 +79,12 @@ fn of_part<'s>(
         place.place.kind.clone(),
         format!("{}{sign}", place.part.field),
     );
-    steps.iter().enumerate().filter(move |(_, step)| {
+    let is_of_part = move |step: &Step| {
         let suffix = step.id.as_str().rsplit_once(':').map(|(_, suffix)| suffix);
-        step.object.kind == kind && suffix.is_some_and(|suffix| suffix.starts_with(&begins))
-    })
+        suffix.is_some_and(|suffix| suffix.starts_with(&begins))
+    };
+    let steps = steps.iter().enumerate();
+    steps.filter(move |(_, step)| step.object.kind == kind && is_of_part(step))
 }
 
 fn people_of(place: &OnePlace<'_>, step: &Step) -> BTreeSet<ObjectRef> {
