@@ -476,24 +476,41 @@ pub(crate) fn load(path: &Path, keys: Keys<'_>, out: &Out) -> anyhow::Result<OnD
 }
 
 fn read_files(path: &Path, keys: Keys<'_>, out: &Out) -> anyhow::Result<Loaded> {
-    match bundle::read_with(path, keys) {
-        Ok(loaded) => Ok(loaded),
-        Err(bundle::Error::Problems(problems)) => {
-            for problem in &problems {
-                out.say(format!(
-                    "{}: {}",
-                    styled(RED.bold(), "error"),
-                    path.join(problem.to_string()).display()
-                ));
+    let problems = match bundle::read_with(path, keys) {
+        Ok(loaded) => {
+            let clashes = loaded.notes.iter().filter(|note| is_misnamed(note));
+            let clashes: Vec<bundle::Problem> = clashes.cloned().collect();
+            if clashes.is_empty() {
+                return Ok(loaded);
             }
-            Err(Failure::BadBundle {
-                errors: problems.len(),
-                place: path.display().to_string(),
-            }
-            .into())
+            clashes
         }
-        Err(error) => Err(error).with_context(|| format!("reading the bundle {}", path.display())),
+        Err(bundle::Error::Problems(problems)) => problems,
+        Err(error) => {
+            return Err(error).with_context(|| format!("reading the bundle {}", path.display()));
+        }
+    };
+    for problem in &problems {
+        out.say(format!(
+            "{}: {}",
+            styled(RED.bold(), "error"),
+            path.join(problem.to_string()).display()
+        ));
     }
+    Err(Failure::BadBundle {
+        errors: problems.len(),
+        place: path.display().to_string(),
+    }
+    .into())
+}
+
+/// Tells whether a file has to be called otherwise: its name and another differ in case only, and it is not that
+/// they are one object, which the judgement of the bundle tells of.
+fn is_misnamed(note: &bundle::Problem) -> bool {
+    let kind = note.file.split('/').next().unwrap_or_default();
+    let descriptor = Catalogue::builtin().get(kind);
+    matches!(note.what, bundle::What::CaseClash { .. })
+        && !descriptor.is_ok_and(|descriptor| descriptor.key.ignore_case)
 }
 
 /// A bundle that was judged.

@@ -328,6 +328,46 @@ fn two_documents_of_one_address() {
     assert!(!shown.stdout.contains("case does not count"), "{shown}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn two_files_whose_names_differ_in_case_only() {
+    let lab = Lab::new();
+    write(
+        &lab,
+        [
+            spelled("Odd@x.example", "Odd@x.example"),
+            spelled("odd@x.example", "odd@x.example"),
+            user("plain", ""),
+        ],
+    );
+    let shown = partly(&lab);
+    for says in [
+        "user Odd@x.example  user/odd@x.example is the same user",
+        "user odd@x.example  ",
+    ] {
+        assert!(shown.stderr.contains(says), "{shown}");
+    }
+    assert_eq!(people(&lab), ["plain"]);
+    // What has to lie on every disk cannot hold both.
+    let shown = lab.run(&["bundle", "pack", "crew", "crew.zip"]).ends(1);
+    assert!(
+        shown.stderr.contains("only in upper and lower case"),
+        "{shown}"
+    );
+    // Where case counts these are two objects, and one needs another file.
+    for name in ["Mail", "MAIL"] {
+        lab.write(
+            &format!("crew/routing_queue/{name}.yaml"),
+            format!("name: {name}\n"),
+        );
+    }
+    let shown = lab.run(&["plan", "crew", "--to", "tenant"]).ends(1);
+    assert!(
+        shown.stderr.contains("rename it to routing_queue/Mail%~"),
+        "{shown}"
+    );
+}
+
 #[test]
 fn a_document_and_a_row_of_one_address() {
     let lab = Lab::new();

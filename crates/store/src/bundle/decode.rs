@@ -331,7 +331,13 @@ impl<'m> Decoder<'m> {
                 other: other.to_owned(),
                 suggestion: beside(path, &suggestion),
             };
-            self.problems.push(Problem::new(path, what));
+            // Two documents can be told apart here, though not on every disk; of files beside them one would
+            // take the place of the other.
+            let found = match ending {
+                ".yaml" => &mut self.notes,
+                _ => &mut self.problems,
+            };
+            found.push(Problem::new(path, what));
         }
         self.used = used;
     }

@@ -206,6 +206,10 @@ pub fn verify(path: &Path, identity: Option<&Identity>) -> Result<Verification, 
 
 fn refreshed(mut tree: Tree) -> Result<(Tree, BundleDigest), Error> {
     let loaded = decode::decode(&tree)?;
+    // What is made here has to lie on every disk.
+    let clashes = loaded.notes.iter();
+    let clashes = clashes.filter(|note| matches!(note.what, What::CaseClash { .. }));
+    format::refuse(clashes.cloned().collect())?;
     let digest = format::put_manifest(&mut tree, &loaded.bundle, &loaded.source)?;
     Ok((tree, digest))
 }

@@ -419,8 +419,6 @@ fn problems_say_where_and_what_to_do() {
     put(root, "routing_queue/G|H.yaml", "a: 1\n");
     put(root, "Queues/I.yaml", "a: 1\n");
     put(root, "flow/inboundcall/J.flow.yaml", "a: 1\n");
-    put(root, "routing_skill/x.yaml", "a: 1\n");
-    put(root, "routing_skill/X.yaml", "a: 1\n");
     put(root, "routing_skill/long%~0123456789.yaml", "a: 1\n");
     assert_eq!(
         problems(root),
@@ -435,20 +433,34 @@ fn problems_say_where_and_what_to_do() {
             "routing_queue/F.yml: the path is not kind/key.yaml: the ending must be .yaml, in small letters",
             "routing_queue/G|H.yaml: the name cannot stand on every file system as it is; rename it to routing_queue/G%7CH.yaml",
             "routing_skill/long%~0123456789.yaml: the name is shortened and manifest.json does not list it; bring manifest.json back",
-            "routing_skill/x.yaml: differs from routing_skill/X.yaml only in upper and lower case, which many file systems cannot hold; rename it to routing_skill/x%~2d711642b7.yaml",
         ]
     );
     let verification = bundle::verify(root, None).expect("verified");
     assert_eq!(
         (verification.digest, verification.problems.len()),
-        (None, 11)
+        (None, 10)
     );
+}
+
+#[test]
+fn files_whose_names_differ_in_case_only_are_read_and_not_packed() {
+    let temp = dir();
+    let root = temp.path();
+    put(root, "routing_skill/x.yaml", "a: 1\n");
+    put(root, "routing_skill/X.yaml", "a: 1\n");
+    let told = "routing_skill/x.yaml: differs from routing_skill/X.yaml only in upper and lower case, which many file systems cannot hold; rename it to routing_skill/x%~2d711642b7.yaml";
+    let loaded = bundle::read(root).expect("both");
+    assert_eq!(loaded.bundle.documents.len(), 2);
+    let notes: Vec<String> = loaded.notes.iter().map(ToString::to_string).collect();
+    assert!(notes.iter().any(|note| note == told), "{notes:?}");
+    let refused = bundle::pack(root, &root.join("a.zip")).expect_err("refused");
+    assert_eq!(refused.to_string(), told);
     fs::rename(
         root.join("routing_skill/x.yaml"),
         root.join("routing_skill/x%~2d711642b7.yaml"),
     )
     .expect("renamed");
-    assert_eq!(problems(root).len(), 10);
+    bundle::pack(root, &root.join("a.zip")).expect("packed");
 }
 
 #[test]
