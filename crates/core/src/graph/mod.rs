@@ -73,6 +73,9 @@ pub enum Direction {
     NeededBy,
 }
 
+/// Where one object refers to another.
+type Places = BTreeMap<(ObjectRef, ObjectRef), BTreeSet<String>>;
+
 impl Graph {
     /// Builds the graph of a bundle's documents and of everything that they refer to.
     pub fn new(catalogue: &Catalogue, bundle: &Bundle) -> Self {
@@ -88,7 +91,7 @@ impl Graph {
     fn with(catalogue: &Catalogue, bundle: &Bundle, about: &dyn Fn(&ObjectRef) -> bool) -> Self {
         let names = FlowNames::new(catalogue, flow_names::of_bundle(bundle));
         let mut objects: BTreeSet<ObjectRef> = bundle.documents.keys().cloned().collect();
-        let mut found: BTreeMap<(ObjectRef, ObjectRef), BTreeSet<String>> = BTreeMap::new();
+        let (mut found, mut by_way) = (Places::new(), Places::new());
         let mut belongs: BTreeMap<(ObjectRef, ObjectRef), Map<String, Value>> = BTreeMap::new();
         for (from, document) in &bundle.documents {
             let mut document = document.open();
@@ -102,11 +105,23 @@ impl Graph {
                 }
             }
             references(&document, &names, &mut |to, path| {
-                objects.insert(to.clone());
-                let paths = found.entry((from.clone(), to)).or_default();
-                paths.insert(path.to_owned());
+                // A station is seen as the phone that it comes with.
+                let bringer = catalogue.bringer(&to);
+                let seen = if bringer.is_some() {
+                    &mut by_way
+                } else {
+                    &mut found
+                };
+                let paths = seen.entry((from.clone(), bringer.unwrap_or(to)));
+                paths.or_default().insert(path.to_owned());
             });
         }
+        // Of a phone that is somebody's own it says nothing more.
+        by_way.retain(|(from, to), _| !found.contains_key(&(to.clone(), from.clone())));
+        for (ends, paths) in by_way {
+            found.entry(ends).or_default().extend(paths);
+        }
+        objects.extend(found.keys().map(|(_, to)| to.clone()));
         let place: BTreeMap<&ObjectRef, usize> = objects.iter().zip(0..).collect();
         let edges = found.into_iter().filter_map(|(ends, paths)| {
             let member = belongs.remove(&ends);

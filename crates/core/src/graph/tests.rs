@@ -170,6 +170,33 @@ fn a_user_is_seen_with_what_they_belong_to_and_nobody_else() {
 }
 
 #[test]
+fn a_station_is_seen_as_the_phone_that_it_comes_with() {
+    let phone = "telephony_providers_edges_phone";
+    let default = |name: &str| json!({"defaultStation": reference(&format!("station/{name}"))});
+    let graph = graph(
+        &[
+            ("user/jane", json!({"station": default("Jane")})),
+            ("user/tom", json!({"station": default("Desk 7")})),
+            (
+                &format!("{phone}/Jane"),
+                json!({"webRtcUser": reference("user/jane")}),
+            ),
+            (&format!("{phone}/Desk 7"), json!({})),
+        ],
+        &[],
+    );
+    let (own, desk) = (format!("{phone}/Jane"), format!("{phone}/Desk 7"));
+    let (own, desk) = (place(&graph, &own), place(&graph, &desk));
+    let (jane, tom) = (place(&graph, "user/jane"), place(&graph, "user/tom"));
+    let mut edges: Vec<(usize, usize)> = graph.edges.iter().map(|e| (e.from, e.to)).collect();
+    edges.sort_unstable();
+    let mut expected = vec![(own, jane), (tom, desk)];
+    expected.sort_unstable();
+    assert_eq!(edges, expected, "and there is no circle");
+    assert_eq!(graph.nodes.len(), 4);
+}
+
+#[test]
 fn an_object_may_refer_to_itself() {
     let body = json!({"name": "A", "queue": reference("routing_queue/A")});
     let graph = graph(&[("routing_queue/A", body)], &[]);

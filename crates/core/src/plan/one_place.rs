@@ -8,10 +8,11 @@ use serde_json::Value;
 use super::planner::{Item, Notes, Target};
 use crate::catalogue::{Catalogue, Descriptor, MemberOf, Part};
 use crate::diff::items_of;
-use crate::document::{Json, Slot};
+use crate::document::Json;
 use crate::id::ObjectRef;
 use crate::path::Items;
 use crate::people::member;
+use crate::select::member_of_item;
 
 /// A kind whose objects belong to one object of another kind at most.
 pub(super) struct OnePlace<'c> {
@@ -52,12 +53,7 @@ impl OnePlace<'_> {
 
     /// Returns whom an item of the part names.
     fn named(&self, item: &Value) -> Option<ObjectRef> {
-        let identity = self.part.identity.first();
-        let value = identity.map_or(Some(item), |field| item.get(field))?;
-        match Slot::of(value) {
-            Some(Slot::Ref(object)) if object.kind == self.who.kind => Some(object),
-            _ => None,
-        }
+        member_of_item(self.part, item).filter(|object| object.kind == self.who.kind)
     }
 
     /// Makes the item that says that somebody is there.
