@@ -26,6 +26,9 @@ const SETUP: [&str; 6] = [
 /// What a connection that only reads is told besides: it can be used for nothing else by mistake.
 const ONLY_READS: &str = "PRAGMA query_only = ON";
 
+/// How many wait to write at once.
+const WRITERS: u32 = 4;
+
 /// How many read at once.
 const READERS: u32 = 4;
 
@@ -52,10 +55,10 @@ pub(super) async fn connect(path: &Path) -> Result<(Pools, Fail), Error> {
         connection.close().await
     };
     first.await.map_err(|error| fail.on(error))?;
-    // A file has one writer at a time. So has this process: who waits here gets his turn, and who waits for
-    // the file asks again and again, and may be late each time.
+    // A file has one writer at a time, but one connection would not do: a caller that waits for two things at
+    // once may have been given it and not go on before another, who waits for it, has written.
     let writes = AnyPoolOptions::new()
-        .max_connections(1)
+        .max_connections(WRITERS)
         .after_connect(|connection, _| Box::pin(set_up(connection)))
         .after_release(|connection, _| Box::pin(give_up(connection)))
         .connect(&url)
