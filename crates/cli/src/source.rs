@@ -118,7 +118,7 @@ impl Source {
         let catalogue = session.catalogue();
         let people = people.read()?;
         let likes = people.iter().filter_map(|person| person.like.as_deref());
-        let models: BTreeSet<ObjectRef> = likes.map(people::user).collect();
+        let mut models: BTreeSet<ObjectRef> = likes.map(people::user).collect();
         let mut wanted = if people.is_empty() {
             let selection = selection(catalogue, selected)?;
             let extent = Extent::Selected;
@@ -129,12 +129,17 @@ impl Source {
             let mut wanted = self.read_for(session, selected, &models, trust).await?;
             let conflicts = people::add_people(&mut wanted.bundle, &people);
             wanted.conflicts.extend(conflicts);
-            let named = people.iter().map(|person| people::user(&person.email));
+            let named: BTreeSet<ObjectRef> = people
+                .iter()
+                .map(|person| people::user(&person.email))
+                .collect();
             let selection = selection(catalogue, selected)?
                 .with_dependencies(true)
-                .and_objects(named)
+                .and_objects(named.iter().cloned())
                 .and_objects(models.iter().cloned());
             wanted.bundle = selection.apply(wanted.bundle, catalogue).map_err(usage)?;
+            // Who is to come all the same is more than somebody to be like.
+            models.retain(|model| !named.contains(model));
             wanted
         };
         // Objects of an org that cannot be told apart were read, and are as good as not.

@@ -507,6 +507,34 @@ fn a_phone_called_otherwise_takes_its_station_along() {
     assert_eq!(station.as_ref(), Some(name));
 }
 
+/// In a bundle of a whole org the queues, groups and teams say who belongs to them, and no user does.
+#[test]
+fn who_is_like_somebody_of_a_whole_bundle_belongs_where_they_do() {
+    let lab = lab();
+    lab.run(&["export", "gold", "--out", "whole"]).ends(0);
+    lab.write(
+        "new.csv",
+        "email,name,like\nana@tenant.example,Ana,jane@gold.example\n\
+         bob@tenant.example,Bob,ana@tenant.example\n",
+    );
+    let people = ["clone", "whole", "tenant", "--people", "new.csv", "--yes"];
+    let shown = lab.run(&people).ends(3);
+    let says = "it is to be like user/ana@tenant.example, who is to be like user/jane@gold.example";
+    assert!(shown.stderr.contains(says), "{shown}");
+    assert_eq!(
+        emails(&lab, "tenant"),
+        ["ana@tenant.example", "tom@gold.example"],
+        "her manager comes along, who she is like does not"
+    );
+    let ana = ["ana@tenant.example"];
+    assert_eq!(members(&lab, "tenant", "routing_queue")["Sales"], ana);
+    assert_eq!(members(&lab, "tenant", "team")["North"], ana);
+    assert_eq!(members(&lab, "tenant", "group")["Backup"], ana);
+    let before = lab.writes("tenant");
+    lab.run(&people).ends(3);
+    assert_eq!(lab.writes("tenant"), before);
+}
+
 #[test]
 fn who_is_like_somebody_gets_a_phone_as_they_have() {
     let lab = lab_with_phone();

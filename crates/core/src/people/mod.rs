@@ -7,6 +7,7 @@
 
 mod brought;
 mod list;
+mod memberships;
 mod rewrite;
 mod stage;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 
 use brought::Brought;
 pub use list::{BadList, Person, add_people, read_list, user};
+use memberships::Memberships;
 pub use rewrite::{BadRule, EmailRule, NameRule, Rewrites, Rewritten};
 pub use stage::{Progress, Stage, progress};
 
@@ -91,18 +93,14 @@ pub fn expand(
         .collect();
     let mut members = Members::default();
     let mut brought = Brought::new(catalogue, bundle);
+    let memberships = Memberships::of(catalogue, bundle, &liked(bundle));
+    let others = (&profiles, &memberships);
     let mut expanded = Vec::new();
     for object in people {
         let Ok(descriptor) = catalogue.get(object.kind.as_str()) else {
             continue;
         };
-        match expand_one(
-            catalogue,
-            descriptor,
-            bundle,
-            &object,
-            (&profiles, &mut brought),
-        ) {
+        match expand_one(catalogue, descriptor, bundle, &object, others, &mut brought) {
             Ok((document, belongs)) => {
                 if !models.contains(&object) {
                     members.add(belongs);
@@ -122,9 +120,21 @@ pub fn expand(
     for document in expanded.into_iter().chain(made) {
         bundle.insert(document);
     }
+    memberships::forget(catalogue, bundle, models);
     drop_models(bundle, models);
     members.write(catalogue, bundle);
     conflicts
+}
+
+/// Returns the users whom others are to be like.
+fn liked(bundle: &Bundle) -> BTreeSet<ObjectRef> {
+    let documents = bundle.documents.values();
+    let likes = documents.filter_map(|document| Slot::of(&document.field(LIKE)?));
+    let users = likes.filter_map(|slot| match slot {
+        Slot::Ref(user) => Some(user),
+        _ => None,
+    });
+    users.collect()
 }
 
 /// A profile, or what is wrong with it.
@@ -184,7 +194,8 @@ fn expand_one(
     descriptor: &Descriptor,
     bundle: &Bundle,
     object: &ObjectRef,
-    (profiles, brought): (&Profiles, &mut Brought<'_>),
+    (profiles, memberships): (&Profiles, &Memberships),
+    brought: &mut Brought<'_>,
 ) -> Result<(Portable, Belongs), String> {
     let mut document = bundle.documents[object].open();
     let mut model = None;
@@ -195,7 +206,13 @@ fn expand_one(
             format!("it is to be like {other}, who is not in the source; check the address")
         })?;
         let twin = twin.open();
+        if let Some(Slot::Ref(further)) = twin.body.get(LIKE).and_then(Slot::of) {
+            return Err(format!(
+                "it is to be like {other}, who is to be like {further}; say that it is like {further}"
+            ));
+        }
         let mut common = twin.body.clone();
+        memberships.add_to(&other, &mut common);
         model = Some(twin);
         common.retain(|field, _| !PERSONAL.contains(&field.as_str()));
         take_over(descriptor, &mut document.body, &common);
@@ -269,7 +286,9 @@ fn take_over(descriptor: &Descriptor, body: &mut Map<String, Value>, common: &Ma
             }
             (Some(Value::Object(own)), None) if field == MEMBER_OF => {
                 for (name, value) in value.as_object().into_iter().flatten() {
+                    let one = descriptor.member_of.get(name).is_some_and(|said| said.one);
                     match own.get_mut(name) {
+                        Some(_) if one => {}
                         Some(own) => add_missing(own, value, &place_identity),
                         None => {
                             own.insert(name.clone(), value.clone());
