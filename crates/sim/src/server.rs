@@ -106,7 +106,7 @@ async fn answer(shared: Shared, mut request: Request<Received>) -> Result<Respon
         let channel = channel.to_owned();
         let upgrade = hyper::upgrade::on(&mut request);
         // It ends with its connection.
-        tokio::spawn(socket::serve(shared, channel, upgrade));
+        tokio::spawn(socket::serve(shared, &channel, upgrade));
         let mut outgoing = Outgoing {
             status: 101,
             ..Outgoing::default()

@@ -7,7 +7,7 @@ use hyper::header::{self, HeaderMap};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -36,8 +36,19 @@ pub(crate) fn accepted(headers: &HeaderMap) -> Option<String> {
     asks.then(|| derive_accept_key(key.as_bytes()))
 }
 
-/// Serves a socket until it ends.
-pub(crate) async fn serve(shared: Shared, channel: String, upgrade: OnUpgrade) {
+/// Serves a socket until it ends. It hears what happens from now on: whoever has the answer to the handshake
+/// must not miss anything.
+pub(crate) fn serve(
+    shared: Shared,
+    channel: &str,
+    upgrade: OnUpgrade,
+) -> impl Future<Output = ()> + use<> {
+    let (sender, pushes) = unbounded_channel();
+    let known = shared.lock().listen(channel, sender);
+    pass_on(shared, upgrade, known.then_some(pushes))
+}
+
+async fn pass_on(shared: Shared, upgrade: OnUpgrade, pushes: Option<UnboundedReceiver<Push>>) {
     let Ok(upgraded) = upgrade.await else {
         return;
     };
@@ -46,11 +57,10 @@ pub(crate) async fn serve(shared: Shared, channel: String, upgrade: OnUpgrade) {
         .max_frame_size(Some(MAX_MESSAGE));
     let stream = TokioIo::new(upgraded);
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    let (sender, mut pushes) = unbounded_channel();
-    if !shared.lock().listen(&channel, sender) {
+    let Some(mut pushes) = pushes else {
         let _ = socket.close(None).await;
         return;
-    }
+    };
     let mut heartbeat =
         tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
     let mut look = tokio::time::interval(LOOK);
