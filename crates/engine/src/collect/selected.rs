@@ -262,27 +262,37 @@ impl<'r> Reader<'r> {
             return Ok(found);
         }
         let (org, catalogue) = (self.org, self.catalogue);
-        let new: Vec<Id> = chosen.difference(&self.chosen).cloned().collect();
+        let mut asked = Vec::new();
+        let new: Vec<&Id> = chosen
+            .iter()
+            .filter(|id| !self.chosen.contains(*id))
+            .collect();
         for (kind, id) in new {
-            let Ok(descriptor) = catalogue.get(kind.as_str()) else {
-                continue;
-            };
-            for brings in &descriptor.brings {
-                let Ok(brought) = catalogue.get(brings.kind.as_str()) else {
-                    continue;
-                };
-                let listed = lists::list_of(org, brought, &brings.list, &id).await;
-                let ids = listed.objects.iter();
-                found.extend(ids.map(|row| (brought.kind.clone(), row.id.as_str().to_owned())));
-                self.take(brought, listed)?;
+            let owner = catalogue.get(kind.as_str()).ok();
+            for brings in owner.iter().flat_map(|owner| &owner.brings) {
+                if let Ok(brought) = catalogue.get(brings.kind.as_str()) {
+                    asked.push((brought, &brings.list, id));
+                }
             }
         }
-        let excluded = |(kind, id): &Id| {
-            let names = Names::new(self.catalogue, &self.snapshot, self.pins);
-            let object = names.object(kind, id);
-            object.is_some_and(|object| self.selection.excludes(object, None))
-        };
-        found.retain(|id| !excluded(id));
+        let mut answers = stream::iter(asked)
+            .map(|(brought, list, id)| async move {
+                (brought, lists::list_of(org, brought, list, id).await)
+            })
+            .buffered(CONCURRENCY);
+        while let Some((brought, listed)) = answers.next().await {
+            let ids = listed.objects.iter();
+            found.extend(ids.map(|row| (brought.kind.clone(), row.id.as_str().to_owned())));
+            self.take(brought, listed)?;
+        }
+        drop(answers);
+        if !found.is_empty() {
+            let names = Names::new(catalogue, &self.snapshot, self.pins);
+            found.retain(|(kind, id)| {
+                let object = names.object(kind, id);
+                !object.is_some_and(|object| self.selection.excludes(object, None))
+            });
+        }
         Ok(found)
     }
 
