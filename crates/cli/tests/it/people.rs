@@ -507,6 +507,24 @@ fn a_phone_called_otherwise_takes_its_station_along() {
     assert_eq!(station.as_ref(), Some(name));
 }
 
+#[test]
+fn nobodys_phone_is_taken_for_somebody_of_the_same_name() {
+    let lab = lab_with_phone();
+    let list = |email: &str| format!("email,name,like\n{email},Zoe,jane@gold.example\n");
+    lab.write("first.csv", list("a1@tenant.example"));
+    clone(&lab, &["--people", "first.csv", "--yes"]).ends(0);
+    let before = phones(&lab, "tenant");
+    lab.write("second.csv", list("a2@tenant.example"));
+    let shown = clone(&lab, &["--people", "second.csv", "--yes"]).ends(3);
+    let says = "in the target it is of user/a1@tenant.example, from whom nothing is taken";
+    assert!(shown.stderr.contains(says), "{shown}");
+    assert_eq!(phones(&lab, "tenant"), before);
+    assert!(emails(&lab, "tenant").contains(&"a2@tenant.example".to_owned()));
+    let writes = lab.writes("tenant");
+    clone(&lab, &["--people", "second.csv", "--yes"]).ends(3);
+    assert_eq!(lab.writes("tenant"), writes);
+}
+
 /// In a bundle of a whole org the queues, groups and teams say who belongs to them, and no user does.
 #[test]
 fn who_is_like_somebody_of_a_whole_bundle_belongs_where_they_do() {

@@ -457,6 +457,18 @@ impl<'c> Planner<'c> {
                 notes.conflict(object, reason);
                 continue;
             }
+            if let Presence::Live(live) = state
+                && !self.options.past
+                && let Some(other) = owner_instead(self.catalogue, document, live, target)
+            {
+                let reason = format!(
+                    "in the target it is of {other}, from whom nothing is taken; call one of the two {title}s \
+                     otherwise, or delete that one",
+                    title = descriptor.title
+                );
+                notes.conflict(object, reason);
+                continue;
+            }
             let members_only = people::is_members_only(descriptor, document.names());
             let ignored = match state {
                 Presence::Live(_) => ignored_fields(&self.options.ignored, document, desired),
@@ -487,6 +499,26 @@ impl<'c> Planner<'c> {
         take_flow_sources(self.catalogue, desired, target, &mut items, notes);
         items
     }
+}
+
+/// Returns whose an object is in the target, where it is to be somebody else's: a phone of one name.
+fn owner_instead(
+    catalogue: &Catalogue,
+    document: &Packed,
+    live: &Stored,
+    target: &Target<'_>,
+) -> Option<ObjectRef> {
+    let kind = &document.object.kind;
+    let mut brings = catalogue
+        .iter()
+        .flat_map(|owner| owner.brings.iter().map(move |brings| (owner, brings)));
+    let (owner, brings) = brings.find(|(_, brings)| brings.kind == *kind)?;
+    let Some(Slot::Ref(wanted)) = Slot::of(&document.field(brings.by.root())?) else {
+        return None;
+    };
+    let now = live.field(brings.by.root())?;
+    let now = target.names.object(&owner.kind, now.get("id")?.as_str()?)?;
+    (*now != wanted).then(|| now.clone())
 }
 
 /// Returns a field that a new object needs and a document leaves out.
@@ -546,9 +578,16 @@ fn settle_references(
         let kind = catalogue.get(object.kind.as_str());
         !named(object) && kind.is_ok_and(|kind| kind.clone != ClonePhase::Mapped)
     };
+    let conflicts = notes.conflicts.iter();
+    let left_alone: HashSet<ObjectRef> = conflicts.map(|found| found.object.clone()).collect();
     let mut coming: HashSet<ObjectRef> = items.iter().map(|item| item.object.clone()).collect();
     loop {
-        let live = |object: &ObjectRef| target.live.contains_key(object);
+        let bringer_is_left_alone = |object: &ObjectRef| {
+            let bringer = catalogue.bringer(object);
+            bringer.is_some_and(|bringer| left_alone.contains(&bringer))
+        };
+        let live =
+            |object: &ObjectRef| target.live.contains_key(object) && !bringer_is_left_alone(object);
         let known = |object: &ObjectRef| {
             let bringer = || catalogue.bringer(object);
             let comes = |bringer: ObjectRef| coming.contains(&bringer) && !live(&bringer);
