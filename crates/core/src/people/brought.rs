@@ -72,8 +72,10 @@ impl<'c> Brought<'c> {
     fn twin(&self, twin: &Portable, other: &Portable, person: &Portable) -> Option<Portable> {
         let (old, new) = (text(other, "name"), text(person, "name"));
         let mut body = Value::Object(twin.body.clone());
-        if !old.is_empty() {
-            rename(&mut body, old, new);
+        for field in ["name", "description"] {
+            if let Some(Value::String(text)) = body.get_mut(field).filter(|_| !old.is_empty()) {
+                *text = renamed(text, old, new);
+            }
         }
         replace(&mut body, &other.object, &person.object);
         let called = body.get("name")?.as_str()?.to_owned();
@@ -113,22 +115,21 @@ fn default_station(user: &Portable) -> Option<ObjectRef> {
     }
 }
 
-/// Puts the name of a person in the place of another's, in what things are called.
-fn rename(value: &mut Value, from: &str, to: &str) {
-    match value {
-        Value::Array(list) => list.iter_mut().for_each(|value| rename(value, from, to)),
-        Value::Object(map) => {
-            for (field, value) in map {
-                match value {
-                    Value::String(text) if field == "name" || field == "description" => {
-                        *text = text.replace(from, to);
-                    }
-                    value => rename(value, from, to),
-                }
-            }
+/// Puts the name of a person in the place of another's, where it stands as words of its own.
+fn renamed(text: &str, from: &str, to: &str) -> String {
+    let mut new = String::new();
+    let mut rest = 0;
+    for (at, _) in text.match_indices(from) {
+        let (before, after) = (&text[..at], &text[at + from.len()..]);
+        let in_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        if !in_word(before.chars().next_back()) && !in_word(after.chars().next()) {
+            new.push_str(&text[rest..at]);
+            new.push_str(to);
+            rest = at + from.len();
         }
-        _ => {}
     }
+    new.push_str(&text[rest..]);
+    new
 }
 
 /// Puts a person in the place of another, wherever a document refers to them.
@@ -143,5 +144,18 @@ fn replace(value: &mut Value, from: &ObjectRef, to: &ObjectRef) {
         Value::Array(list) => list.iter_mut().for_each(|value| replace(value, from, to)),
         Value::Object(map) => map.values_mut().for_each(|value| replace(value, from, to)),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::renamed;
+
+    #[test]
+    fn a_name_is_found_as_words_of_its_own() {
+        assert_eq!(renamed("Li at home (Li)", "Li", "Bo"), "Bo at home (Bo)");
+        assert_eq!(renamed("Line of Li", "Li", "Bo"), "Line of Bo");
+        assert_eq!(renamed("WebRTC Zoé", "Zoé", "Ana"), "WebRTC Ana");
+        assert_eq!(renamed("WebRTC", "e", "Quux"), "WebRTC");
     }
 }

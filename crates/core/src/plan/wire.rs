@@ -112,18 +112,25 @@ fn give_back(descriptor: &Descriptor, live: &Value, fields: &mut Map<String, Val
         list.for_each_in(fields, &mut |element| {
             wanted.push(element.get("name").cloned())
         });
-        let named = |name: &Value| there.iter().position(|held| held.get("name") == Some(name));
-        let twin = |at: usize, name: Option<&Value>| {
-            name.and_then(named).or_else(|| {
-                let held = there.get(at)?.get("name");
-                let is_another = wanted.iter().any(|wanted| wanted.as_ref() == held);
-                (!is_another).then_some(at)
-            })
-        };
+        let mut free: Vec<bool> = vec![true; there.len()];
+        let twins = wanted.iter().enumerate().map(|(at, name)| {
+            let called = |held: usize| there[held].get("name");
+            let mut same = (0..there.len()).filter(|held| free[*held]);
+            let twin = same.find(|held| name.is_some() && called(*held) == name.as_ref());
+            let in_place = || {
+                let is_another = || wanted.iter().any(|wanted| wanted.as_ref() == called(at));
+                (at < there.len() && free[at] && !is_another()).then_some(at)
+            };
+            let twin = twin.or_else(in_place)?;
+            free[twin] = false;
+            Some(twin)
+        });
+        let twins: Vec<Option<usize>> = twins.collect();
         let mut at = 0;
         let mut body = Value::Object(std::mem::take(fields));
         list.retain(&mut body, &mut |element| {
-            let told = twin(at, element.get("name")).and_then(|twin| inside.get(there[twin]));
+            let twin = twins.get(at).copied().flatten();
+            let told = twin.and_then(|twin| inside.get(there[twin]));
             at += 1;
             if let (Some(told), Value::Object(element)) = (told, element) {
                 let own = element.entry(inside.root().to_owned());
