@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 pub use descriptor::{
-    Asked, Audited, Builtin, CallSpec, ClonePhase, DeleteSpec, Descriptor, DraftSpec, Driver,
-    Endpoint, Gathered, Having, Inverse, ItemBody, ItemWrite, JobSpec, KeySpec, LeaveOut, ListSpec,
-    MemberOf, Paging, Parent, Part, Pii, PublishSpec, ReadSpec, Reference, Together, WireField,
-    WriteSpec,
+    Asked, Audited, Brings, Builtin, CallSpec, ClonePhase, DeleteSpec, Descriptor, DraftSpec,
+    Driver, Endpoint, Gathered, Having, Inverse, ItemBody, ItemWrite, JobSpec, KeySpec, LeaveOut,
+    ListSpec, MemberOf, Paging, Parent, Part, Pii, PublishSpec, ReadSpec, Reference, Together,
+    WireField, WriteSpec,
 };
 
 use crate::id::{Key, Kind, ObjectRef};

@@ -16,13 +16,13 @@ use super::numbers::keep_numbers_of_target;
 use super::one_place::part_places;
 use super::order::order;
 use super::parallel::in_chunks;
-use super::steps::{Made, StepMaker, coming, for_each_template, move_people, publish};
+use super::steps::{Made, StepMaker, coming, move_people, publish};
 use super::{
     Conflict, Counts, Digest, Estimate, FORMAT, Finding, Images, Plan, Rate, Severity, Side,
     digest_of,
 };
 use crate::bundle::Bundle;
-use crate::catalogue::{Catalogue, ClonePhase, Descriptor, Driver};
+use crate::catalogue::{Brings, Catalogue, ClonePhase, Descriptor, Driver};
 use crate::checks::Policy;
 use crate::document::{Files, Json, Packed, Slot, Stored, for_each_object_at, for_each_slot};
 use crate::file_refs;
@@ -362,6 +362,10 @@ impl<'c> Planner<'c> {
         'c: 'p,
     {
         let mut items = Vec::new();
+        let owners = self.catalogue.iter();
+        let brings =
+            owners.flat_map(|owner| owner.brings.iter().map(|brings| (&owner.kind, brings)));
+        let brings: Vec<(&Kind, &Brings)> = brings.collect();
         for (object, document) in &desired.documents {
             let descriptor = match self.catalogue.get(object.kind.as_str()) {
                 Ok(descriptor) => descriptor,
@@ -459,7 +463,7 @@ impl<'c> Planner<'c> {
             }
             if let Presence::Live(live) = state
                 && !self.options.past
-                && let Some(other) = owner_instead(self.catalogue, document, live, target)
+                && let Some(other) = owner_instead(&brings, document, live, target)
             {
                 let reason = format!(
                     "in the target it is of {other}, from whom nothing is taken; call one of the two {title}s \
@@ -503,21 +507,18 @@ impl<'c> Planner<'c> {
 
 /// Returns whose an object is in the target, where it is to be somebody else's: a phone of one name.
 fn owner_instead(
-    catalogue: &Catalogue,
+    brings: &[(&Kind, &Brings)],
     document: &Packed,
     live: &Stored,
     target: &Target<'_>,
 ) -> Option<ObjectRef> {
-    let kind = &document.object.kind;
-    let mut brings = catalogue
-        .iter()
-        .flat_map(|owner| owner.brings.iter().map(move |brings| (owner, brings)));
-    let (owner, brings) = brings.find(|(_, brings)| brings.kind == *kind)?;
+    let mut brings = brings.iter();
+    let (owner, brings) = brings.find(|(_, brings)| brings.kind == document.object.kind)?;
     let Some(Slot::Ref(wanted)) = Slot::of(&document.field(brings.by.root())?) else {
         return None;
     };
     let now = live.field(brings.by.root())?;
-    let now = target.names.object(&owner.kind, now.get("id")?.as_str()?)?;
+    let now = target.names.object(owner, now.get("id")?.as_str()?)?;
     (*now != wanted).then(|| now.clone())
 }
 
@@ -831,13 +832,7 @@ fn bindings(
     };
     for step in steps {
         bind(&step.object);
-        for_each_template(step, &mut |template| {
-            template.for_each_slot(&mut |slot| {
-                if let Slot::Ref(object) = slot {
-                    bind(&object);
-                }
-            });
-        });
+        step.references().iter().for_each(&mut bind);
     }
     found
 }

@@ -103,20 +103,24 @@ impl State for Dying {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_after_any_journal_entry_and_resumed_the_world_is_the_same() {
-    let bundle = sketch();
+    survives_every_kill(&sketch()).await;
+}
+
+/// Kills the run of a bundle after each of its journal entries.
+pub async fn survives_every_kill(bundle: &Bundle) {
     let whole = Lab::with_orgs(["gold"]).await;
-    let plan = whole.apply(&bundle, "gold").await;
+    let plan = whole.apply(bundle, "gold").await;
     let wanted = whole.export("gold").await;
     let entries = i64::try_from(plan.steps.len() * 2).expect("few steps");
 
     // Most of a case is waiting, so several share the machine.
     stream::iter(0..entries)
-        .for_each_concurrent(8, |k| survives(&bundle, &wanted, k, entries))
+        .for_each_concurrent(8, |k| survives(bundle, &wanted, k, entries))
         .await;
 }
 
 /// Kills a run after its k-th journal entry, resumes it, and compares the worlds.
-pub async fn survives(bundle: &Bundle, wanted: &Bundle, k: i64, entries: i64) {
+async fn survives(bundle: &Bundle, wanted: &Bundle, k: i64, entries: i64) {
     let lab = Lab::with_orgs(["gold"]).await;
     survives_in(&lab, bundle, wanted, k, entries).await;
 }

@@ -1,6 +1,5 @@
 //! People: what many have in common costs little, and one of them costs the others nothing.
 
-use futures::{StreamExt, stream};
 use orgsmith_core::bundle::Bundle;
 use orgsmith_core::catalogue::Catalogue;
 use orgsmith_core::document::Portable;
@@ -9,7 +8,7 @@ use orgsmith_core::validate::normalise;
 use orgsmith_sim::{FaultAction, FaultRule};
 use serde_json::{Value, json};
 
-use crate::crash::survives;
+use crate::crash::survives_every_kill;
 use crate::lab::{Lab, told};
 
 fn add(bundle: &mut Bundle, object: &str, body: Value) {
@@ -146,14 +145,7 @@ async fn an_answer_for_many_that_is_lost_is_looked_into() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_after_any_journal_entry_everybody_has_every_role() {
-    let bundle = crew(4);
-    let whole = Lab::with_orgs(["gold"]).await;
-    let plan = whole.apply(&bundle, "gold").await;
-    let wanted = whole.export("gold").await;
-    let entries = i64::try_from(plan.steps.len() * 2).expect("few steps");
-    stream::iter(0..entries)
-        .for_each_concurrent(8, |k| survives(&bundle, &wanted, k, entries))
-        .await;
+    survives_every_kill(&crew(4)).await;
 }
 
 /// Two people with phones in their browsers, whose stations are theirs.
@@ -190,14 +182,7 @@ fn callers() -> Bundle {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_after_any_journal_entry_everybody_has_their_station() {
-    let bundle = callers();
-    let whole = Lab::with_orgs(["gold"]).await;
-    let plan = whole.apply(&bundle, "gold").await;
-    let wanted = whole.export("gold").await;
-    let entries = i64::try_from(plan.steps.len() * 2).expect("few steps");
-    stream::iter(0..entries)
-        .for_each_concurrent(8, |k| survives(&bundle, &wanted, k, entries))
-        .await;
+    survives_every_kill(&callers()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::parts::items_request;
-use super::{Made, for_each_template, plural, step_id};
+use super::{Made, plural, step_id};
 use crate::catalogue::{Catalogue, ItemWrite};
 use crate::diff::ItemChanges;
-use crate::document::Slot;
 use crate::id::{ObjectRef, StepId};
 use crate::path::Items;
 use crate::plan::images;
@@ -88,16 +87,8 @@ fn of_part<'s>(
 }
 
 fn people_of(place: &OnePlace<'_>, step: &Step) -> BTreeSet<ObjectRef> {
-    let mut found = BTreeSet::new();
-    for_each_template(step, &mut |template| {
-        template.for_each_slot(&mut |slot| {
-            if let Slot::Ref(object) = slot
-                && object.kind == place.who.kind
-            {
-                found.insert(object);
-            }
-        });
-    });
+    let mut found = step.references();
+    found.retain(|object| object.kind == place.who.kind);
     found
 }
 
